@@ -1,0 +1,33 @@
+"""Which array library, which device, how many bytes. Imports nothing else of this project."""
+
+from typing import TYPE_CHECKING
+
+from backend.errors import BackendError, BackendUnavailable, MeterError
+from backend.lazy import lazy_names
+from backend.usage import Usage
+
+if TYPE_CHECKING:
+    from backend.base import Backend
+    from backend.resident import peak_resident_bytes, resident_bytes
+    from backend.select import select_backend
+
+__all__ = [
+    "Backend",
+    "BackendError",
+    "BackendUnavailable",
+    "MeterError",
+    "Usage",
+    "peak_resident_bytes",
+    "resident_bytes",
+    "select_backend",
+]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Backend": "backend.base",
+        "peak_resident_bytes": "backend.resident",
+        "resident_bytes": "backend.resident",
+        "select_backend": "backend.select",
+    },
+)

@@ -1,0 +1,183 @@
+"""A backend: an array library, a device, and the in-place kernels that the array API cannot say.
+
+Everything in `Backend` is written in array-API calls alone. That makes it the reference which the faster backends are
+compared with, and lets any conforming namespace train a network. Its kernels may hold temporaries; those of the NumPy
+and CuPy backends hold none, which is what makes their bytes predictable.
+
+Arrays are called after their mathematics. Matrices are row-major, a row a sample: `a` and `d` are (rows, features).
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from backend.errors import MeterError
+from backend.usage import Usage
+
+Array = Any
+"""An array of the backend's namespace."""
+
+SUMMED_ROWS = 64
+"""Rows that `cost_sum` takes at a time in the reference, so that its temporaries stay small."""
+
+
+class Backend:
+    """An array library (`xp`), a device, and kernels. This class is the reference; see `select_backend`.
+
+    `name` is what `select_backend` takes; `allocation_bytes` is the unit that each allocation is rounded up to, the
+    one number about a backend which a prediction of bytes needs.
+    """
+
+    allocation_bytes = 1
+
+    def __init__(self, name: str, xp: Any, device: Any = None) -> None:
+        self.name = name
+        self.xp = xp
+        self.device = device
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r}, device={str(self.device)!r})"
+
+    # Arrays in and out
+
+    def asarray(self, x: Any, dtype: str | None = None) -> Array:
+        """`x` as an array of this backend, on its device; a copy only where one is needed."""
+        return self.xp.asarray(x, dtype=None if dtype is None else self.dtype(dtype), device=self.device)
+
+    def to_numpy(self, a: Array) -> np.ndarray:
+        """`a` on the host, as a NumPy array; NumPy's own arrays come back as they are."""
+        return np.asarray(a)
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Array:
+        """A new array, row-major, its values not set."""
+        return self.xp.empty(shape, dtype=self.dtype(dtype), device=self.device)
+
+    def zeros(self, shape: tuple[int, ...], dtype: str) -> Array:
+        """A new array of zeros, row-major."""
+        return self.xp.zeros(shape, dtype=self.dtype(dtype), device=self.device)
+
+    def dtype(self, name: str) -> Any:
+        """The namespace's own object for "float32" or "float64"."""
+        return getattr(self.xp, name)
+
+    def dtype_name(self, a: Array) -> str:
+        """The name of `a`'s dtype, such as "float32"."""
+        return str(a.dtype).rsplit(".", 1)[-1]
+
+    def owns(self, x: Any) -> bool:
+        """Whether `x` is an array of this backend's library."""
+        return isinstance(x, type(self.xp.empty(0, device=self.device)))
+
+    def is_row_major(self, a: Array) -> bool:
+        """Whether the rows of the matrix `a` lie in memory without gaps inside a row, as the kernels want them."""
+        return True
+
+    def synchronize(self) -> None:
+        """Wait until the device has done all that it was asked to."""
+
+    # Memory
+
+    @contextmanager
+    def measure(self) -> Iterator[Usage]:
+        """Measure the array bytes of a block: `with backend.measure() as usage: ...`, then `usage.peak_bytes`."""
+        raise MeterError(f"the {self.name} backend has no meter; measure on numpy or cupy")
+        yield Usage()
+
+    def protect(self, a: Array) -> None:
+        """Ask that `a` cannot be written to until `release`; a backend that cannot do so does nothing."""
+
+    def release(self, a: Array) -> None:
+        """Let `a` be written to again."""
+
+    # Kernels. Each writes its first argument, or `out`, and nothing else.
+
+    def matmul(self, a: Array, b: Array, *, out: Array) -> None:
+        """out := a @ b. `a` and `b` may be transposed, or hold some columns of a row-major matrix."""
+        out[...] = self.xp.matmul(a, b)
+
+    def add_bias_activate_(self, z: Array, b: Array, activation: str) -> None:
+        """z := activation(z + b), with `b` (features,) added to every row. "softmax" is along each row."""
+        xp = self.xp
+        z += b
+        if activation == "sigmoid":
+            e = xp.exp(-xp.abs(z))  # never overflows
+            z[...] = xp.where(z < 0, e, xp.ones_like(e)) / (1 + e)
+        elif activation == "tanh":
+            z[...] = xp.tanh(z)
+        elif activation == "relu":
+            z[...] = xp.where(z > 0, z, xp.zeros_like(z))
+        elif activation == "softmax":
+            z -= xp.max(z, axis=1, keepdims=True)
+            z[...] = xp.exp(z)
+            z /= xp.sum(z, axis=1, keepdims=True)
+        elif activation != "identity":
+            raise ValueError(f"unknown activation {activation!r}")
+
+    def derivative(self, a: Array, activation: str) -> Array:
+        """The derivative of an elementwise activation, as a function of its output `a`."""
+        if activation == "sigmoid":
+            return a * (1 - a)
+        if activation == "tanh":
+            return 1 - a * a
+        if activation == "relu":
+            return self.xp.where(a > 0, self.xp.ones_like(a), self.xp.zeros_like(a))
+        if activation == "identity":
+            return self.xp.ones_like(a)
+        raise ValueError(f"activation {activation!r} has no elementwise derivative")
+
+    def output_delta_(self, a: Array, y: Array, activation: str) -> None:
+        """a := the output error, (a - y) * activation'(a).
+
+        For "softmax" it is a - y: the derivative belongs to the cross-entropy cost, which cancels it.
+        """
+        delta = a - y
+        a[...] = delta if activation == "softmax" else delta * self.derivative(a, activation)
+
+    def hidden_delta_(self, a: Array, d: Array, activation: str, columns: slice = slice(None)) -> None:
+        """a[:, columns] := d * activation'(a[:, columns]): the output of a layer becomes its error, in place."""
+        a[:, columns] = d * self.derivative(a[:, columns], activation)
+
+    def sum_rows(self, d: Array, *, out: Array) -> None:
+        """out := the sum of `d`'s rows: a bias's gradient."""
+        out[...] = self.xp.sum(d, axis=0)
+
+    def add_(self, total: Array, part: Array) -> None:
+        """total += part."""
+        total += part
+
+    def apply_gradient_(self, w: Array, g: Array, rate: float) -> None:
+        """w -= rate * g."""
+        w -= rate * g
+
+    def apply_momentum_(self, w: Array, v: Array, g: Array, rate: float, momentum: float) -> None:
+        """v := momentum * v - rate * g, then w += v."""
+        v *= momentum
+        v -= rate * g
+        w += v
+
+    # What is reported of a network's output
+
+    def cost_sum(self, a: Array, y: Array, cost: str) -> float:
+        """The cost summed over the rows: "quadratic", |a - y|^2 / 2, or "cross-entropy", -sum y log a."""
+        xp = self.xp
+        total = 0.0
+        for start in range(0, a.shape[0], SUMMED_ROWS):
+            rows = slice(start, start + SUMMED_ROWS)
+            if cost == "quadratic":
+                error = a[rows, :] - y[rows, :]
+                total += float(xp.sum(error * error)) / 2
+            elif cost == "cross-entropy":
+                tiny = float(xp.finfo(a.dtype).smallest_normal)
+                a_positive = xp.where(a[rows, :] > tiny, a[rows, :], xp.full_like(a[rows, :], tiny))
+                total -= float(xp.sum(y[rows, :] * xp.log(a_positive)))
+            else:
+                raise ValueError(f"unknown cost {cost!r}")
+        return total
+
+    def count_correct(self, a: Array, y: Array) -> int:
+        """The number of rows in which `a` and `y` have their largest value in the same place."""
+        xp = self.xp
+        same = xp.argmax(a, axis=1) == xp.argmax(y, axis=1)
+        return int(xp.sum(xp.astype(same, xp.int64)))

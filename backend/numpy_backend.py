@@ -1,0 +1,103 @@
+"""The NumPy backend: compiled in-place kernels, and a meter that counts array data to the byte."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import array_api_compat.numpy
+import numpy as np
+
+from backend import numpy_kernels as kernels
+from backend.array_domain import ArrayDomain
+from backend.base import Backend
+from backend.usage import Usage
+
+_domain = ArrayDomain()
+_open: list[tuple[int, Usage]] = []
+
+
+class NumpyBackend(Backend):
+    """NumPy on the host. Its kernels allocate nothing; the arrays that they write are row-major."""
+
+    def __init__(self) -> None:
+        super().__init__("numpy", array_api_compat.numpy, "cpu")
+
+    def asarray(self, x: Any, dtype: str | None = None) -> np.ndarray:
+        return np.asarray(x, dtype=dtype)
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+        return np.empty(shape, dtype)
+
+    def zeros(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+        return np.zeros(shape, dtype)
+
+    def owns(self, x: Any) -> bool:
+        return isinstance(x, np.ndarray)
+
+    def dtype_name(self, a: np.ndarray) -> str:
+        return a.dtype.name
+
+    def is_row_major(self, a: np.ndarray) -> bool:
+        return (a.strides[1] == a.itemsize and a.strides[0] >= a.shape[1] * a.itemsize) or 1 in a.shape
+
+    @contextmanager
+    def measure(self) -> Iterator[Usage]:
+        """Measure a block; see `Backend.measure`. Counts the whole process; blocks may be nested, in one thread."""
+        _domain.start()
+        start = _domain.current_bytes()
+        for outer_start, outer in _open:
+            outer.peak_bytes = max(outer.peak_bytes, _domain.peak_bytes() - outer_start)
+        _domain.reset_peak()
+        usage = Usage(_read=lambda: _domain.current_bytes() - start)
+        _open.append((start, usage))
+        try:
+            yield usage
+        finally:
+            for open_start, user in _open:
+                user.peak_bytes = max(user.peak_bytes, _domain.peak_bytes() - open_start)
+            usage.end_bytes = _domain.current_bytes() - start
+            usage._read = None
+            _open.pop()
+            _domain.stop()
+
+    def protect(self, a: np.ndarray) -> None:
+        """Make `a` read-only until `release`."""
+        a.flags.writeable = False
+
+    def release(self, a: np.ndarray) -> None:
+        """Make `a` writeable again."""
+        a.flags.writeable = True
+
+    # Kernels
+
+    def matmul(self, a: np.ndarray, b: np.ndarray, *, out: np.ndarray) -> None:
+        np.matmul(a, b, out=out)
+
+    def add_bias_activate_(self, z: np.ndarray, b: np.ndarray, activation: str) -> None:
+        kernels.add_bias_activate(z, b, kernels.ACTIVATIONS[activation])
+
+    def output_delta_(self, a: np.ndarray, y: np.ndarray, activation: str) -> None:
+        kernels.output_delta(a, y, kernels.ACTIVATIONS[activation])
+
+    def hidden_delta_(self, a: np.ndarray, d: np.ndarray, activation: str, columns: slice = slice(None)) -> None:
+        kernels.hidden_delta(a, d, columns.start or 0, kernels.ACTIVATIONS[activation])
+
+    def sum_rows(self, d: np.ndarray, *, out: np.ndarray) -> None:
+        kernels.sum_rows(d, out)
+
+    def add_(self, total: np.ndarray, part: np.ndarray) -> None:
+        kernels.add(total.reshape(-1), part.reshape(-1))
+
+    def apply_gradient_(self, w: np.ndarray, g: np.ndarray, rate: float) -> None:
+        kernels.apply_gradient(w.reshape(-1), g.reshape(-1), rate)
+
+    def apply_momentum_(self, w: np.ndarray, v: np.ndarray, g: np.ndarray, rate: float, momentum: float) -> None:
+        kernels.apply_momentum(w.reshape(-1), v.reshape(-1), g.reshape(-1), rate, momentum)
+
+    def cost_sum(self, a: np.ndarray, y: np.ndarray, cost: str) -> float:
+        if cost == "quadratic":
+            return float(kernels.quadratic_cost(a, y))
+        return float(kernels.cross_entropy_cost(a, y, float(np.finfo(a.dtype).smallest_normal)))
+
+    def count_correct(self, a: np.ndarray, y: np.ndarray) -> int:
+        return int(kernels.count_correct(a, y))

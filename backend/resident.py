@@ -1,0 +1,25 @@
+"""The resident set of this process: what the operating system has given it, arrays and everything else.
+
+It counts BLAS's packing buffers, the interpreter, libraries and what malloc has not returned, so it is reported
+beside the array bytes and proves nothing about them. A peak never falls again: measure it in a process of its own.
+"""
+
+import os
+import sys
+
+import psutil
+
+
+def resident_bytes() -> int:
+    """The resident set now, in bytes."""
+    return int(psutil.Process(os.getpid()).memory_info().rss)
+
+
+def peak_resident_bytes() -> int:
+    """The most that the resident set has been since the process began, in bytes."""
+    if sys.platform == "win32":
+        return int(psutil.Process(os.getpid()).memory_info().peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # macOS counts bytes, Linux KiB

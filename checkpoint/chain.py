@@ -1,0 +1,85 @@
+"""A chain: what a planner needs to know of a network and a mini-batch. No arrays here: layers are integers and bytes.
+
+It answers how many bytes each array of a step takes, and how many floating-point operations each layer. The answers are
+exact: every buffer of a step is counted, rounded up to the backend's unit of allocation.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mlp.blocks import delta_block_rows, gradient_block_rows
+from mlp.errors import NetworkError
+from mlp.sizes import check_sizes
+
+ITEM_BYTES = {"float32": 4, "float64": 8}
+
+ALLOCATION_BYTES = {"numpy": 1, "cupy": 512}
+"""What each backend rounds an allocation up to. CuPy's memory pool hands out multiples of 512 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Layers 1 .. L between activations a_0 .. a_L. `widths` are n_0 .. n_L; a value takes `item_bytes`."""
+
+    widths: tuple[int, ...]
+    batch_size: int
+    item_bytes: int = 4
+    allocation_bytes: int = 1
+
+    @property
+    def n_layers(self) -> int:
+        """L."""
+        return len(self.widths) - 1
+
+    def array_bytes(self, values: int) -> int:
+        """The bytes that an array of so many values takes from the allocator."""
+        unit = self.allocation_bytes
+        return -(-values * self.item_bytes // unit) * unit
+
+    def activation_bytes(self, layer: int, rows: int | None = None) -> int:
+        """The bytes of a_layer, or of `rows` rows of it. The input a_0 is held between steps and costs nothing."""
+        if layer == 0:
+            return 0
+        return self.array_bytes((self.batch_size if rows is None else rows) * self.widths[layer])
+
+    def gradient_bytes(self, layer: int) -> int:
+        """The bytes of a layer's gradient held whole: the weight's and the bias's."""
+        n_in, n_out = self.widths[layer - 1], self.widths[layer]
+        return self.array_bytes(n_in * n_out) + self.array_bytes(n_out)
+
+    def workspace_bytes(self, layer: int, rows: int | None = None) -> int:
+        """The bytes that a layer's backward step holds beside a_{layer-1} and delta_layer, which it starts from.
+
+        A block of the weight gradient, the bias gradient, and but for layer 1 a piece of the error below.
+        """
+        rows = self.batch_size if rows is None else rows
+        n_in, n_out = self.widths[layer - 1], self.widths[layer]
+        block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out)
+        below = self.array_bytes(delta_block_rows(rows=rows) * block) if layer > 1 else 0
+        return self.array_bytes(block * n_out) + self.array_bytes(n_out) + below
+
+    def forward_flops(self, layer: int, rows: int | None = None) -> int:
+        """Floating-point operations of running a layer forward: two for each weight and row."""
+        return 2 * (self.batch_size if rows is None else rows) * self.widths[layer - 1] * self.widths[layer]
+
+    @property
+    def total_forward_flops(self) -> int:
+        """Floating-point operations of one whole forward pass."""
+        return sum(self.forward_flops(layer) for layer in range(1, self.n_layers + 1))
+
+
+def chain_of(sizes: Iterable[int], *, batch_size: int, dtype: str = "float32", backend: str = "numpy") -> Chain:
+    """The chain of a network of `sizes` trained on mini-batches of `batch_size` rows.
+
+    `backend` is a name and nothing is loaded for it: a plan for a GPU can be made where there is none.
+    Raises `NetworkError` for sizes that make no network, a batch size below 1, an unknown dtype or backend.
+
+    >>> chain_of([784, 100, 10], batch_size=100).activation_bytes(1)
+    40000
+    """
+    if not (isinstance(batch_size, int) and batch_size >= 1):
+        raise NetworkError(f"the batch size must be a whole number, 1 or more; got {batch_size!r}")
+    for name, value, known in (("dtype", dtype, ITEM_BYTES), ("backend", backend, ALLOCATION_BYTES)):
+        if value not in known:
+            raise NetworkError(f"unknown {name} {value!r}; choose {' or '.join(known)}")
+    return Chain(check_sizes(sizes), batch_size, ITEM_BYTES[dtype], ALLOCATION_BYTES[backend])

@@ -1,0 +1,83 @@
+"""One training step under way: the activations that are held, and what each action does to them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from checkpoint.actions import Backward, Forward, Release, Rows
+from mlp import Gradient
+
+if TYPE_CHECKING:
+    from checkpoint.network import NetworkWithCheckpointing
+
+
+@dataclass(slots=True)
+class _Held:
+    """Rows of an activation from row `first` on; the error takes their place."""
+
+    array: Any
+    first: int
+
+    def rows(self, rows: Rows) -> Any:
+        return self.array[rows[0] - self.first : rows[1] - self.first, :]
+
+
+class Execution:
+    """The state of one step on the mini-batch `X`, `y`. The schedule is taken to be one that `simulate` accepts."""
+
+    def __init__(self, network: "NetworkWithCheckpointing", X: Any, y: Any, *, in_blocks: bool) -> None:
+        self._network, self._y, self._in_blocks = network, y, in_blocks
+        self._batch_size = len(X)
+        self._held = {0: _Held(X, 0)}
+        self._sums: dict[int, Gradient] = {}
+
+    def forward(self, action: Forward) -> None:
+        """Run a layer from the activation below it, and hold what comes out."""
+        layer, rows = action.layer, action.rows or (0, self._batch_size)
+        below = self._held[layer - 1].rows(rows)
+        (a,) = self._network.forward_between_checkpoints(below, layer - 1, layer)
+        self._held[layer] = _Held(a, rows[0])
+
+    def release(self, action: Release) -> None:
+        """Let go of an activation."""
+        del self._held[action.layer]
+
+    def backward(self, action: Backward) -> Iterator[Gradient]:
+        """Take the error back through a layer; yield its gradient, or add it to the sum of the row blocks so far."""
+        network, layer, rows = self._network, action.layer, action.rows or (0, self._batch_size)
+        delta = self._held[layer].rows(rows)
+        if layer == network.n_layers:
+            network.backend.release(self._held[layer].array)
+            network.to_output_delta(delta, self._y[rows[0] : rows[1], :])
+        if layer > 1:
+            network.backend.release(self._held[layer - 1].array)
+        a = self._held[layer - 1].rows(rows)
+        whole = rows == (0, self._batch_size)
+        gradients = network.backward_layer(layer, a, delta, in_blocks=self._in_blocks or not whole)
+        if whole:
+            yield from gradients
+        else:
+            self._add(layer, gradients)
+        del a, delta, gradients
+        if rows[1] == self._end(layer):
+            del self._held[layer]
+        if not whole and rows[1] == self._batch_size:
+            yield self._sums.pop(layer)
+
+    def _end(self, layer: int) -> int:
+        held = self._held[layer]
+        return held.first + int(held.array.shape[0])
+
+    def _add(self, layer: int, blocks: Iterator[Gradient]) -> None:
+        """Add the blocks of a layer's gradient, for some rows of the mini-batch, to its sum."""
+        backend, dtype = self._network.backend, self._network.dtype
+        if layer not in self._sums:
+            W, b = self._network.weights[layer - 1], self._network.biases[layer - 1]
+            self._sums[layer] = Gradient(layer, backend.zeros(W.shape, dtype), backend.zeros(b.shape, dtype))
+        total = self._sums[layer]
+        for block in blocks:
+            stop = block.first + int(block.weight.shape[0])
+            backend.add_(total.weight[block.first : stop, :], block.weight)
+            if block.bias is not None:
+                backend.add_(total.bias, block.bias)
+            del block

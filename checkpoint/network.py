@@ -1,0 +1,99 @@
+"""The network that is trained with checkpointing: the reader of schedules that runs them on arrays."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from checkpoint.actions import Action, Backward, Forward
+from checkpoint.chain import Chain, chain_of
+from checkpoint.errors import CheckpointError
+from checkpoint.execution import Execution
+from checkpoint.schedule import Schedule
+from checkpoint.simulation import simulate
+from checkpoint.strategies import every_nth
+from mlp import Gradient, Network
+
+
+class NetworkWithCheckpointing(Network):
+    """A `Network` whose backpropagation follows a schedule; the gradients are those of plain backpropagation.
+
+    Give one of three: `checkpoint_every_nth_layer`, the classic n; `budget_bytes`, array bytes above rest that a step
+    may take, for which the fastest plan is made when the batch size is known; or `schedule`, any `Schedule` for these
+    layers. All other arguments are `Network`'s.
+
+    A schedule for whole mini-batches gives the gradients of plain backpropagation to the last bit. One with row blocks
+    adds the same terms in another order, and differs by rounding.
+
+    Raises `CheckpointError` for arguments that make no schedule, `ScheduleError` for a schedule that cannot be run and,
+    at the first step, `BudgetError` for a budget that is too small.
+    """
+
+    def __init__(
+        self,
+        sizes: Iterable[int],
+        *,
+        checkpoint_every_nth_layer: int | None = None,
+        budget_bytes: int | None = None,
+        schedule: Schedule | None = None,
+        **as_network: Any,
+    ) -> None:
+        given = sum(choice is not None for choice in (checkpoint_every_nth_layer, budget_bytes, schedule))
+        if given != 1:
+            raise CheckpointError(
+                f"give one of checkpoint_every_nth_layer, budget_bytes and schedule; got {given or 'none'} of them"
+            )
+        super().__init__(sizes, **as_network)
+        self.budget_bytes = budget_bytes
+        self.after_action: Callable[[int, Action], None] | None = None
+        """Called after each action of a step with its position, for whoever measures or draws it."""
+        if checkpoint_every_nth_layer is not None:
+            schedule = every_nth(n_layers=self.n_layers, n=checkpoint_every_nth_layer)
+        if schedule is not None:
+            simulate(schedule, self.chain(schedule.batch_size or 1))
+        self._schedule = schedule
+        self._schedules: dict[int, Schedule] = {}
+
+    def chain(self, batch_size: int) -> Chain:
+        """The chain that this network is for mini-batches of `batch_size` rows."""
+        return chain_of(self.sizes, batch_size=batch_size, dtype=self.dtype, backend=self.backend.name)
+
+    def schedule_for(self, batch_size: int) -> Schedule:
+        """The schedule of a step on `batch_size` rows; a plan is made once for each size."""
+        if batch_size not in self._schedules:
+            if self._schedule is not None:
+                self._schedules[batch_size] = self._schedule.for_batch(batch_size)
+            else:
+                raise CheckpointError("there is no planner yet")
+        return self._schedules[batch_size]
+
+    def forward_between_checkpoints(self, a: Any, start: int, stop: int) -> list[Any]:
+        """The activations [a_{start+1}, ..., a_stop], new arrays, from `a` = a_start, (rows, n_start).
+
+        Raises `CheckpointError` unless 0 <= start < stop <= L.
+        """
+        if not 0 <= start < stop <= self.n_layers:
+            raise CheckpointError(
+                f"layers run from a_start to a_stop with 0 <= start < stop <= {self.n_layers}; got {start} and {stop}"
+            )
+        activations = []
+        for layer in range(start + 1, stop + 1):
+            a = self.forward_layer(layer, a)
+            self.backend.protect(a)
+            activations.append(a)
+        return activations
+
+    def backprop(self, X: Any, y: Any, *, in_blocks: bool = False) -> Iterator[Gradient]:
+        """Yield the gradient of each layer, from the last to the first; see `Network.backprop`.
+
+        One loop over the schedule's actions. With row blocks, gradients come when a layer's last block has been added.
+        """
+        X, y = self.as_batch(X, y)
+        step = Execution(self, X, y, in_blocks=in_blocks)
+        for position, action in enumerate(self.schedule_for(len(X)).actions):
+            if isinstance(action, Forward):
+                step.forward(action)
+            elif isinstance(action, Backward):
+                yield from step.backward(action)
+            else:
+                step.release(action)
+            if self.after_action is not None:
+                self.after_action(position, action)

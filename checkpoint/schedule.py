@@ -1,0 +1,132 @@
+"""A schedule: what one training step runs, holds and lets go of, as data. No arrays here."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from checkpoint.actions import Action, Backward, Forward, Release
+from checkpoint.errors import ScheduleError
+
+FORMAT = "mlp-checkpointing schedule 1"
+MAX_ACTIONS = 20_000_000
+
+_ACTION = re.compile(r"([FDB])([0-9]{1,7})(?:\[([0-9]{1,10}):([0-9]{1,10})\])?")
+_KINDS: dict[str, type[Action]] = {"F": Forward, "D": Release, "B": Backward}
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """An immutable list of actions on a chain of `n_layers` layers.
+
+    `batch_size` is None where the actions are for whole mini-batches of any size; a schedule with row blocks is for
+    mini-batches of exactly `batch_size` rows, and `for_batch` cuts it to fewer. `name` says what wrote it.
+
+    >>> print(Schedule(2, (Forward(1), Forward(2), Backward(2), Backward(1))))
+    F1* F2 B2 B1
+    """
+
+    n_layers: int
+    actions: tuple[Action, ...]
+    name: str = ""
+    batch_size: int | None = None
+
+    def __iter__(self) -> Iterator[Action]:
+        return iter(self.actions)
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+    def __str__(self) -> str:
+        """The actions, shortly: `F2*` runs layer 2 and keeps a_2, `F2` keeps it until the next layer has run.
+
+        `B2` is the backward step, `D2` a release that is not such a step's, `[0:128]` the rows.
+        """
+        return " ".join(_short(self.actions))
+
+    def for_batch(self, batch_size: int) -> "Schedule":
+        """This schedule for a mini-batch of `batch_size` rows, such as the last of an epoch.
+
+        Raises `ScheduleError` for more rows than it was written for.
+        """
+        if self.batch_size is None or self.batch_size == batch_size:
+            return self
+        if batch_size > self.batch_size:
+            raise ScheduleError(
+                f"this schedule's row blocks are for {self.batch_size} rows, the mini-batch has {batch_size}; plan "
+                f"again for batch_size={batch_size}"
+            )
+        return Schedule(self.n_layers, tuple(_cut(self.actions, batch_size)), self.name, batch_size)
+
+    def to_json(self) -> str:
+        """A JSON object that `from_json` reads back."""
+        return json.dumps(
+            {
+                "format": FORMAT,
+                "name": self.name,
+                "n_layers": self.n_layers,
+                "batch_size": self.batch_size,
+                "actions": [str(action) for action in self.actions],
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> "Schedule":
+        """The schedule written by `to_json`. Raises `ScheduleError` for any other text.
+
+        Whether the schedule can be run is for `simulate` to say.
+        """
+        try:
+            record = json.loads(text)
+        except (ValueError, RecursionError):
+            raise ScheduleError("a schedule is a JSON object; this text is not JSON") from None
+        if not isinstance(record, dict) or record.get("format") != FORMAT:
+            raise ScheduleError(f"a schedule is a JSON object with format {FORMAT!r}; this is something else")
+        n_layers, batch_size, name, actions = (record.get(key) for key in ("n_layers", "batch_size", "name", "actions"))
+        if not (type(n_layers) is int and n_layers >= 1):
+            raise ScheduleError("n_layers must be a whole number, 1 or more")
+        if not (batch_size is None or (type(batch_size) is int and batch_size >= 1)):
+            raise ScheduleError("batch_size must be null or a whole number, 1 or more")
+        if not isinstance(name, str) or not isinstance(actions, list) or len(actions) > MAX_ACTIONS:
+            raise ScheduleError(f"name must be a string and actions a list of at most {MAX_ACTIONS}")
+        return cls(n_layers, tuple(_read(position, item) for position, item in enumerate(actions)), name, batch_size)
+
+
+def _read(position: int, item: object) -> Action:
+    match = _ACTION.fullmatch(item) if isinstance(item, str) else None
+    if match is None:
+        shown = repr(item)
+        raise ScheduleError(
+            f"action {position} must be like 'F3', 'D3', 'B3' or 'B3[0:128]'; got {shown[:40]}", position=position
+        )
+    kind, layer, start, stop = match.groups()
+    return _KINDS[kind](int(layer), None if start is None else (int(start), int(stop)))
+
+
+def _short(actions: tuple[Action, ...]) -> Iterator[str]:
+    passed = {
+        # F_l F_{l+1} D_l: the release belongs to the step from layer l to layer l + 1
+        position + 1
+        for position, (first, second) in enumerate(pairwise(actions))
+        if isinstance(first, Forward)
+        and isinstance(second, Release)
+        and second.layer == first.layer - 1
+        and second.rows == first.rows
+    }
+    for position, action in enumerate(actions):
+        if position in passed:
+            continue
+        following = actions[position + 1 : position + 3]
+        keeps = isinstance(action, Forward) and not (
+            position + 2 in passed or (following and following[0] == Backward(action.layer, action.rows))
+        )
+        yield f"{action}*" if keeps else str(action)
+
+
+def _cut(actions: Iterable[Action], batch_size: int) -> Iterator[Action]:
+    for action in actions:
+        if action.rows is None:
+            yield action
+        elif action.rows[0] < batch_size:
+            yield type(action)(action.layer, (action.rows[0], min(action.rows[1], batch_size)))

@@ -1,0 +1,7 @@
+"""The strategies: each file writes schedules of one named class. No array library is imported by any of them."""
+
+from checkpoint.strategies.every_nth import every_nth, square_root
+from checkpoint.strategies.segments import segmented
+from checkpoint.strategies.store_all import store_all
+
+__all__ = ["every_nth", "segmented", "square_root", "store_all"]

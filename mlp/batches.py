@@ -1,0 +1,87 @@
+"""Mini-batches: rows of a data set, taken when asked for, as arrays of a network's dtype on its device.
+
+The data set stays where it is. A mini-batch in order is a view where that is possible; one in shuffled order is
+gathered. Images stay uint8 until they are asked for, which is a quarter of the bytes of float32.
+"""
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from mlp.errors import NetworkError
+
+if TYPE_CHECKING:
+    from mlp.network import Network
+
+CHECKED_ROWS = 4096
+"""Rows that are looked at a time when data is checked, so that checking holds little."""
+
+
+class Batches(Protocol):
+    """A data set that mini-batches can be taken of."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, rows: slice | np.ndarray) -> tuple[Any, Any]:
+        """X (k, n_0) and y (k, n_L) of the rows named, on the network's device."""
+        ...
+
+
+class ArrayBatches:
+    """Mini-batches of a pair of arrays: `X` (n, n_0) and `y` (n, n_L), of the network's dtype, on host or device.
+
+    Raises `NetworkError` where they don't fit the network, or hold a value that is not finite.
+    """
+
+    def __init__(self, network: "Network", X: Any, y: Any) -> None:
+        self._network = network
+        for name, x, width in (("X", X, network.sizes[0]), ("y", y, network.sizes[-1])):
+            if getattr(x, "ndim", None) != 2 or x.shape[1] != width or len(x) == 0:
+                raise NetworkError(
+                    f"{name} must be an array (n, {width}), a sample a row; got {getattr(x, 'shape', type(x).__name__)}"
+                )
+        if len(X) != len(y):
+            raise NetworkError(f"X and y must have as many rows; got {len(X)} and {len(y)}")
+        network.as_batch(X[:1], y[:1])  # the dtype
+        xp = np if isinstance(X, np.ndarray) else network.backend.xp
+        for name, x in (("X", X), ("y", y)):
+            for start in range(0, len(x), CHECKED_ROWS):
+                if not bool(xp.all(xp.isfinite(x[start : start + CHECKED_ROWS, :]))):
+                    raise NetworkError(f"{name} holds a value that is not finite, in rows {start} and on; remove it")
+        self._X, self._y = X, y
+
+    def __len__(self) -> int:
+        return len(self._X)
+
+    def take(self, rows: slice | np.ndarray) -> tuple[Any, Any]:
+        if isinstance(rows, slice):
+            return self._network.as_batch(self._X[rows, :], self._y[rows, :])
+        if isinstance(self._X, np.ndarray):
+            return self._network.as_batch(self._X[rows], self._y[rows])
+        backend = self._network.backend
+        chosen = backend.asarray(rows)
+        return backend.xp.take(self._X, chosen, axis=0), backend.xp.take(self._y, chosen, axis=0)
+
+
+class ImageBatches:
+    """Mini-batches of uint8 images (n, n_0), scaled to 0..1, and whole-number labels (n,), made one-hot."""
+
+    def __init__(self, network: "Network", images: np.ndarray, labels: np.ndarray) -> None:
+        n_inputs, n_classes = network.sizes[0], network.sizes[-1]
+        if images.shape[1] != n_inputs:
+            raise NetworkError(f"the images have {images.shape[1]} pixels, the network {n_inputs} inputs; change sizes")
+        if int(labels.max()) >= n_classes:
+            raise NetworkError(
+                f"the largest label is {int(labels.max())}, so the last layer needs at least {int(labels.max()) + 1} "
+                f"units; got {n_classes}"
+            )
+        self._network, self._images, self._labels = network, images, labels
+        self._one_hot = np.eye(n_classes, dtype=network.dtype)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def take(self, rows: slice | np.ndarray) -> tuple[Any, Any]:
+        dtype = np.dtype(self._network.dtype)
+        X = np.multiply(self._images[rows], dtype.type(1 / 255), dtype=dtype)
+        return self._network.as_batch(X, self._one_hot[self._labels[rows]])

@@ -1,0 +1,275 @@
+"""The network: parameters, the forward pass, plain backpropagation and the update of one mini-batch.
+
+Rows are samples. Layer l = 1 .. L takes a_{l-1} (batch, n_{l-1}) to a_l = activation(a_{l-1} W_l + b_l), (batch, n_l);
+`weights[l - 1]` is W_l and `biases[l - 1]` is b_l. The derivative of each activation is a function of its output, so
+pre-activations are never kept, and everything elementwise is in place.
+
+Source of the equations: M. A. Nielsen, Neural Networks and Deep Learning (2015), chapter 2, with rows for columns.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from backend import Backend, select_backend
+from mlp.blocks import delta_block_rows, gradient_block_rows
+from mlp.errors import NetworkError
+from mlp.gradient import Gradient
+from mlp.initialization import INITIALIZATIONS, initial_parameters
+from mlp.sizes import check_sizes
+
+if TYPE_CHECKING:
+    from mlp.training import EpochRecord
+
+ACTIVATIONS = ("sigmoid", "tanh", "relu")
+COSTS = ("quadratic", "cross-entropy")
+DTYPES = ("float32", "float64")
+
+EVALUATED_ROWS = 1000
+"""Rows that `evaluate` takes at a time unless told otherwise."""
+
+
+class Network:
+    """A multi-layer perceptron that is trained by stochastic gradient descent with plain backpropagation.
+
+    `sizes`: n_0 inputs, then the units of each layer. `activation`: "sigmoid", "tanh" or "relu", of every layer, but
+    that cost "cross-entropy" makes the last one softmax. `cost`: "quadratic" or "cross-entropy". `initialization`:
+    "normal" or "scaled", see `mlp.initialization`. `dtype`: "float32" or "float64", of everything. `momentum`: 0 for
+    plain gradient descent; above it, a velocity is kept for each parameter. `backend`: a name or a `Backend`.
+
+    Raises `NetworkError` for an argument that makes no network, `BackendUnavailable` for the backend.
+
+    >>> net = Network([2, 3, 1], seed=1)
+    >>> net.weights[0].shape, net.biases[1].shape
+    ((2, 3), (1,))
+    """
+
+    def __init__(
+        self,
+        sizes: Iterable[int],
+        *,
+        activation: str = "sigmoid",
+        cost: str = "quadratic",
+        initialization: str = "normal",
+        dtype: str = "float32",
+        momentum: float = 0.0,
+        seed: int = 0,
+        backend: str | Backend = "numpy",
+    ) -> None:
+        self.sizes = check_sizes(sizes)
+        self.activation = _one_of("activation", activation, ACTIVATIONS)
+        self.cost = _one_of("cost", cost, COSTS)
+        self.initialization = _one_of("initialization", initialization, INITIALIZATIONS)
+        self.dtype = _one_of("dtype", dtype, DTYPES)
+        if not 0 <= momentum < 1:
+            raise NetworkError(f"momentum must be at least 0 and below 1; got {momentum!r}")
+        if not (isinstance(seed, int) and seed >= 0):
+            raise NetworkError(f"seed must be a whole number, 0 or more; got {seed!r}")
+        self.momentum = float(momentum)
+        self.seed = seed
+        self.backend = select_backend(backend)
+        self.weights: list[Any] = []
+        self.biases: list[Any] = []
+        parameters = initial_parameters(
+            self.sizes, initialization=initialization, activation=activation, dtype=dtype, seed=seed
+        )
+        for W, b in parameters:
+            self.weights.append(self.backend.asarray(W))
+            self.biases.append(self.backend.asarray(b))
+        self.velocities: list[tuple[Any, Any]] = []
+        if self.momentum:
+            self.velocities = [
+                (self.backend.zeros(W.shape, dtype), self.backend.zeros(b.shape, dtype))
+                for W, b in zip(self.weights, self.biases, strict=True)
+            ]
+
+    @property
+    def n_layers(self) -> int:
+        """L: the number of layers that have weights."""
+        return len(self.sizes) - 1
+
+    def layer_activation(self, layer: int) -> str:
+        """The name of layer `layer`'s activation, 1 .. L; "softmax" for the last one under cross-entropy."""
+        return "softmax" if layer == self.n_layers and self.cost == "cross-entropy" else self.activation
+
+    # The forward pass
+
+    def feedforward(self, X: Any) -> Any:
+        """The network's output for `X` (batch, n_0): (batch, n_L), same dtype and device. Two layers are live."""
+        a = self.as_inputs(X)
+        for layer in range(1, self.n_layers + 1):
+            a = self.forward_layer(layer, a)
+        return a
+
+    def forward_layer(self, layer: int, a: Any) -> Any:
+        """a_layer, a new array, from `a` = a_{layer-1}."""
+        W = self.weights[layer - 1]
+        z = self.backend.empty((a.shape[0], W.shape[1]), self.dtype)
+        self.backend.matmul(a, W, out=z)
+        self.backend.add_bias_activate_(z, self.biases[layer - 1], self.layer_activation(layer))
+        return z
+
+    # Backpropagation
+
+    def backprop(self, X: Any, y: Any, *, in_blocks: bool = False) -> Iterator[Gradient]:
+        """Yield the gradient of each layer, from the last to the first, as soon as it exists.
+
+        `X` (batch, n_0) and `y` (batch, n_L), one-hot or any target, both of the network's dtype. A gradient is yielded
+        after the error has gone through the layer's weights, so it may be applied to them at once. All activations are
+        kept until their layer's turn.
+
+        `in_blocks`: yield each layer's gradient in blocks of rows instead, each of them valid only until the next is
+        asked for. This is what `update_mini_batch` uses, and its peak is the one that is predicted.
+        """
+        X, y = self.as_batch(X, y)
+        activations = [X]
+        for layer in range(1, self.n_layers + 1):
+            activations.append(self.forward_layer(layer, activations[-1]))
+            self.backend.protect(activations[-1])
+        delta = activations.pop()
+        self.to_output_delta(delta, y)
+        for layer in range(self.n_layers, 0, -1):
+            a = activations.pop()
+            yield from self.backward_layer(layer, a, delta, in_blocks=in_blocks)
+            delta = a  # which now holds the error of the layer below
+
+    def cost_derivative(self, output_activations: Any, y: Any) -> Any:
+        """The derivative of the quadratic cost by the output: a_L - y. Under cross-entropy, by softmax's input."""
+        return output_activations - y
+
+    def to_output_delta(self, a: Any, y: Any) -> None:
+        """Turn `a` = a_L into delta_L, in place."""
+        self.backend.release(a)
+        self.backend.output_delta_(a, y, self.layer_activation(self.n_layers))
+
+    def backward_layer(self, layer: int, a: Any, delta: Any, *, in_blocks: bool) -> Iterator[Gradient]:
+        """Yield the gradient of one layer, and turn `a` = a_{layer-1} into delta_{layer-1}, in place.
+
+        `delta` = delta_layer is (rows, n_l); for layer 1, `a` is the input and stays as it is. Live beside the two: a
+        block of the weight gradient, the bias gradient, and a small piece of the error below (`mlp.blocks`).
+        """
+        backend, W = self.backend, self.weights[layer - 1]
+        rows, (n_in, n_out) = delta.shape[0], W.shape
+        block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out) if in_blocks else n_in
+        bias = backend.empty((n_out,), self.dtype)
+        backend.sum_rows(delta, out=bias)
+        gradient = backend.empty((block, n_out), self.dtype)
+        if layer > 1:
+            backend.release(a)
+            below = backend.empty((delta_block_rows(rows=rows) * block,), self.dtype)
+        for first in range(0, n_in, block):
+            columns = slice(first, min(first + block, n_in))
+            part = gradient[: columns.stop - first, :]
+            backend.matmul(a[:, columns].T, delta, out=part)
+            if layer > 1:
+                self._to_delta_below(layer, a, delta, columns, below)
+            yield Gradient(layer, part, bias if columns.stop == n_in else None, first)
+
+    def _to_delta_below(self, layer: int, a: Any, delta: Any, columns: slice, below: Any) -> None:
+        """Turn the columns of `a` into those of delta_{layer-1}, some rows at a time, by way of `below`."""
+        Wt = self.weights[layer - 1][columns, :].T
+        width = columns.stop - columns.start
+        rows, xp = delta_block_rows(rows=delta.shape[0]), self.backend.xp
+        for start in range(0, delta.shape[0], rows):
+            chunk = slice(start, min(start + rows, delta.shape[0]))
+            d = xp.reshape(below[: (chunk.stop - start) * width], (chunk.stop - start, width))
+            self.backend.matmul(delta[chunk, :], Wt, out=d)
+            self.backend.hidden_delta_(a[chunk, :], d, self.layer_activation(layer - 1), columns)
+
+    # Learning
+
+    def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None:
+        """One step of gradient descent: w -= eta / batch * gradient, or by way of the velocity under momentum."""
+        rate = float(eta) / len(X)
+        for gradient in self.backprop(X, y, in_blocks=True):
+            self.apply_gradient(gradient, rate)
+            del gradient  # or it would be held while the next one is made
+
+    def apply_gradient(self, gradient: Gradient, rate: float) -> None:
+        """Subtract `rate` times a gradient, or a block of one, from its layer's parameters."""
+        k = gradient.layer - 1
+        rows = slice(gradient.first, gradient.first + gradient.weight.shape[0])
+        pairs = [(self.weights[k][rows, :], gradient.weight)]
+        if gradient.bias is not None:
+            pairs.append((self.biases[k], gradient.bias))
+        if not self.momentum:
+            for w, g in pairs:
+                self.backend.apply_gradient_(w, g, rate)
+            return
+        velocity, bias_velocity = self.velocities[k]
+        for (w, g), v in zip(pairs, (velocity[rows, :], bias_velocity), strict=False):
+            self.backend.apply_momentum_(w, v, g, rate, self.momentum)
+
+    def SGD(
+        self,
+        training_data: tuple[Any, Any],
+        *,
+        epochs: int,
+        mini_batch_size: int,
+        eta: float,
+        test_data: tuple[Any, Any] | None = None,
+        shuffle: bool = True,
+    ) -> "list[EpochRecord]":
+        """Train by mini-batch stochastic gradient descent; returns one `EpochRecord` an epoch.
+
+        `training_data` and `test_data` are pairs (X, y), X (n, n_0) and y one-hot (n, n_L), on the host or the device.
+        The last, smaller mini-batch of an epoch is trained on too. `shuffle` draws a new order each epoch, from the
+        network's seed. A progress bar is shown on a terminal.
+        """
+        from mlp.batches import ArrayBatches
+        from mlp.training import train
+
+        return train(
+            self,
+            ArrayBatches(self, *training_data),
+            epochs=epochs,
+            mini_batch_size=mini_batch_size,
+            eta=eta,
+            test_data=None if test_data is None else ArrayBatches(self, *test_data),
+            shuffle=shuffle,
+        )
+
+    def evaluate(self, X: Any, y: Any, *, batch_size: int = EVALUATED_ROWS) -> float:
+        """The accuracy on `X` (n, n_0) and one-hot `y` (n, n_L), a float in 0..1; `batch_size` rows at a time."""
+        from mlp.batches import ArrayBatches
+        from mlp.training import accuracy
+
+        return accuracy(self, ArrayBatches(self, X, y), batch_size=batch_size)
+
+    # Arguments
+
+    def as_inputs(self, X: Any) -> Any:
+        """`X` on the backend's device. Raises `NetworkError` unless it is (batch, n_0), of the network's dtype."""
+        return self._as_rows("X", X, self.sizes[0])
+
+    def as_batch(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """`X` and `y` on the backend's device. Raises `NetworkError` unless they are a mini-batch for this network."""
+        X, y = self._as_rows("X", X, self.sizes[0]), self._as_rows("y", y, self.sizes[-1])
+        if X.shape[0] != y.shape[0]:
+            raise NetworkError(f"X and y must have as many rows; got {X.shape[0]} and {y.shape[0]}")
+        return X, y
+
+    def _as_rows(self, name: str, x: Any, width: int) -> Any:
+        if not self.backend.owns(x):
+            x = self.backend.asarray(x)
+        if x.ndim != 2 or x.shape[1] != width:
+            raise NetworkError(f"{name} must be (batch, {width}), a sample a row; got shape {tuple(x.shape)}")
+        if x.shape[0] == 0:
+            raise NetworkError(f"{name} must have at least one row; got shape {tuple(x.shape)}")
+        arrived = self.backend.dtype_name(x)
+        if arrived != self.dtype:
+            raise NetworkError(
+                f"{name} must be {self.dtype}, the network's dtype, so that nothing is converted in a step; got "
+                f"{arrived}; use {name}.astype({self.dtype!r})"
+            )
+        if not self.backend.is_row_major(x):
+            raise NetworkError(
+                f"{name} must be row-major, so that nothing is copied in a step; got strides {x.strides}; use "
+                f"numpy.ascontiguousarray({name})"
+            )
+        return x
+
+
+def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
+    if value not in choices:
+        raise NetworkError(f"unknown {name} {value!r}; choose {' or '.join(choices)}")
+    return value

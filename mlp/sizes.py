@@ -1,0 +1,70 @@
+"""The widths of a network's layers: checked, and read from text. Plain numbers; no arrays here."""
+
+import re
+from collections.abc import Iterable
+from operator import index
+
+from mlp.errors import NetworkError
+
+MAX_WIDTH = 2**31 - 1
+"""The widest layer: BLAS libraries count rows and columns in 32 bits."""
+MAX_LAYERS = 100_000
+
+_PART = re.compile(r"([0-9]+)(?:x([0-9]+))?")
+
+
+def check_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
+    """`sizes` as a tuple of whole numbers: n_0 inputs, then the units of each layer.
+
+    Raises `NetworkError` for fewer than two sizes and for a width below 1 or above 2**31 - 1.
+
+    >>> check_sizes([784, 100, 10])
+    (784, 100, 10)
+    """
+    try:
+        widths = tuple(index(width) for width in sizes)
+    except TypeError:
+        raise NetworkError(f"sizes must be whole numbers, such as [784, 100, 10]; got {sizes!r}") from None
+    if len(widths) < 2:
+        raise NetworkError(f"a network needs an input and at least one layer, such as [784, 10]; got {list(widths)}")
+    if len(widths) > MAX_LAYERS + 1:
+        raise NetworkError(f"at most {MAX_LAYERS} layers can be built; got {len(widths) - 1}")
+    for position, width in enumerate(widths):
+        if not 1 <= width <= MAX_WIDTH:
+            raise NetworkError(f"every width must be from 1 to {MAX_WIDTH}; got {width} at position {position}")
+    return widths
+
+
+def parse_sizes(text: str) -> tuple[int, ...]:
+    """The widths that `text` lists, where `256x64` stands for 64 layers of 256.
+
+    >>> parse_sizes("784,256x3,10")
+    (784, 256, 256, 256, 10)
+    """
+    widths: list[int] = []
+    for part in text.split(","):
+        match = _PART.fullmatch(part.strip())
+        # Ten digits are more than any width or count may have; int() of a million digits takes a while.
+        if match is None or any(group is not None and len(group) > 10 for group in match.groups()):
+            shown = part if len(part) <= 40 else part[:37] + "..."
+            raise NetworkError(f"sizes are whole numbers such as 784,256x64,10; got {shown!r}")
+        count = int(match[2] or 1)
+        if count < 1 or len(widths) + count > MAX_LAYERS + 1:
+            raise NetworkError(f"a repeat in sizes must be from 1 to {MAX_LAYERS}, as in 256x64; got {part.strip()!r}")
+        widths += [int(match[1])] * count
+    return check_sizes(widths)
+
+
+def format_sizes(sizes: Iterable[int]) -> str:
+    """The shortest text that `parse_sizes` reads back.
+
+    >>> format_sizes((784, 256, 256, 10))
+    '784,256x2,10'
+    """
+    runs: list[list[int]] = []
+    for width in sizes:
+        if runs and runs[-1][0] == width:
+            runs[-1][1] += 1
+        else:
+            runs.append([width, 1])
+    return ",".join(str(width) if count == 1 else f"{width}x{count}" for width, count in runs)
