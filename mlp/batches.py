@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from mlp.data.convert import as_inputs, one_hot
 from mlp.errors import NetworkError
 
 if TYPE_CHECKING:
@@ -76,12 +77,12 @@ class ImageBatches:
                 f"units; got {n_classes}"
             )
         self._network, self._images, self._labels = network, images, labels
-        self._one_hot = np.eye(n_classes, dtype=network.dtype)
+        self._n_classes = n_classes
 
     def __len__(self) -> int:
         return len(self._images)
 
     def take(self, rows: slice | np.ndarray) -> tuple[Any, Any]:
-        dtype = np.dtype(self._network.dtype)
-        X = np.multiply(self._images[rows], dtype.type(1 / 255), dtype=dtype)
-        return self._network.as_batch(X, self._one_hot[self._labels[rows]])
+        dtype = self._network.dtype
+        X = as_inputs(self._images[rows], dtype)
+        return self._network.as_batch(X, one_hot(self._labels[rows], classes=self._n_classes, dtype=dtype))

@@ -1,0 +1,64 @@
+"""From bytes to what a network takes: floats in 0..1, and one-hot rows. Knows neither files nor networks.
+
+Each is one pass into its result, with no temporary of the result's size: what a step takes in bytes stays what was
+planned.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from mlp.data.dataset import CLASSES
+from mlp.data.errors import DataError
+
+WHITE = 255
+
+
+def as_inputs(images: NDArray[np.uint8], dtype: DTypeLike = np.float32) -> NDArray[Any]:
+    """`images` / 255: the same shape, `dtype`, C-contiguous, values 0..1.
+
+    `images`: (n, features), uint8, whole or a slice. `dtype`: float32 or float64. Raises DataError.
+    The quotient is rounded once, so it's the same as NumPy's division in that dtype.
+
+    >>> as_inputs(np.array([[0, 51, 255]], dtype=np.uint8)).tolist()
+    [[0.0, 0.20000000298023224, 1.0]]
+    """
+    wanted = _float_dtype(dtype)
+    if images.dtype != np.uint8:
+        raise DataError(f"images: wanted uint8, 0 to 255, found {images.dtype}; as_inputs divides by 255 itself")
+    inputs = np.empty(images.shape, dtype=wanted)
+    np.divide(images, wanted.type(WHITE), out=inputs, dtype=wanted)
+    return inputs
+
+
+def one_hot(labels: NDArray[Any], *, classes: int = CLASSES, dtype: DTypeLike = np.float32) -> NDArray[Any]:
+    """(n, classes), `dtype`: 1 where the column is the row's label, else 0.
+
+    `labels`: (n,), integers, 0 to classes - 1. `dtype`: float32 or float64. Raises DataError.
+
+    >>> one_hot(np.array([2, 0]), classes=3).tolist()
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    """
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise DataError(f"labels: wanted integers of shape (n,), found {labels.dtype} of shape {labels.shape}")
+    wrong = (labels < 0) | (labels >= classes)
+    if wrong.any():
+        index = int(wrong.argmax())
+        raise DataError(
+            f"labels: wanted 0 to {classes - 1}, label {index} is {labels[index]}; raise classes or mend the labels"
+        )
+    rows = np.empty((len(labels), classes), dtype=_float_dtype(dtype))
+    np.equal(labels[:, np.newaxis], np.arange(classes), out=rows)
+    return rows
+
+
+def _float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
+    """`dtype` as NumPy's, found to be float32 or float64."""
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError as error:
+        raise DataError(f"dtype: wanted float32 or float64, found {dtype!r}") from error
+    if wanted not in (np.float32, np.float64):
+        raise DataError(f"dtype: wanted float32 or float64, found {wanted}")
+    return wanted

@@ -1,0 +1,83 @@
+"""Bounded reading: open what is a file, read as many bytes as were promised and not one more. Knows no format.
+
+Data files are untrusted. Memory grows with the bytes that really arrive, never with what a header says will come.
+"""
+
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from mlp.data.errors import DamagedDataError, OversizedDataError, UnreadableDataError
+
+CHUNK_BYTES = 2**18
+# MNIST is 55 MB; its largest relatives are below 700 MB. A promise above this is a mistake or an attack.
+MAX_DATA_BYTES = 2**30
+
+
+class Readable(Protocol):
+    """Anything that gives up to `n_bytes` bytes, and b"" only at its end."""
+
+    def read(self, n_bytes: int, /) -> bytes: ...
+
+
+def quoted(path: Path) -> str:
+    """`path` as error messages show it."""
+    return repr(str(path))
+
+
+@contextmanager
+def open_regular(path: Path) -> Iterator[BinaryIO]:
+    """Open `path` for reading, as a context manager. UnreadableDataError where it isn't a readable file.
+
+    A named pipe or a device is refused before it's opened, since opening alone may block or have an effect.
+    """
+    try:
+        mode = kind_of(path)
+        if not stat.S_ISREG(mode):
+            kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, socket or device"
+            raise UnreadableDataError(f"{quoted(path)}: wanted a file, found {kind}", path=str(path))
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def kind_of(path: Path) -> int:
+    """The mode bits of what `path` names, links followed. UnreadableDataError where nothing can be found out."""
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError) as error:  # ValueError: a NUL, or characters that no file name can have
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> UnreadableDataError:
+    reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+    return UnreadableDataError(
+        f"{quoted(path)}: can't be read ({reason}); check the path and its permissions", path=str(path)
+    )
+
+
+def check_promise(promised_bytes: int, *, limit_bytes: int, where: str) -> None:
+    """Raise OversizedDataError where a header promises more than may be read. Called before anything is read."""
+    if promised_bytes > limit_bytes:
+        raise OversizedDataError(
+            f"{where}: the header promises {promised_bytes} bytes, the limit is {limit_bytes}; "
+            "give a smaller data set, or an undamaged file",
+            promised_bytes=promised_bytes,
+            limit_bytes=limit_bytes,
+        )
+
+
+def read_exactly(stream: Readable, n_bytes: int, *, where: str) -> bytearray:
+    """The next `n_bytes` bytes of `stream`, as one buffer. DamagedDataError where it ends before."""
+    data = bytearray()
+    while len(data) < n_bytes:
+        piece = stream.read(min(CHUNK_BYTES, n_bytes - len(data)))
+        if not piece:
+            raise DamagedDataError(
+                f"{where}: wanted {n_bytes} bytes, the file ends after {len(data)}; it's cut short, get it again"
+            )
+        data += piece
+    return data
