@@ -1,0 +1,8 @@
+"""`python -m checkpoint` is the same program as `mlp-checkpointing`."""
+
+import sys
+
+from checkpoint.command_line import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""What to keep and recompute, as the command line and the reports name it. No arrays here.
+
+A choice is the text of `--checkpoint`, with that of `--budget`: it becomes a schedule once the chain is known.
+"""
+
+import re
+from dataclasses import dataclass
+
+from checkpoint.chain import Chain
+from checkpoint.errors import CheckpointError
+from checkpoint.schedule import Schedule
+from checkpoint.simulation import simulate
+from checkpoint.strategies import every_nth, square_root, store_all
+from checkpoint.units import parse_bytes
+
+FORMS = "none, every:N, sqrt, slots:S or optimal"
+_COUNTED = re.compile(r"(every|slots):([0-9]{1,7})")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`checkpoint` as in `--checkpoint`; `budget` as in `--budget`, for "optimal" alone."""
+
+    checkpoint: str = "none"
+    budget: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.checkpoint not in ("none", "sqrt", "optimal") and not _COUNTED.fullmatch(self.checkpoint):
+            raise CheckpointError(f"unknown way to checkpoint {self.checkpoint!r}; choose {FORMS}")
+        if self.checkpoint == "optimal" and self.budget is None:
+            raise CheckpointError("optimal needs a budget to be optimal under; give one, such as --budget 64MiB")
+        if self.budget is not None and self.checkpoint != "optimal":
+            raise CheckpointError(f"a budget is planned for; with it use optimal, not {self.checkpoint}")
+
+    def __str__(self) -> str:
+        return self.checkpoint if self.budget is None else f"optimal in {self.budget}"
+
+    def schedule(self, chain: Chain) -> Schedule:
+        """The schedule for `chain`. Raises `CheckpointError` where there is none."""
+        if self.checkpoint == "none":
+            return store_all(n_layers=chain.n_layers)
+        if self.checkpoint == "sqrt":
+            return square_root(n_layers=chain.n_layers)
+        if match := _COUNTED.fullmatch(self.checkpoint):
+            count = int(match[2])
+            if match[1] == "every":
+                return every_nth(n_layers=chain.n_layers, n=count)
+            from checkpoint.strategies import binomial
+
+            return binomial(n_layers=chain.n_layers, slots=count)
+        from checkpoint.planning import plan_chain
+
+        return plan_chain(chain, budget_bytes=self.budget_bytes(chain)).schedule
+
+    def budget_bytes(self, chain: Chain) -> int:
+        """The budget in bytes; a percentage is of what storing everything takes."""
+        whole = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
+        return parse_bytes(self.budget or "100%", whole_bytes=whole)

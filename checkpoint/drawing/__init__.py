@@ -1,0 +1,1 @@
+"""Pictures of plans and comparisons; each file draws one. They know matplotlib, and nothing of arrays or training."""

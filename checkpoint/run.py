@@ -1,0 +1,170 @@
+"""One training run: from settings to a trained network and a record of what it did and took.
+
+`train` is this, on the command line; `compare` starts one in a process of its own for each row of its table.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from backend import Usage, peak_resident_bytes, select_backend
+from checkpoint.chain import chain_of
+from checkpoint.choice import Choice
+from checkpoint.network import NetworkWithCheckpointing
+from checkpoint.simulation import simulate
+from mlp import EpochRecord, ImageBatches, Network, accuracy, train
+from mlp.data import Dataset
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """Everything that a run depends on, but for the data itself."""
+
+    sizes: tuple[int, ...] = (784, 100, 30, 10)
+    activation: str = "sigmoid"
+    cost: str = "quadratic"
+    initialization: str = "normal"
+    dtype: str = "float32"
+    momentum: float = 0.0
+    seed: int = 0
+    epochs: int = 5
+    batch_size: int = 100
+    eta: float = 3.0
+    shuffle: bool = True
+    checkpoint: str = "none"
+    budget: str | None = None
+    backend: str = "numpy"
+    device: int | None = None
+
+    @property
+    def choice(self) -> Choice:
+        """What is kept and recomputed."""
+        return Choice(self.checkpoint, self.budget)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What a run did and took. Bytes are array bytes above rest, of a step on a whole mini-batch.
+
+    `rest_bytes`: parameters, velocities and one mini-batch. `seconds`: of all steps. `weights_sha256`: of the final
+    weights and biases, to tell whether two runs ended alike to the last bit.
+    """
+
+    strategy: str
+    data: str
+    device: str
+    predicted_peak_bytes: int
+    measured_peak_bytes: int
+    recomputed_layers: int
+    recompute_fraction: float
+    rest_bytes: int
+    peak_resident_bytes: int
+    seconds: float
+    evaluation_seconds: float
+    test_accuracy: float
+    weights_sha256: str
+    epochs: list[EpochRecord] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        """Every figure, in bytes and seconds."""
+        return asdict(self)
+
+
+def make_network(settings: RunSettings) -> Network:
+    """The network of a run: plain for "none", with checkpointing for anything else."""
+    as_network: dict[str, Any] = {
+        "activation": settings.activation,
+        "cost": settings.cost,
+        "initialization": settings.initialization,
+        "dtype": settings.dtype,
+        "momentum": settings.momentum,
+        "seed": settings.seed,
+        "backend": select_backend(settings.backend, device=settings.device),
+    }
+    chain = chain_of(settings.sizes, batch_size=settings.batch_size, dtype=settings.dtype, backend=settings.backend)
+    choice = settings.choice
+    if choice.checkpoint == "none":
+        return Network(settings.sizes, **as_network)
+    if choice.checkpoint == "optimal":
+        return NetworkWithCheckpointing(settings.sizes, budget_bytes=choice.budget_bytes(chain), **as_network)
+    return NetworkWithCheckpointing(settings.sizes, schedule=choice.schedule(chain), **as_network)
+
+
+def run(
+    settings: RunSettings, dataset: Dataset, *, after_epoch: Callable[[EpochRecord], None] | None = None
+) -> RunRecord:
+    """Train as `settings` say on `dataset`, and record it. The first step is measured, the others are not slowed."""
+    network = make_network(settings)
+    chain = chain_of(network.sizes, batch_size=settings.batch_size, dtype=network.dtype, backend=settings.backend)
+    if isinstance(network, NetworkWithCheckpointing):
+        schedule = network.schedule_for(settings.batch_size)
+    else:
+        schedule = settings.choice.schedule(chain)
+    predicted = simulate(schedule, chain)
+    first_step = _MeasuredFirstStep(network)
+    test_data = ImageBatches(network, dataset.test_images, dataset.test_labels)
+    begun = time.perf_counter()
+    history = train(
+        network,
+        ImageBatches(network, dataset.train_images, dataset.train_labels),
+        epochs=settings.epochs,
+        mini_batch_size=settings.batch_size,
+        eta=settings.eta,
+        test_data=test_data,
+        shuffle=settings.shuffle,
+        update=first_step,
+        after_epoch=after_epoch,
+    )
+    total = time.perf_counter() - begun
+    seconds = sum(record.seconds for record in history)
+    return RunRecord(
+        strategy=schedule.name,
+        data=dataset.name,
+        device=network.backend.device_name,
+        predicted_peak_bytes=predicted.peak_bytes,
+        measured_peak_bytes=first_step.usage.peak_bytes,
+        recomputed_layers=predicted.recomputed_layers,
+        recompute_fraction=predicted.recompute_fraction,
+        rest_bytes=rest_bytes(network, settings.batch_size),
+        peak_resident_bytes=peak_resident_bytes(),
+        seconds=seconds,
+        evaluation_seconds=total - seconds,
+        test_accuracy=accuracy(network, test_data),
+        weights_sha256=weights_sha256(network),
+        epochs=history,
+    )
+
+
+def rest_bytes(network: Network, batch_size: int) -> int:
+    """Bytes held between steps: parameters, velocities, and a mini-batch."""
+    parameters = [*network.weights, *network.biases, *(v for pair in network.velocities for v in pair)]
+    item_bytes = chain_of(network.sizes, batch_size=1, dtype=network.dtype).item_bytes
+    values = sum(int(a.size) for a in parameters) + batch_size * (network.sizes[0] + network.sizes[-1])
+    return values * item_bytes
+
+
+def weights_sha256(network: Network) -> str:
+    """SHA-256 of all weights and biases, first layer to last, in hex."""
+    digest = hashlib.sha256()
+    for a in [*network.weights, *network.biases]:
+        digest.update(network.backend.to_numpy(a).tobytes())
+    return digest.hexdigest()
+
+
+class _MeasuredFirstStep:
+    """Takes steps, and measures the first one. `usage` is what it took."""
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self.usage = Usage()
+        self._taken = False
+
+    def __call__(self, X: Any, y: Any, eta: float) -> None:
+        if self._taken:
+            self._network.update_mini_batch(X, y, eta=eta)
+            return
+        with self._network.backend.measure() as self.usage:
+            self._network.update_mini_batch(X, y, eta=eta)
+        self._taken = True

@@ -1,0 +1,53 @@
+"""Bytes as people write them. Plain text and numbers."""
+
+import re
+
+from checkpoint.errors import CheckpointError
+
+_UNITS = {
+    "": 1,
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "tb": 10**12,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+    "tib": 2**40,
+}
+_AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,9})?)\s*([a-z]*|%)", re.IGNORECASE)
+
+
+def parse_bytes(text: str, *, whole_bytes: int | None = None) -> int:
+    """The bytes that `text` names: "64MiB", "1.5GB", "4096", or "50%" of `whole_bytes`.
+
+    Raises `CheckpointError` for anything else, and for less than one byte.
+
+    >>> parse_bytes("64MiB"), parse_bytes("1.5GB"), parse_bytes("50%", whole_bytes=1000)
+    (67108864, 1500000000, 500)
+    """
+    match = _AMOUNT.fullmatch(text.strip())
+    unit = match[2].lower() if match else None
+    if match is None or (unit != "%" and unit not in _UNITS) or (unit == "%" and whole_bytes is None):
+        shown = text if len(text) <= 40 else text[:37] + "..."
+        raise CheckpointError(f"a number of bytes is written like 64MiB, 1.5GB or 50%; got {shown!r}")
+    number = float(match[1])
+    amount = int(number / 100 * (whole_bytes or 0)) if unit == "%" else int(number * _UNITS[unit or ""])
+    if amount < 1:
+        raise CheckpointError(f"a number of bytes must be at least 1; got {text!r}")
+    return amount
+
+
+def format_bytes(amount: float) -> str:
+    """`amount` with three digits or so, in binary units.
+
+    >>> format_bytes(354000), format_bytes(2**20 * 96.3), format_bytes(12)
+    ('346 KiB', '96.3 MiB', '12 B')
+    """
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(amount) < 1000 or unit == "GiB":
+            break
+        amount /= 1024
+    digits = 0 if unit == "B" or abs(amount) >= 100 else 1 if abs(amount) >= 10 else 2
+    return f"{amount:.{digits}f} {unit}"
