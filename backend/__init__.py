@@ -8,7 +8,7 @@ from backend.usage import Usage
 
 if TYPE_CHECKING:
     from backend.base import Backend
-    from backend.resident import peak_resident_bytes, resident_bytes
+    from backend.resident import free_bytes, peak_resident_bytes, resident_bytes
     from backend.select import select_backend
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "BackendUnavailable",
     "MeterError",
     "Usage",
+    "free_bytes",
     "peak_resident_bytes",
     "resident_bytes",
     "select_backend",
@@ -26,6 +27,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "Backend": "backend.base",
+        "free_bytes": "backend.resident",
         "peak_resident_bytes": "backend.resident",
         "resident_bytes": "backend.resident",
         "select_backend": "backend.select",

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from backend.device_memory import DeviceMemory
 from backend.errors import MeterError
 from backend.usage import Usage
 
@@ -32,6 +33,15 @@ class Backend:
 
     allocation_bytes = 1
 
+    keeps_freed_memory = False
+    """Whether freed memory is kept and handed out again by the library itself."""
+
+    asynchronous = False
+    """Whether the host runs ahead of the device, so that to ask for a value is to wait for all that was begun."""
+
+    measuring = False
+    """Whether a `measure` block is open."""
+
     def __init__(self, name: str, xp: Any, device: Any = None) -> None:
         self.name = name
         self.xp = xp
@@ -39,6 +49,11 @@ class Backend:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, device={str(self.device)!r})"
+
+    @property
+    def device_name(self) -> str:
+        """What the device is called, for reports."""
+        return str(self.device)
 
     # Arrays in and out
 
@@ -48,7 +63,7 @@ class Backend:
 
     def to_numpy(self, a: Array) -> np.ndarray:
         """`a` on the host, as a NumPy array; NumPy's own arrays come back as they are."""
-        return np.asarray(a)
+        return a if isinstance(a, np.ndarray) else np.from_dlpack(a, device="cpu")
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> Array:
         """A new array, row-major, its values not set."""
@@ -85,6 +100,10 @@ class Backend:
         raise MeterError(f"the {self.name} backend has no meter; measure on numpy or cupy")
         yield Usage()
 
+    def device_memory(self) -> DeviceMemory | None:
+        """What the device's memory is used for now; None where arrays lie in the host's."""
+        return None
+
     def protect(self, a: Array) -> None:
         """Ask that `a` cannot be written to until `release`; a backend that cannot do so does nothing."""
 
@@ -107,7 +126,7 @@ class Backend:
         elif activation == "tanh":
             z[...] = xp.tanh(z)
         elif activation == "relu":
-            z[...] = xp.where(z > 0, z, xp.zeros_like(z))
+            z[...] = xp.where(z < 0, xp.zeros_like(z), z)
         elif activation == "softmax":
             z -= xp.max(z, axis=1, keepdims=True)
             z[...] = xp.exp(z)
@@ -115,16 +134,16 @@ class Backend:
         elif activation != "identity":
             raise ValueError(f"unknown activation {activation!r}")
 
-    def derivative(self, a: Array, activation: str) -> Array:
-        """The derivative of an elementwise activation, as a function of its output `a`."""
+    def times_derivative(self, d: Array, a: Array, activation: str) -> Array:
+        """d times the derivative of an elementwise activation, as a function of its output `a`."""
         if activation == "sigmoid":
-            return a * (1 - a)
+            return d * (a * (1 - a))
         if activation == "tanh":
-            return 1 - a * a
+            return d * ((1 - a) * (1 + a))
         if activation == "relu":
-            return self.xp.where(a > 0, self.xp.ones_like(a), self.xp.zeros_like(a))
+            return self.xp.where(a <= 0, self.xp.zeros_like(d), d)
         if activation == "identity":
-            return self.xp.ones_like(a)
+            return d
         raise ValueError(f"activation {activation!r} has no elementwise derivative")
 
     def output_delta_(self, a: Array, y: Array, activation: str) -> None:
@@ -133,11 +152,11 @@ class Backend:
         For "softmax" it is a - y: the derivative belongs to the cross-entropy cost, which cancels it.
         """
         delta = a - y
-        a[...] = delta if activation == "softmax" else delta * self.derivative(a, activation)
+        a[...] = delta if activation == "softmax" else self.times_derivative(delta, a, activation)
 
     def hidden_delta_(self, a: Array, d: Array, activation: str, columns: slice = slice(None)) -> None:
         """a[:, columns] := d * activation'(a[:, columns]): the output of a layer becomes its error, in place."""
-        a[:, columns] = d * self.derivative(a[:, columns], activation)
+        a[:, columns] = self.times_derivative(d, a[:, columns], activation)
 
     def sum_rows(self, d: Array, *, out: Array) -> None:
         """out := the sum of `d`'s rows: a bias's gradient."""
@@ -157,6 +176,10 @@ class Backend:
         v -= rate * g
         w += v
 
+    def all_finite(self, v: Array) -> bool:
+        """Whether no value of the vector `v` is NaN or infinite."""
+        return bool(self.xp.all(self.xp.isfinite(v)))
+
     # What is reported of a network's output
 
     def cost_sum(self, a: Array, y: Array, cost: str) -> float:
@@ -164,13 +187,13 @@ class Backend:
         xp = self.xp
         total = 0.0
         for start in range(0, a.shape[0], SUMMED_ROWS):
-            rows = slice(start, start + SUMMED_ROWS)
+            rows = slice(start, min(start + SUMMED_ROWS, a.shape[0]))
             if cost == "quadratic":
                 error = a[rows, :] - y[rows, :]
                 total += float(xp.sum(error * error)) / 2
             elif cost == "cross-entropy":
                 tiny = float(xp.finfo(a.dtype).smallest_normal)
-                a_positive = xp.where(a[rows, :] > tiny, a[rows, :], xp.full_like(a[rows, :], tiny))
+                a_positive = xp.where(a[rows, :] < tiny, xp.full_like(a[rows, :], tiny), a[rows, :])
                 total -= float(xp.sum(y[rows, :] * xp.log(a_positive)))
             else:
                 raise ValueError(f"unknown cost {cost!r}")

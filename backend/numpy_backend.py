@@ -10,6 +10,7 @@ import numpy as np
 from backend import numpy_kernels as kernels
 from backend.array_domain import ArrayDomain
 from backend.base import Backend
+from backend.threads import in_parts
 from backend.usage import Usage
 
 _domain = ArrayDomain()
@@ -25,6 +26,9 @@ class NumpyBackend(Backend):
     def asarray(self, x: Any, dtype: str | None = None) -> np.ndarray:
         return np.asarray(x, dtype=dtype)
 
+    def to_numpy(self, a):
+        return a
+
     def empty(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         return np.empty(shape, dtype)
 
@@ -35,7 +39,7 @@ class NumpyBackend(Backend):
         return isinstance(x, np.ndarray)
 
     def dtype_name(self, a: np.ndarray) -> str:
-        return a.dtype.name
+        return a.dtype.name if a.dtype.isnative else a.dtype.str
 
     def is_row_major(self, a: np.ndarray) -> bool:
         return (a.strides[1] == a.itemsize and a.strides[0] >= a.shape[1] * a.itemsize) or 1 in a.shape
@@ -68,31 +72,53 @@ class NumpyBackend(Backend):
         """Make `a` writeable again."""
         a.flags.writeable = True
 
+    @property
+    def measuring(self) -> bool:  # type: ignore[override]
+        return bool(_open)
+
     # Kernels
 
     def matmul(self, a: np.ndarray, b: np.ndarray, *, out: np.ndarray) -> None:
         np.matmul(a, b, out=out)
 
     def add_bias_activate_(self, z: np.ndarray, b: np.ndarray, activation: str) -> None:
-        kernels.add_bias_activate(z, b, kernels.ACTIVATIONS[activation])
+        code = kernels.ACTIVATIONS[activation]
+        in_parts(lambda start, stop: kernels.add_bias_activate(z[start:stop], b, code), len(z), elements=z.size)
 
     def output_delta_(self, a: np.ndarray, y: np.ndarray, activation: str) -> None:
         kernels.output_delta(a, y, kernels.ACTIVATIONS[activation])
 
     def hidden_delta_(self, a: np.ndarray, d: np.ndarray, activation: str, columns: slice = slice(None)) -> None:
-        kernels.hidden_delta(a, d, columns.start or 0, kernels.ACTIVATIONS[activation])
+        first, code = columns.start or 0, kernels.ACTIVATIONS[activation]
+        in_parts(
+            lambda start, stop: kernels.hidden_delta(a[start:stop], d[start:stop], first, code), len(d), elements=d.size
+        )
 
     def sum_rows(self, d: np.ndarray, *, out: np.ndarray) -> None:
-        kernels.sum_rows(d, out)
+        in_parts(lambda start, stop: kernels.sum_rows(d, start, stop, out), len(out), elements=d.size)
 
     def add_(self, total: np.ndarray, part: np.ndarray) -> None:
-        kernels.add(total.reshape(-1), part.reshape(-1))
+        flat, other = total.reshape(-1), part.reshape(-1)
+        in_parts(lambda start, stop: kernels.add(flat[start:stop], other[start:stop]), len(flat), elements=len(flat))
 
     def apply_gradient_(self, w: np.ndarray, g: np.ndarray, rate: float) -> None:
-        kernels.apply_gradient(w.reshape(-1), g.reshape(-1), rate)
+        flat, other = w.reshape(-1), g.reshape(-1)
+        in_parts(
+            lambda start, stop: kernels.apply_gradient(flat[start:stop], other[start:stop], rate),
+            len(flat),
+            elements=len(flat),
+        )
 
     def apply_momentum_(self, w: np.ndarray, v: np.ndarray, g: np.ndarray, rate: float, momentum: float) -> None:
-        kernels.apply_momentum(w.reshape(-1), v.reshape(-1), g.reshape(-1), rate, momentum)
+        flat, speed, other = w.reshape(-1), v.reshape(-1), g.reshape(-1)
+
+        def part(start: int, stop: int) -> None:
+            kernels.apply_momentum(flat[start:stop], speed[start:stop], other[start:stop], rate, momentum)
+
+        in_parts(part, len(flat), elements=len(flat))
+
+    def all_finite(self, v: np.ndarray) -> bool:
+        return bool(kernels.all_finite(v))
 
     def cost_sum(self, a: np.ndarray, y: np.ndarray, cost: str) -> float:
         if cost == "quadratic":

@@ -87,11 +87,11 @@ def output_delta(a, y, activation):  # type: ignore[no-untyped-def]
         elif activation == 2:
             for j in range(features):
                 x = a[i, j]
-                a[i, j] = (x - y[i, j]) - (x - y[i, j]) * (x * x)
+                a[i, j] = (x - y[i, j]) * ((1 - x) * (1 + x))
         elif activation == 3:
             for j in range(features):
                 x = a[i, j]
-                a[i, j] = (x - y[i, j]) if x > 0 else zero
+                a[i, j] = zero if x <= 0 else (x - y[i, j])
         else:
             for j in range(features):
                 a[i, j] -= y[i, j]
@@ -103,31 +103,34 @@ def hidden_delta(a, d, first, activation):  # type: ignore[no-untyped-def]
     rows, columns = d.shape
     zero = a.dtype.type(0)
     for i in range(rows):
+        part = a[
+            i, first : first + columns
+        ]  # indices from 0: a sum of two might be below 0, for all the compiler knows
         if activation == 0:
             for j in range(columns):
-                a[i, first + j] = d[i, j]
+                part[j] = d[i, j]
         elif activation == 1:
             for j in range(columns):
-                x = a[i, first + j]
-                a[i, first + j] = d[i, j] * (x - x * x)
+                x = part[j]
+                part[j] = d[i, j] * (x - x * x)
         elif activation == 2:
             for j in range(columns):
-                x = a[i, first + j]
-                a[i, first + j] = d[i, j] - d[i, j] * (x * x)
+                x = part[j]
+                part[j] = d[i, j] * ((1 - x) * (1 + x))
         else:
             for j in range(columns):
-                x = a[i, first + j]
-                a[i, first + j] = d[i, j] if x > 0 else zero
+                part[j] = d[i, j] if part[j] > 0 else zero
 
 
-@_compiled("matrix", "vector")
-def sum_rows(d, out):  # type: ignore[no-untyped-def]
-    """out := the sum of d's rows, added from the first to the last."""
-    rows, features = d.shape
-    out[:] = 0
-    for i in range(rows):
-        for j in range(features):
-            out[j] += d[i, j]
+@_compiled("matrix", "integer", "integer", "vector")
+def sum_rows(d, first, stop, out):  # type: ignore[no-untyped-def]
+    """out[first:stop] := the sum of d's rows in these columns, added from the first row to the last."""
+    total = out[first:stop]
+    total[:] = 0
+    for i in range(d.shape[0]):
+        part = d[i, first:stop]
+        for j in range(len(total)):
+            total[j] += part[j]
 
 
 @_compiled("vector", "vector")
@@ -153,6 +156,15 @@ def apply_momentum(w, v, g, rate, momentum):  # type: ignore[no-untyped-def]
     for i in range(w.size):
         v[i] = momentum * v[i] - rate * g[i]
         w[i] += v[i]
+
+
+@_compiled("any vector", returns=types.boolean)
+def all_finite(v):  # type: ignore[no-untyped-def]
+    """Whether no value of v is NaN or infinite: either one less itself is NaN, and so is a sum with it."""
+    total = v.dtype.type(0)
+    for i in range(v.size):
+        total += v[i] - v[i]
+    return total == 0
 
 
 @_compiled("any matrix", "any matrix", returns=types.float64)

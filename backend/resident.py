@@ -9,10 +9,20 @@ import sys
 
 import psutil
 
+from backend.select import select_backend
+
 
 def resident_bytes() -> int:
     """The resident set now, in bytes."""
     return int(psutil.Process(os.getpid()).memory_info().rss)
+
+
+def free_bytes(backend: str) -> int:
+    """Bytes that could be allocated now: of the host's memory for "numpy", of the card's for "cupy"."""
+    if backend == "numpy":
+        return int(psutil.virtual_memory().available)
+    memory = select_backend(backend).device_memory()
+    return memory.free_bytes if memory is not None else int(psutil.virtual_memory().available)
 
 
 def peak_resident_bytes() -> int:

@@ -1,22 +1,18 @@
 """From a name to a backend. Nothing is imported of a library that was not chosen."""
 
-from typing import overload
-
 from backend.base import Backend
 from backend.errors import BackendUnavailable
 
 NAMES = ("numpy", "cupy")
 
 
-@overload
-def select_backend(name: str) -> Backend: ...
-@overload
-def select_backend(name: Backend) -> Backend: ...
-def select_backend(name: str | Backend) -> Backend:
+def select_backend(name: str | Backend, *, device: int | None = None) -> Backend:
     """The backend called `name`, "numpy" or "cupy"; a `Backend` is given back as it is.
 
-    Raises `BackendUnavailable`, with `.reason` and `.remedy`, for an unknown name and for a backend that cannot run
-    here.
+    `device` is the number of the card, for "cupy" alone; None means the first.
+
+    Raises `BackendUnavailable`, with `.reason` and `.remedy`, for an unknown name or device and for a backend that
+    cannot run here.
 
     >>> select_backend("numpy").name
     'numpy'
@@ -24,11 +20,13 @@ def select_backend(name: str | Backend) -> Backend:
     if isinstance(name, Backend):
         return name
     if name == "numpy":
+        if device is not None:
+            raise BackendUnavailable(f"numpy has no device {device}", "leave the device out, or choose cupy")
         from backend.numpy_backend import NumpyBackend
 
         return NumpyBackend()
     if name == "cupy":
         from backend.cupy_backend import CupyBackend
 
-        return CupyBackend()
+        return CupyBackend(device=device)
     raise BackendUnavailable(f"unknown backend {name!r}", f"choose {' or '.join(NAMES)}")

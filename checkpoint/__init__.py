@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING
 from backend.lazy import lazy_names
 from checkpoint.actions import Action, Backward, Forward, Release
 from checkpoint.chain import Chain, chain_of
+from checkpoint.costs import Cost, Flops
 from checkpoint.errors import BudgetError, CheckpointError, ScheduleError
+from checkpoint.front import Front, FrontPoint, front
+from checkpoint.planning import Plan, plan, plan_chain
 from checkpoint.schedule import Schedule
 from checkpoint.simulation import Simulation, simulate
-from checkpoint.strategies import every_nth, segmented, square_root, store_all
+from checkpoint.strategies import binomial, every_nth, micro_batches, segmented, square_root, store_all
 
 if TYPE_CHECKING:
     from checkpoint.network import NetworkWithCheckpointing
@@ -19,14 +22,24 @@ __all__ = [
     "BudgetError",
     "Chain",
     "CheckpointError",
+    "Cost",
+    "Flops",
     "Forward",
+    "Front",
+    "FrontPoint",
     "NetworkWithCheckpointing",
+    "Plan",
     "Release",
     "Schedule",
     "ScheduleError",
     "Simulation",
+    "binomial",
     "chain_of",
     "every_nth",
+    "front",
+    "micro_batches",
+    "plan",
+    "plan_chain",
     "segmented",
     "simulate",
     "square_root",

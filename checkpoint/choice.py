@@ -6,12 +6,15 @@ A choice is the text of `--checkpoint`, with that of `--budget`: it becomes a sc
 import re
 from dataclasses import dataclass
 
-from checkpoint.chain import Chain
+from checkpoint.chain import ALLOCATION_BYTES, Chain
 from checkpoint.errors import CheckpointError
 from checkpoint.schedule import Schedule
 from checkpoint.simulation import simulate
 from checkpoint.strategies import every_nth, square_root, store_all
 from checkpoint.units import parse_bytes
+
+AUTO_SHARE = 0.75
+"""The part of free memory that a budget of "auto" takes; the rest is for parameters, BLAS and whoever else is here."""
 
 FORMS = "none, every:N, sqrt, slots:S or optimal"
 _COUNTED = re.compile(r"(every|slots):([0-9]{1,7})")
@@ -53,6 +56,20 @@ class Choice:
         return plan_chain(chain, budget_bytes=self.budget_bytes(chain)).schedule
 
     def budget_bytes(self, chain: Chain) -> int:
-        """The budget in bytes; a percentage is of what storing everything takes."""
-        whole = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
-        return parse_bytes(self.budget or "100%", whole_bytes=whole)
+        """The budget in bytes."""
+        return resolve_budget(self.budget or "100%", chain)
+
+
+def resolve_budget(text: str, chain: Chain) -> int:
+    """The bytes that a budget names: an amount, a percentage of what storing everything takes, or "auto".
+
+    "auto" is three quarters of the memory that is free now, on the host or on the card that the chain is for, and no
+    more than storing everything takes. Raises `CheckpointError` for any other text.
+    """
+    whole = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
+    if text != "auto":
+        return parse_bytes(text, whole_bytes=whole)
+    from backend import free_bytes
+
+    on_card = chain.allocation_bytes != ALLOCATION_BYTES["numpy"]
+    return min(int(free_bytes("cupy" if on_card else "numpy") * AUTO_SHARE), whole)

@@ -1,6 +1,7 @@
 """The program `mlp-checkpointing`: its commands, and how it ends.
 
-Status 0: done. 1: this machine could not (memory). 2: the input was wrong, one line says how. 130: interrupted.
+Status 0: done. 1: it went wrong on the way (memory, a full disk, numbers that are not finite). 2: the input was wrong.
+130: interrupted by Ctrl-C. 143: by SIGTERM. One line on the error stream says what it was.
 """
 
 import argparse
@@ -10,11 +11,14 @@ from importlib import import_module
 from typing import NoReturn
 
 from backend.errors import BackendError
-from checkpoint.errors import CheckpointError
-from mlp.errors import NetworkError, TrainingError
+from checkpoint.errors import CheckpointError, Fault
+from checkpoint.interruption import Stopped
+from mlp.errors import NetworkError, StateError, TrainingError
 
 COMMANDS = {
     "train": "train a network, and say what it took",
+    "evaluate": "the accuracy of a saved network",
+    "predict": "what a saved network says of an image",
     "compare": "the same network with and without checkpointing, side by side",
     "plan": "the fastest schedule under a budget of bytes, before any step",
     "analyze": "how memory grows with the number of hidden layers",
@@ -37,6 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = parser.parse_args(arguments)
         return int(args.main(args))
+    except Stopped as stop:
+        print(stop, file=sys.stderr)
+        return stop.status
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -45,9 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except MemoryError as error:
         return _fail(f"out of memory: {error or 'no reason given'}; a smaller --budget or --batch-size may fit", 1)
-    except TrainingError as error:
+    except (Fault, TrainingError) as error:
         return _fail(str(error), 1)
-    except (BackendError, CheckpointError, NetworkError) as error:
+    except (BackendError, CheckpointError, NetworkError, StateError) as error:
         return _fail(str(error), 2)
     except ValueError as error:
         from mlp.data import DataError  # needs NumPy, which a wrong option does not

@@ -15,6 +15,21 @@ class ScheduleError(CheckpointError):
         self.action = action
 
 
+class Fault(CheckpointError):
+    """Nothing was wrong with what was asked for, but it went wrong on the way: memory, or a full disk."""
+
+
+class VerificationError(Fault):
+    """What `--verify` found: an activation that changed, or bytes or threads other than they should be.
+
+    `.layer` is the activation's, where it is one.
+    """
+
+    def __init__(self, problem: str, *, layer: int | None = None) -> None:
+        super().__init__(problem)
+        self.layer = layer
+
+
 class BudgetError(CheckpointError):
     """No plan of the classes searched fits: `.budget_bytes` was asked for, `.minimum_bytes` is the least possible."""
 

@@ -27,7 +27,7 @@ class Execution:
 
     def __init__(self, network: "NetworkWithCheckpointing", X: Any, y: Any, *, in_blocks: bool) -> None:
         self._network, self._y, self._in_blocks = network, y, in_blocks
-        self._batch_size = len(X)
+        self._batch_size = X.shape[0]
         self._held = {0: _Held(X, 0)}
         self._sums: dict[int, Gradient] = {}
 
@@ -40,7 +40,7 @@ class Execution:
 
     def release(self, action: Release) -> None:
         """Let go of an activation."""
-        del self._held[action.layer]
+        self._network.buffers.give(self._held.pop(action.layer).array)
 
     def backward(self, action: Backward) -> Iterator[Gradient]:
         """Take the error back through a layer; yield its gradient, or add it to the sum of the row blocks so far."""
@@ -60,7 +60,7 @@ class Execution:
             self._add(layer, gradients)
         del a, delta, gradients
         if rows[1] == self._end(layer):
-            del self._held[layer]
+            self._network.buffers.give(self._held.pop(layer).array)
         if not whole and rows[1] == self._batch_size:
             yield self._sums.pop(layer)
 

@@ -1,12 +1,14 @@
 """The network that is trained with checkpointing: the reader of schedules that runs them on arrays."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from checkpoint.actions import Action, Backward, Forward
 from checkpoint.chain import Chain, chain_of
 from checkpoint.errors import CheckpointError
 from checkpoint.execution import Execution
+from checkpoint.planning import plan_chain
 from checkpoint.schedule import Schedule
 from checkpoint.simulation import simulate
 from checkpoint.strategies import every_nth
@@ -48,36 +50,52 @@ class NetworkWithCheckpointing(Network):
         if checkpoint_every_nth_layer is not None:
             schedule = every_nth(n_layers=self.n_layers, n=checkpoint_every_nth_layer)
         if schedule is not None:
+            if not isinstance(schedule, Schedule):
+                raise CheckpointError(f"schedule must be a Schedule, such as a plan's; got {schedule!r}")
             simulate(schedule, self.chain(schedule.batch_size or 1))
+        elif not (isinstance(budget_bytes, int) and budget_bytes >= 1):
+            raise CheckpointError(f"budget_bytes must be a whole number, 1 or more; got {budget_bytes!r}")
         self._schedule = schedule
         self._schedules: dict[int, Schedule] = {}
 
     def chain(self, batch_size: int) -> Chain:
         """The chain that this network is for mini-batches of `batch_size` rows."""
-        return chain_of(self.sizes, batch_size=batch_size, dtype=self.dtype, backend=self.backend.name)
+        return replace(
+            chain_of(self.sizes, batch_size=batch_size, dtype=self.dtype),
+            allocation_bytes=self.backend.allocation_bytes,
+        )
 
     def schedule_for(self, batch_size: int) -> Schedule:
         """The schedule of a step on `batch_size` rows; a plan is made once for each size."""
         if batch_size not in self._schedules:
             if self._schedule is not None:
-                self._schedules[batch_size] = self._schedule.for_batch(batch_size)
+                schedule = self._schedule.for_batch(batch_size)
+                simulate(schedule, self.chain(batch_size))
+                self._schedules[batch_size] = schedule
             else:
-                raise CheckpointError("there is no planner yet")
+                assert self.budget_bytes is not None, "one of the two was given"
+                plan = plan_chain(self.chain(batch_size), budget_bytes=self.budget_bytes)
+                self._schedules[batch_size] = plan.schedule
         return self._schedules[batch_size]
+
+    def execution(self, X: Any, y: Any, *, in_blocks: bool) -> Execution:
+        """What runs the actions of one step on a mini-batch."""
+        return Execution(self, X, y, in_blocks=in_blocks)
 
     def forward_between_checkpoints(self, a: Any, start: int, stop: int) -> list[Any]:
         """The activations [a_{start+1}, ..., a_stop], new arrays, from `a` = a_start, (rows, n_start).
 
-        Raises `CheckpointError` unless 0 <= start < stop <= L.
+        Raises `CheckpointError` unless 0 <= start < stop <= L and `a` has n_start columns.
         """
         if not 0 <= start < stop <= self.n_layers:
             raise CheckpointError(
                 f"layers run from a_start to a_stop with 0 <= start < stop <= {self.n_layers}; got {start} and {stop}"
             )
+        if a.ndim != 2 or a.shape[1] != self.sizes[start]:
+            raise CheckpointError(f"a_{start} must be (rows, {self.sizes[start]}); got shape {tuple(a.shape)}")
         activations = []
         for layer in range(start + 1, stop + 1):
-            a = self.forward_layer(layer, a)
-            self.backend.protect(a)
+            a = self.new_activation(layer, a)
             activations.append(a)
         return activations
 
@@ -87,8 +105,9 @@ class NetworkWithCheckpointing(Network):
         One loop over the schedule's actions. With row blocks, gradients come when a layer's last block has been added.
         """
         X, y = self.as_batch(X, y)
-        step = Execution(self, X, y, in_blocks=in_blocks)
-        for position, action in enumerate(self.schedule_for(len(X)).actions):
+        self.buffers.begin_step()
+        step = self.execution(X, y, in_blocks=in_blocks)
+        for position, action in enumerate(self.schedule_for(X.shape[0]).actions):
             if isinstance(action, Forward):
                 step.forward(action)
             elif isinstance(action, Backward):

@@ -1,13 +1,13 @@
 """Files that the commands write: found unwritable before the work, and replaced whole or not at all."""
 
 import json
-import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from checkpoint.errors import CheckpointError
+from mlp.files import replaced
 
 
 class OutputError(CheckpointError):
@@ -30,19 +30,8 @@ def check_writable(path: Path | None) -> None:
 def replace_file(path: Path, content: bytes) -> None:
     """Write `content` to `path`, so that a reader finds the old file or the new one and never a part."""
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-                # A temporary file is for its owner alone; give this one what a new file would have.
-                umask = os.umask(0)
-                os.umask(umask)
-                Path(file.name).chmod(0o666 & ~umask)
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        with replaced(path) as file:
+            file.write(content)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}; what was there is unchanged") from None
 

@@ -10,11 +10,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from backend import Usage, peak_resident_bytes, select_backend
-from checkpoint.chain import chain_of
+from checkpoint.chain import Chain, chain_of
 from checkpoint.choice import Choice
+from checkpoint.faults import watched
+from checkpoint.guard import VerifyingNetwork
 from checkpoint.network import NetworkWithCheckpointing
+from checkpoint.saver import Saver
+from checkpoint.schedule import Schedule
 from checkpoint.simulation import simulate
-from mlp import EpochRecord, ImageBatches, Network, accuracy, train
+from mlp import EpochRecord, ImageBatches, Network, Progress, Step, accuracy, train
 from mlp.data import Dataset
 
 
@@ -72,8 +76,8 @@ class RunRecord:
         return asdict(self)
 
 
-def make_network(settings: RunSettings) -> Network:
-    """The network of a run: plain for "none", with checkpointing for anything else."""
+def make_network(settings: RunSettings, *, verify: bool = False) -> Network:
+    """The network of a run: plain for "none", with checkpointing for anything else; with `verify`, it checks itself."""
     as_network: dict[str, Any] = {
         "activation": settings.activation,
         "cost": settings.cost,
@@ -85,38 +89,72 @@ def make_network(settings: RunSettings) -> Network:
     }
     chain = chain_of(settings.sizes, batch_size=settings.batch_size, dtype=settings.dtype, backend=settings.backend)
     choice = settings.choice
-    if choice.checkpoint == "none":
+    if choice.checkpoint == "none" and not verify:
         return Network(settings.sizes, **as_network)
+    kind = VerifyingNetwork if verify else NetworkWithCheckpointing
     if choice.checkpoint == "optimal":
-        return NetworkWithCheckpointing(settings.sizes, budget_bytes=choice.budget_bytes(chain), **as_network)
-    return NetworkWithCheckpointing(settings.sizes, schedule=choice.schedule(chain), **as_network)
+        return kind(settings.sizes, budget_bytes=choice.budget_bytes(chain), **as_network)
+    return kind(settings.sizes, schedule=choice.schedule(chain), **as_network)
 
 
 def run(
-    settings: RunSettings, dataset: Dataset, *, after_epoch: Callable[[EpochRecord], None] | None = None
+    settings: RunSettings,
+    dataset: Dataset,
+    *,
+    network: Network | None = None,
+    saver: Saver | None = None,
+    first: tuple[int, int] = (1, 1),
+    after_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> RunRecord:
-    """Train as `settings` say on `dataset`, and record it. The first step is measured, the others are not slowed."""
-    network = make_network(settings)
+    """Train as `settings` say on `dataset`, and record it. The first step is measured, the others are not slowed.
+
+    `network`: to train this one, which `make_network` made for these settings, and which may have been trained before:
+    then `first` is the epoch and the step to go on with. `saver`: saves the state as it goes.
+
+    Raises `Fault` when memory runs out or numbers are no longer finite, and `Stopped` for Ctrl-C and SIGTERM, once the
+    step under way is done and its state saved.
+    """
+    network = make_network(settings) if network is None else network
     chain = chain_of(network.sizes, batch_size=settings.batch_size, dtype=network.dtype, backend=settings.backend)
-    if isinstance(network, NetworkWithCheckpointing):
-        schedule = network.schedule_for(settings.batch_size)
-    else:
-        schedule = settings.choice.schedule(chain)
+    schedule = _schedule(settings, network, chain)
     predicted = simulate(schedule, chain)
-    first_step = _MeasuredFirstStep(network)
     test_data = ImageBatches(network, dataset.test_images, dataset.test_labels)
+    saver = saver or Saver(network, progress_of(settings, dataset, at=first), None)
+    first_step = _MeasuredFirstStep(network, settings.batch_size)
     begun = time.perf_counter()
-    history = train(
-        network,
-        ImageBatches(network, dataset.train_images, dataset.train_labels),
-        epochs=settings.epochs,
-        mini_batch_size=settings.batch_size,
-        eta=settings.eta,
-        test_data=test_data,
-        shuffle=settings.shuffle,
-        update=first_step,
-        after_epoch=after_epoch,
-    )
+    with watched(saver, chain, peak_bytes=predicted.peak_bytes) as interruption:
+
+        def update(X: Any, y: Any, eta: float) -> None:
+            interruption.hold()
+            first_step(X, y, eta)
+
+        def step_done(step: Step) -> None:
+            saver.after_step(step)
+            interruption.let_go()
+
+        def epoch_done(record: EpochRecord) -> None:
+            if after_epoch is not None:
+                after_epoch(record)
+            interruption.hold()
+            saver.after_epoch(record.epoch)
+            interruption.let_go()
+
+        history = train(
+            network,
+            ImageBatches(network, dataset.train_images, dataset.train_labels),
+            epochs=settings.epochs,
+            mini_batch_size=settings.batch_size,
+            eta=settings.eta,
+            test_data=test_data,
+            shuffle=settings.shuffle,
+            first_epoch=first[0],
+            first_step=first[1],
+            update=update,
+            after_step=step_done,
+            after_epoch=epoch_done,
+        )
+        interruption.hold()
+        saver.finish()
     total = time.perf_counter() - begun
     seconds = sum(record.seconds for record in history)
     return RunRecord(
@@ -137,6 +175,27 @@ def run(
     )
 
 
+def _schedule(settings: RunSettings, network: Network, chain: Chain) -> Schedule:
+    """The schedule that `network` follows for a whole mini-batch."""
+    if isinstance(network, NetworkWithCheckpointing):
+        return network.schedule_for(settings.batch_size)
+    return settings.choice.schedule(chain)
+
+
+def progress_of(settings: RunSettings, dataset: Dataset, *, at: tuple[int, int]) -> Progress:
+    """How far a run is that takes the epoch and step `at` next."""
+    return Progress(
+        epoch=at[0],
+        step=at[1] - 1,
+        epochs=settings.epochs,
+        mini_batch_size=settings.batch_size,
+        eta=settings.eta,
+        shuffle=settings.shuffle,
+        n_samples=len(dataset.train_images),
+        data_digest=dataset.digest,
+    )
+
+
 def rest_bytes(network: Network, batch_size: int) -> int:
     """Bytes held between steps: parameters, velocities, and a mini-batch."""
     parameters = [*network.weights, *network.biases, *(v for pair in network.velocities for v in pair)]
@@ -154,15 +213,15 @@ def weights_sha256(network: Network) -> str:
 
 
 class _MeasuredFirstStep:
-    """Takes steps, and measures the first one. `usage` is what it took."""
+    """Takes steps, and measures the first one on a whole mini-batch. `usage` is what it took."""
 
-    def __init__(self, network: Network) -> None:
-        self._network = network
+    def __init__(self, network: Network, batch_size: int) -> None:
+        self._network, self._batch_size = network, batch_size
         self.usage = Usage()
         self._taken = False
 
     def __call__(self, X: Any, y: Any, eta: float) -> None:
-        if self._taken:
+        if self._taken or X.shape[0] != self._batch_size:
             self._network.update_mini_batch(X, y, eta=eta)
             return
         with self._network.backend.measure() as self.usage:

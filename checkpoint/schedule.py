@@ -4,7 +4,8 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
+from typing import Any
 
 from checkpoint.actions import Action, Backward, Forward, Release
 from checkpoint.errors import ScheduleError
@@ -61,15 +62,17 @@ class Schedule:
 
     def to_json(self) -> str:
         """A JSON object that `from_json` reads back."""
-        return json.dumps(
-            {
-                "format": FORMAT,
-                "name": self.name,
-                "n_layers": self.n_layers,
-                "batch_size": self.batch_size,
-                "actions": [str(action) for action in self.actions],
-            }
-        )
+        return json.dumps(self.as_record())
+
+    def as_record(self) -> dict[str, Any]:
+        """What `to_json` writes, as a dictionary."""
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "n_layers": self.n_layers,
+            "batch_size": self.batch_size,
+            "actions": [str(action) for action in self.actions],
+        }
 
     @classmethod
     def from_json(cls, text: str) -> "Schedule":
@@ -114,14 +117,12 @@ def _short(actions: tuple[Action, ...]) -> Iterator[str]:
         and second.layer == first.layer - 1
         and second.rows == first.rows
     }
-    for position, action in enumerate(actions):
-        if position in passed:
-            continue
-        following = actions[position + 1 : position + 3]
-        keeps = isinstance(action, Forward) and not (
-            position + 2 in passed or (following and following[0] == Backward(action.layer, action.rows))
-        )
-        yield f"{action}*" if keeps else str(action)
+    shown = [position for position in range(len(actions)) if position not in passed]
+    for position, following in zip_longest(shown, shown[1:]):
+        action, after = actions[position], None if following is None else actions[following]
+        used_at_once = isinstance(after, Backward) and (after.layer, after.rows) == (action.layer, action.rows)
+        let_go = following is not None and following + 1 in passed and actions[following].layer == action.layer + 1
+        yield f"{action}*" if isinstance(action, Forward) and not (used_at_once or let_go) else str(action)
 
 
 def _cut(actions: Iterable[Action], batch_size: int) -> Iterator[Action]:

@@ -3,13 +3,14 @@
 from typing import TYPE_CHECKING
 
 from backend.lazy import lazy_names
-from mlp.errors import NetworkError, TrainingError
+from mlp.errors import NetworkError, StateError, TrainingError
 from mlp.sizes import format_sizes, parse_sizes
 
 if TYPE_CHECKING:
     from mlp.batches import ArrayBatches, Batches, ImageBatches
     from mlp.gradient import Gradient
     from mlp.network import Network
+    from mlp.saving import Progress, SavedState, load_state, read_state, restore_state, save_state
     from mlp.training import EpochRecord, Step, accuracy, train
 
 __all__ = [
@@ -20,11 +21,18 @@ __all__ = [
     "ImageBatches",
     "Network",
     "NetworkError",
+    "Progress",
+    "SavedState",
+    "StateError",
     "Step",
     "TrainingError",
     "accuracy",
     "format_sizes",
+    "load_state",
     "parse_sizes",
+    "read_state",
+    "restore_state",
+    "save_state",
     "train",
 ]
 
@@ -37,8 +45,14 @@ __getattr__ = lazy_names(
         "Gradient": "mlp.gradient",
         "ImageBatches": "mlp.batches",
         "Network": "mlp.network",
+        "Progress": "mlp.saving",
+        "SavedState": "mlp.saving",
         "Step": "mlp.training",
         "accuracy": "mlp.training",
+        "load_state": "mlp.saving",
+        "read_state": "mlp.saving",
+        "restore_state": "mlp.saving",
+        "save_state": "mlp.saving",
         "train": "mlp.training",
     },
 )

@@ -37,22 +37,22 @@ class ArrayBatches:
     def __init__(self, network: "Network", X: Any, y: Any) -> None:
         self._network = network
         for name, x, width in (("X", X, network.sizes[0]), ("y", y, network.sizes[-1])):
-            if getattr(x, "ndim", None) != 2 or x.shape[1] != width or len(x) == 0:
+            if getattr(x, "ndim", None) != 2 or x.shape[1] != width or x.shape[0] == 0:
                 raise NetworkError(
                     f"{name} must be an array (n, {width}), a sample a row; got {getattr(x, 'shape', type(x).__name__)}"
                 )
-        if len(X) != len(y):
-            raise NetworkError(f"X and y must have as many rows; got {len(X)} and {len(y)}")
-        network.as_batch(X[:1], y[:1])  # the dtype
+        if X.shape[0] != y.shape[0]:
+            raise NetworkError(f"X and y must have as many rows; got {X.shape[0]} and {y.shape[0]}")
+        network.as_batch(X[:1, :], y[:1, :])  # the dtype
         xp = np if isinstance(X, np.ndarray) else network.backend.xp
         for name, x in (("X", X), ("y", y)):
-            for start in range(0, len(x), CHECKED_ROWS):
-                if not bool(xp.all(xp.isfinite(x[start : start + CHECKED_ROWS, :]))):
+            for start in range(0, x.shape[0], CHECKED_ROWS):
+                if not bool(xp.all(xp.isfinite(x[start : min(start + CHECKED_ROWS, x.shape[0]), :]))):
                     raise NetworkError(f"{name} holds a value that is not finite, in rows {start} and on; remove it")
         self._X, self._y = X, y
 
     def __len__(self) -> int:
-        return len(self._X)
+        return self._X.shape[0]
 
     def take(self, rows: slice | np.ndarray) -> tuple[Any, Any]:
         if isinstance(rows, slice):
@@ -68,16 +68,9 @@ class ImageBatches:
     """Mini-batches of uint8 images (n, n_0), scaled to 0..1, and whole-number labels (n,), made one-hot."""
 
     def __init__(self, network: "Network", images: np.ndarray, labels: np.ndarray) -> None:
-        n_inputs, n_classes = network.sizes[0], network.sizes[-1]
-        if images.shape[1] != n_inputs:
-            raise NetworkError(f"the images have {images.shape[1]} pixels, the network {n_inputs} inputs; change sizes")
-        if int(labels.max()) >= n_classes:
-            raise NetworkError(
-                f"the largest label is {int(labels.max())}, so the last layer needs at least {int(labels.max()) + 1} "
-                f"units; got {n_classes}"
-            )
+        check_images(network.sizes, images, labels)
         self._network, self._images, self._labels = network, images, labels
-        self._n_classes = n_classes
+        self._n_classes = network.sizes[-1]
 
     def __len__(self) -> int:
         return len(self._images)
@@ -86,3 +79,14 @@ class ImageBatches:
         dtype = self._network.dtype
         X = as_inputs(self._images[rows], dtype)
         return self._network.as_batch(X, one_hot(self._labels[rows], classes=self._n_classes, dtype=dtype))
+
+
+def check_images(sizes: tuple[int, ...], images: np.ndarray, labels: np.ndarray) -> None:
+    """Raise `NetworkError` unless a network of `sizes` takes such images, and has an output for each label."""
+    if images.shape[1] != sizes[0]:
+        raise NetworkError(f"the images have {images.shape[1]} pixels, the network {sizes[0]} inputs; change sizes")
+    largest = int(labels.max())
+    if largest >= sizes[-1]:
+        raise NetworkError(
+            f"the largest label is {largest}, so the last layer needs at least {largest + 1} units; got {sizes[-1]}"
+        )

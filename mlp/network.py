@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from backend import Backend, select_backend
+from mlp.buffers import Buffers
 from mlp.blocks import delta_block_rows, gradient_block_rows
-from mlp.errors import NetworkError
+from mlp.errors import NetworkError, TrainingError
 from mlp.gradient import Gradient
 from mlp.initialization import INITIALIZATIONS, initial_parameters
 from mlp.sizes import check_sizes
@@ -60,13 +61,14 @@ class Network:
         self.cost = _one_of("cost", cost, COSTS)
         self.initialization = _one_of("initialization", initialization, INITIALIZATIONS)
         self.dtype = _one_of("dtype", dtype, DTYPES)
-        if not 0 <= momentum < 1:
+        if not 0 <= check_number("momentum", momentum) < 1:
             raise NetworkError(f"momentum must be at least 0 and below 1; got {momentum!r}")
         if not (isinstance(seed, int) and seed >= 0):
             raise NetworkError(f"seed must be a whole number, 0 or more; got {seed!r}")
         self.momentum = float(momentum)
         self.seed = seed
         self.backend = select_backend(backend)
+        self.buffers = Buffers(self.backend, dtype)
         self.weights: list[Any] = []
         self.biases: list[Any] = []
         parameters = initial_parameters(
@@ -97,16 +99,20 @@ class Network:
         """The network's output for `X` (batch, n_0): (batch, n_L), same dtype and device. Two layers are live."""
         a = self.as_inputs(X)
         for layer in range(1, self.n_layers + 1):
-            a = self.forward_layer(layer, a)
+            a = self.forward_layer(layer, a, out=self.backend.empty((a.shape[0], self.sizes[layer]), self.dtype))
         return a
 
-    def forward_layer(self, layer: int, a: Any) -> Any:
-        """a_layer, a new array, from `a` = a_{layer-1}."""
-        W = self.weights[layer - 1]
-        z = self.backend.empty((a.shape[0], W.shape[1]), self.dtype)
-        self.backend.matmul(a, W, out=z)
-        self.backend.add_bias_activate_(z, self.biases[layer - 1], self.layer_activation(layer))
-        return z
+    def forward_layer(self, layer: int, a: Any, *, out: Any) -> Any:
+        """Write a_layer to `out`, (rows, n_layer), from `a` = a_{layer-1}; returns `out`."""
+        self.backend.matmul(a, self.weights[layer - 1], out=out)
+        self.backend.add_bias_activate_(out, self.biases[layer - 1], self.layer_activation(layer))
+        return out
+
+    def new_activation(self, layer: int, a: Any) -> Any:
+        """a_layer from `a` = a_{layer-1}, in an array of the step's, protected until its backward step."""
+        activation = self.forward_layer(layer, a, out=self.buffers.take((a.shape[0], self.sizes[layer])))
+        self.backend.protect(activation)
+        return activation
 
     # Backpropagation
 
@@ -119,17 +125,20 @@ class Network:
 
         `in_blocks`: yield each layer's gradient in blocks of rows instead, each of them valid only until the next is
         asked for. This is what `update_mini_batch` uses, and its peak is the one that is predicted.
+
+        Raises `TrainingError` as soon as a layer's error is not finite.
         """
         X, y = self.as_batch(X, y)
+        self.buffers.begin_step()
         activations = [X]
         for layer in range(1, self.n_layers + 1):
-            activations.append(self.forward_layer(layer, activations[-1]))
-            self.backend.protect(activations[-1])
+            activations.append(self.new_activation(layer, activations[-1]))
         delta = activations.pop()
         self.to_output_delta(delta, y)
         for layer in range(self.n_layers, 0, -1):
             a = activations.pop()
             yield from self.backward_layer(layer, a, delta, in_blocks=in_blocks)
+            self.buffers.give(delta)
             delta = a  # which now holds the error of the layer below
 
     def cost_derivative(self, output_activations: Any, y: Any) -> Any:
@@ -150,12 +159,14 @@ class Network:
         backend, W = self.backend, self.weights[layer - 1]
         rows, (n_in, n_out) = delta.shape[0], W.shape
         block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out) if in_blocks else n_in
-        bias = backend.empty((n_out,), self.dtype)
+        # A gradient in blocks lives until the next is asked for; a whole one belongs to whoever asked for it.
+        new = self.buffers.take if in_blocks else lambda shape: backend.empty(shape, self.dtype)
+        bias, gradient = new((n_out,)), new((block, n_out))
         backend.sum_rows(delta, out=bias)
-        gradient = backend.empty((block, n_out), self.dtype)
+        self._check_error(layer, bias)
         if layer > 1:
             backend.release(a)
-            below = backend.empty((delta_block_rows(rows=rows) * block,), self.dtype)
+            below = self.buffers.take((delta_block_rows(rows=rows) * block,))
         for first in range(0, n_in, block):
             columns = slice(first, min(first + block, n_in))
             part = gradient[: columns.stop - first, :]
@@ -163,6 +174,26 @@ class Network:
             if layer > 1:
                 self._to_delta_below(layer, a, delta, columns, below)
             yield Gradient(layer, part, bias if columns.stop == n_in else None, first)
+        if layer > 1:
+            self.buffers.give(below)
+        if in_blocks:
+            self.buffers.give(bias)
+            self.buffers.give(gradient)
+
+    def _check_error(self, layer: int, bias: Any) -> None:
+        """Raise `TrainingError` if the error of a layer holds a NaN or an infinity: then so does its sum, `bias`.
+
+        This comes before anything of the layer is applied. Where to ask is to wait for the device, only the last
+        layer is asked about: what goes wrong below it shows there a step later.
+        """
+        if layer < self.n_layers and self.backend.asynchronous:
+            return
+        if not self.backend.all_finite(bias):
+            raise TrainingError(
+                f"the error of layer {layer} is not finite any more, NaN or infinite; lower eta, or look for such "
+                f"values in the data",
+                layer=layer,
+            )
 
     def _to_delta_below(self, layer: int, a: Any, delta: Any, columns: slice, below: Any) -> None:
         """Turn the columns of `a` into those of delta_{layer-1}, some rows at a time, by way of `below`."""
@@ -179,7 +210,8 @@ class Network:
 
     def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None:
         """One step of gradient descent: w -= eta / batch * gradient, or by way of the velocity under momentum."""
-        rate = float(eta) / len(X)
+        X, y = self.as_batch(X, y)
+        rate = check_number("eta", eta) / X.shape[0]
         for gradient in self.backprop(X, y, in_blocks=True):
             self.apply_gradient(gradient, rate)
             del gradient  # or it would be held while the next one is made
@@ -250,7 +282,10 @@ class Network:
 
     def _as_rows(self, name: str, x: Any, width: int) -> Any:
         if not self.backend.owns(x):
-            x = self.backend.asarray(x)
+            try:
+                x = self.backend.asarray(x)
+            except (TypeError, ValueError):
+                raise NetworkError(f"{name} must be an array (batch, {width}), a sample a row; got {type(x)}") from None
         if x.ndim != 2 or x.shape[1] != width:
             raise NetworkError(f"{name} must be (batch, {width}), a sample a row; got shape {tuple(x.shape)}")
         if x.shape[0] == 0:
@@ -267,6 +302,14 @@ class Network:
                 f"numpy.ascontiguousarray({name})"
             )
         return x
+
+
+def check_number(name: str, value: Any) -> float:
+    """`value` as a float; raises `NetworkError` for what is not a number."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise NetworkError(f"{name} must be a number; got {value!r}") from None
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:

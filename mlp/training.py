@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mlp.batches import Batches
-from mlp.errors import NetworkError
+from mlp.errors import NetworkError, TrainingError
 
 if TYPE_CHECKING:
     from mlp.network import Network
@@ -36,6 +36,7 @@ class Step:
     rows: int
 
 
+@np.errstate(over="ignore", invalid="ignore")  # each step finds for itself what is not finite any more
 def train(
     network: "Network",
     training_data: Batches,
@@ -56,6 +57,9 @@ def train(
     `update(X, y, eta)` takes the place of `network.update_mini_batch`, for whoever watches a step. `after_step` and
     `after_epoch` are called then. The order of an epoch depends on the network's seed and the epoch's number alone,
     so training can go on from anywhere.
+
+    Raises `NetworkError` for arguments that train nothing, and `TrainingError`, with layer, epoch and step, as soon as
+    an error is not finite.
     """
     check_training(epochs=epochs, mini_batch_size=mini_batch_size, eta=eta, n_samples=len(training_data))
     take_step = update or (lambda X, y, rate: network.update_mini_batch(X, y, eta=rate))
@@ -67,10 +71,13 @@ def train(
         for step, rows in _steps(len(training_data), mini_batch_size, order, first, f"epoch {epoch}/{epochs}"):
             begun = time.perf_counter()
             X, y = training_data.take(rows)
-            take_step(X, y, eta)
+            try:
+                take_step(X, y, eta)
+            except TrainingError as error:
+                raise error.at(epoch, step) from None
             seconds += time.perf_counter() - begun
             if after_step is not None:
-                after_step(Step(epoch, step, len(X)))
+                after_step(Step(epoch, step, X.shape[0]))
             del X, y
         begun = time.perf_counter()
         network.backend.synchronize()
@@ -107,7 +114,7 @@ def accuracy(network: "Network", data: Batches, *, batch_size: int = EVALUATED_R
         raise NetworkError(f"the batch size must be a whole number, 1 or more; got {batch_size!r}")
     correct = 0
     for start in range(0, len(data), batch_size):
-        X, y = data.take(slice(start, start + batch_size))
+        X, y = data.take(slice(start, min(start + batch_size, len(data))))
         correct += network.backend.count_correct(network.feedforward(X), y)
     return correct / len(data)
 

@@ -24,6 +24,7 @@ from checkpoint.commands.options import (
     settings_from,
 )
 from checkpoint.errors import CheckpointError
+from checkpoint.network import NetworkWithCheckpointing
 from checkpoint.output import check_writable, write_json
 from checkpoint.run import RunRecord, RunSettings, make_network
 from mlp import EpochRecord, ImageBatches, data, format_sizes
@@ -83,6 +84,8 @@ def main(args: argparse.Namespace) -> int:
     for _, settings in runs:  # a wrong option shows now, not after minutes
         network = make_network(settings)
         ImageBatches(network, dataset.train_images, dataset.train_labels)
+        if isinstance(network, NetworkWithCheckpointing):
+            network.schedule_for(settings.batch_size)
     source = "sample" if dataset.name == "sample" else args.data
     compared: list[Compared] = []
     for case, settings in tqdm(runs, desc="compare", unit="run", leave=False, disable=None):
@@ -135,7 +138,7 @@ def _run_apart(settings: RunSettings, source: str) -> RunRecord:
         command = [sys.executable, "-m", "checkpoint", "train", "--data", str(source), "--json", str(report)]
         ended = subprocess.run([*command, *_options(settings)], capture_output=True, text=True, check=False)  # noqa: S603
         if ended.returncode != 0:
-            last = (ended.stderr.strip().splitlines() or ["no message"])[-1]
+            last = (ended.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("mlp-checkpointing: error: ")
             raise CheckpointError(f"the run with --checkpoint {settings.checkpoint} failed: {last}")
         record = json.loads(report.read_text())
     record.pop("settings")

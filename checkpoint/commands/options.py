@@ -74,7 +74,9 @@ def settings_from(args: argparse.Namespace, defaults: RunSettings) -> RunSetting
     values = {**known, **{name: given[name] for name in known if name in given}}
     if isinstance(values["sizes"], str):
         values["sizes"] = parse_sizes(values["sizes"])
-    if values["budget"] is not None and "checkpoint" not in given:
+    if "checkpoint" in given and "budget" not in given:
+        values["budget"] = None  # that of the defaults was for their own way
+    elif values["budget"] is not None and "checkpoint" not in given:
         values["checkpoint"] = "optimal"
     Choice(values["checkpoint"], values["budget"])  # now, and not after the data has been loaded
     return RunSettings(**values)

@@ -1,9 +1,11 @@
-"""`train`: one network, one way of keeping and recomputing, and a record of it."""
+"""`train`: one network, one way of keeping and recomputing, and a record of it; saved as it goes, and gone on with."""
 
 import argparse
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
+from backend import select_backend
 from checkpoint.commands.options import (
     add_backend_options,
     add_checkpoint_options,
@@ -12,10 +14,14 @@ from checkpoint.commands.options import (
     add_network_options,
     settings_from,
 )
+from checkpoint.errors import CheckpointError
+from checkpoint.fits import check_fits
 from checkpoint.output import check_writable, write_json
-from checkpoint.run import RunRecord, RunSettings, run
+from checkpoint.resumption import Resumption, data_of, notes_of
+from checkpoint.run import RunRecord, RunSettings, make_network, progress_of, run
+from checkpoint.saver import EVERY, Every, Saver, Saving
 from checkpoint.units import format_bytes
-from mlp import EpochRecord, data, format_sizes
+from mlp import EpochRecord, data, format_sizes, restore_state
 
 SUMMARY = "train a network, and say what it took"
 
@@ -26,25 +32,89 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_option(parser)
     add_network_options(parser, RunSettings())
     add_checkpoint_options(parser)
+    parser.set_defaults(backend=None, data=None)  # those of a saved run, where there is one
+    saved = parser.add_argument_group("saved state")
+    saved.add_argument("--save", type=Path, metavar="PATH", help="save the network and its training here, as it goes")
+    saved.add_argument(
+        "--save-every", metavar="N", help=f"how often: 1epoch, 100steps, 5min (default: {EVERY}); the end is saved too"
+    )
+    saved.add_argument("--keep", type=int, metavar="N", help="keep N older states, as PATH.1 and on (default: 0)")
+    saved.add_argument(
+        "--resume",
+        type=Path,
+        metavar="PATH",
+        help="go on from a saved state, and save there; options not given are those of the saved run",
+    )
+    saved.add_argument(
+        "--allow-changed-data", action="store_true", help="go on with --resume although the data is another"
+    )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="check at each step that no stored activation changes, that what is recomputed is what was kept, and that "
+        "bytes and BLAS threads are as they should be; slower",
+    )
     add_json_option(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """Train as the options say; 0."""
-    settings = settings_from(args, RunSettings())
+    resumption = None
+    if args.resume is not None:
+        resumption = Resumption.read(args.resume, allow_changed_data=args.allow_changed_data)
+    settings = settings_from(args, resumption.settings if resumption else RunSettings())
+    if resumption:
+        resumption.check_settings(settings)
+    saving = _saving(args)
     check_writable(args.json)
-    dataset = data.load(args.data)
+    source = data_of(args, resumption)
+    dataset = data.load(source)
     if dataset.notice:
         print(dataset.notice, file=sys.stderr)
+    if resumption:
+        resumption.check_data(dataset)
     print(
         f"{format_sizes(settings.sizes)} on {dataset.name}, {len(dataset.train_images)} images, {settings.backend}, "
         f"checkpoints: {settings.choice}"
     )
-    record = run(settings, dataset, after_epoch=lambda epoch: print(_line(epoch), flush=True))
+    check_fits(settings, dataset, select_backend(settings.backend, device=settings.device))
+    network = make_network(settings, verify=args.verify)
+    first = (1, 1)
+    if resumption:
+        restore_state(resumption.path, network)
+        first = (resumption.progress.epoch, resumption.progress.step + 1)
+        print(resumption.promise(settings, network, dataset))
+    notes = notes_of(settings, network, dataset, source) if saving else {}
+    saver = Saver(network, progress_of(settings, dataset, at=first), saving, notes)
+    if resumption and saving and saving.path == resumption.path:
+        saver.saved = saver.progress
+    record = run(
+        settings,
+        dataset,
+        network=network,
+        saver=saver,
+        first=first,
+        after_epoch=lambda epoch: print(_line(epoch), flush=True),
+    )
     print(_summary(record))
+    if saving:
+        print(f"saved to {saving.path}")
     if args.json:
         write_json(args.json, {"settings": asdict(settings), **record.as_json()})
     return 0
+
+
+def _saving(args: argparse.Namespace) -> Saving | None:
+    """Where and how often to save, found possible; None where nothing is to be saved."""
+    path = args.save or args.resume
+    if path is None:
+        given = "--save-every" if args.save_every is not None else "--keep" if args.keep is not None else None
+        if given:
+            raise CheckpointError(f"{given} says how to save, and nothing says where; add --save PATH")
+        return None
+    saving = Saving(path, Every.parse(EVERY if args.save_every is None else args.save_every), args.keep or 0)
+    saving.check(resumed=args.resume)
+    return saving
 
 
 def _line(epoch: EpochRecord) -> str:
@@ -53,6 +123,8 @@ def _line(epoch: EpochRecord) -> str:
 
 def _summary(record: RunRecord) -> str:
     agree = "as predicted" if record.predicted_peak_bytes == record.measured_peak_bytes else "not as predicted"
+    if not record.measured_peak_bytes:
+        agree = "no whole mini-batch was left to train on"
     return (
         f"{record.strategy}: {record.recomputed_layers} layers recomputed a step, {record.seconds:.2f} s in steps, "
         f"{record.evaluation_seconds:.2f} s in evaluation\n"

@@ -1,13 +1,14 @@
 """The timeline: bytes after each action of a step, predicted and measured; forward, recompute and backward apart."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
-import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from checkpoint.actions import Backward
-from checkpoint.drawing.canvas import BACKWARD, FORWARD, MEASURED, RECOMPUTE, byte_scale, plain_axes
+from checkpoint.actions import Backward, Release
+from checkpoint.drawing.canvas import BACKWARD, FORWARD, MEASURED, RECOMPUTE, byte_scale, new_figure, plain_axes, save
 from checkpoint.schedule import Schedule
 from checkpoint.simulation import Simulation
 
@@ -26,21 +27,29 @@ def draw_timeline(
 ) -> None:
     """Draw `simulation` of `schedule` on `axes`; `measured` are bytes after each action, `budget_bytes` a line."""
     scale, unit = byte_scale(simulation.peak_bytes)
-    edges = list(range(len(schedule) + 1))
+    # A release is no work: it is drawn as part of the action before it.
+    shown = [place for place, action in enumerate(schedule) if not isinstance(action, Release)]
+    ends = [place - 1 for place in shown[1:]] + [len(schedule) - 1]
+    edges = list(range(len(shown) + 1))
     colours = [
-        BACKWARD if isinstance(action, Backward) else RECOMPUTE if again else FORWARD
-        for action, again in zip(schedule, simulation.recomputed, strict=True)
+        BACKWARD
+        if isinstance(schedule.actions[place], Backward)
+        else RECOMPUTE
+        if simulation.recomputed[place]
+        else FORWARD
+        for place in shown
     ]
-    after = [value / scale for value in simulation.bytes_after]
+    after = [simulation.bytes_after[place] / scale for place in ends]
+    peaks = [simulation.peaks[place] / scale for place in shown]
     for colour in (FORWARD, RECOMPUTE, BACKWARD):
         heights = [value if of == colour else 0.0 for value, of in zip(after, colours, strict=True)]
         axes.stairs(heights, edges, fill=True, color=colour, linewidth=0)
     # The thin line is the most while an action runs: its workspace on top of what is held.
-    axes.stairs([value / scale for value in simulation.peaks], edges, color="#888888", linewidth=0.6, baseline=None)
+    axes.stairs(peaks, edges, color="#888888", linewidth=0.6, baseline=None)
     axes.axhline(simulation.peak_bytes / scale, color="#888888", linewidth=0.8, linestyle="--")
     axes.annotate(
         f"peak {simulation.peak_bytes / scale:.4g} {unit}",
-        (len(schedule), simulation.peak_bytes / scale),
+        (len(shown), simulation.peak_bytes / scale),
         ha="right",
         va="bottom",
         fontsize=8,
@@ -50,33 +59,53 @@ def draw_timeline(
         axes.annotate(f"budget {budget_bytes / scale:.4g} {unit}", (0, budget_bytes / scale), va="bottom", fontsize=8)
     if measured:
         centres = [edge + 0.5 for edge in edges[:-1]]
-        heights = [value / scale for value in measured]
-        if len(schedule) <= MARKED_ACTIONS:
+        heights = [measured[place] / scale for place in ends]
+        if len(shown) <= MARKED_ACTIONS:
             axes.plot(centres, heights, linestyle="none", marker="o", markersize=3, color=MEASURED)
         else:
             axes.plot(centres, heights, linewidth=0.5, color=MEASURED)
-    if len(schedule) <= MARKED_ACTIONS:
+    if len(shown) <= MARKED_ACTIONS:
         axes.set_xticks(
-            [edge + 0.5 for edge in edges[:-1]], [str(action) for action in schedule], rotation=90, fontsize=7
+            [edge + 0.5 for edge in edges[:-1]],
+            [str(schedule.actions[place]) for place in shown],
+            rotation=90,
+            fontsize=7,
         )
     else:
-        axes.set_xlabel(f"action, 1 to {len(schedule)}")
+        axes.set_xlabel(f"action, 1 to {len(shown)}")
     highest = max(simulation.peak_bytes, budget_bytes or 0) / scale
-    axes.set(xlim=(0, len(schedule)), ylim=(0, highest * 1.15), ylabel=unit)
+    axes.set(xlim=(0, len(shown)), ylim=(0, highest * 1.15), ylabel=unit)
     axes.set_title(title, fontsize=9, loc="left")
     plain_axes(axes)
 
 
-def legend_handles(*, measured: bool) -> list[Patch | matplotlib.lines.Line2D]:
+def legend_handles(*, measured: bool) -> list[Patch | Line2D]:
     """What the colours of a timeline mean."""
-    handles: list[Patch | matplotlib.lines.Line2D] = [
+    handles: list[Patch | Line2D] = [
         Patch(color=FORWARD, label="forward"),
         Patch(color=RECOMPUTE, label="recompute"),
         Patch(color=BACKWARD, label="backward"),
-        matplotlib.lines.Line2D([], [], color="#888888", linewidth=0.8, label="most during the action"),
+        Line2D([], [], color="#888888", linewidth=0.8, label="most during the action"),
     ]
     if measured:
-        handles.append(
-            matplotlib.lines.Line2D([], [], color=MEASURED, linewidth=0.8, marker="o", markersize=3, label="measured")
-        )
+        handles.append(Line2D([], [], color=MEASURED, linewidth=0.8, marker="o", markersize=3, label="measured"))
     return handles
+
+
+def write_timeline(
+    path: Path,
+    schedule: Schedule,
+    simulation: Simulation,
+    *,
+    measured: Sequence[int] = (),
+    budget_bytes: int | None = None,
+    title: str = "",
+) -> None:
+    """A picture of one timeline, as a PNG; see `draw_timeline`."""
+    figure = new_figure(11, 4.2)
+    axes = figure.subplots()
+    draw_timeline(axes, schedule, simulation, measured=measured, budget_bytes=budget_bytes, title=title)
+    figure.legend(
+        handles=legend_handles(measured=bool(measured)), loc="outside lower center", ncols=5, frameon=False, fontsize=9
+    )
+    save(figure, path)

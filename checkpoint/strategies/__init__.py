@@ -1,7 +1,9 @@
 """The strategies: each file writes schedules of one named class. No array library is imported by any of them."""
 
+from checkpoint.strategies.binomial import binomial
 from checkpoint.strategies.every_nth import every_nth, square_root
+from checkpoint.strategies.row_blocks import micro_batches
 from checkpoint.strategies.segments import segmented
 from checkpoint.strategies.store_all import store_all
 
-__all__ = ["every_nth", "segmented", "square_root", "store_all"]
+__all__ = ["binomial", "every_nth", "micro_batches", "segmented", "square_root", "store_all"]

@@ -29,6 +29,7 @@ _DESCR = re.compile(rf"""['"]descr['"]\s*:\s*({_QUOTED})""", re.ASCII)
 _ORDER = re.compile(r"""['"]fortran_order['"]\s*:\s*(True|False)""", re.ASCII)
 _SHAPE = re.compile(rf"""['"]shape['"]\s*:\s*({_NUMBERS})""", re.ASCII)
 _INTEGER_DTYPE = re.compile(r"[<>|=]?[iu][1248]", re.ASCII)
+_FLOAT_DTYPE = re.compile(r"[<>=]?f[248]", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,11 @@ class NpyHeader:
     header_bytes: int
 
 
-def read_npy_header(stream: Readable, *, where: str) -> NpyHeader:
-    """The header at the start of `stream`, which then stands at the data. DamagedDataError unless of plain integers."""
+def read_npy_header(stream: Readable, *, where: str, floats: bool = False) -> NpyHeader:
+    """The header at the start of `stream`, which then stands at the data. DamagedDataError unless of plain integers.
+
+    `floats`: plain floats too.
+    """
     start = read_exactly(stream, len(_MAGIC) + 2, where=where)
     major = start[len(_MAGIC)]
     if not start.startswith(_MAGIC) or major not in _LENGTH_BYTES:
@@ -63,16 +67,16 @@ def read_npy_header(stream: Readable, *, where: str) -> NpyHeader:
     if len(sizes) > _MAX_DIMENSIONS:
         raise DamagedDataError(f"{where}: wanted at most {_MAX_DIMENSIONS} dimensions, the header says {len(sizes)}")
     return NpyHeader(
-        dtype=_integer_dtype(descr[1][1:-1], where=where),
+        dtype=_plain_dtype(descr[1][1:-1], where=where, floats=floats),
         fortran_order=order[1] == "True",
         shape=sizes,
         header_bytes=len(start) + _LENGTH_BYTES[major] + text_bytes,
     )
 
 
-def _integer_dtype(name: str, *, where: str) -> np.dtype[Any]:
+def _plain_dtype(name: str, *, where: str, floats: bool) -> np.dtype[Any]:
     """The dtype that a header names, of either byte order. Objects are refused: to read them is to unpickle them."""
-    if not _INTEGER_DTYPE.fullmatch(name):
+    if not (_INTEGER_DTYPE.fullmatch(name) or (floats and _FLOAT_DTYPE.fullmatch(name))):
         raise DamagedDataError(
             f"{where}: wanted integers, found dtype {one_line(name)!r}; write uint8, images 0 to 255"
         )

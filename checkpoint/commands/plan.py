@@ -1,0 +1,179 @@
+"""`plan`: the fastest schedule under a budget of bytes, before any step; its front and its timeline."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tabulate import tabulate
+
+from checkpoint.chain import ALLOCATION_BYTES, Chain, chain_of
+from checkpoint.choice import FORMS, Choice, resolve_budget
+from checkpoint.commands.options import add_json_option
+from checkpoint.costs import Cost
+from checkpoint.errors import CheckpointError
+from checkpoint.output import check_writable, write_json
+from checkpoint.planning import Plan, plan_chain
+from checkpoint.schedule import Schedule
+from checkpoint.simulation import Simulation, simulate
+from checkpoint.strategies import store_all
+from checkpoint.units import format_bytes
+from mlp import format_sizes, parse_sizes
+
+if TYPE_CHECKING:
+    from checkpoint.calibration import Calibration
+
+SHOWN_ACTIONS = 400
+"""Characters of a schedule that are printed; --json has all of it."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
+    parser.add_argument(
+        "--sizes", default="784,100,30,10", help="layer widths, such as 784,256x64,10 (default: %(default)s)"
+    )
+    parser.add_argument("--batch-size", type=int, default=100, metavar="N", help="(default: %(default)s)")
+    parser.add_argument("--dtype", default="float32", help="float32 or float64 (default: %(default)s)")
+    parser.add_argument(
+        "--backend", default="numpy", help=f"whose bytes: {' or '.join(ALLOCATION_BYTES)}; nothing is loaded for it"
+    )
+    parser.add_argument(
+        "--budget", metavar="BYTES", help="array bytes above rest: 64MiB, 1.5GB, 50%% of store-all's peak, or auto"
+    )
+    parser.add_argument("--checkpoint", metavar="HOW", help=f"show another schedule than the planned one: {FORMS}")
+    parser.add_argument(
+        "--no-row-blocks", action="store_true", help="whole mini-batches only: gradients to the last bit"
+    )
+    parser.add_argument(
+        "--calibrate", action="store_true", help="plan in this machine's seconds, measured once (a few s)"
+    )
+    parser.add_argument("--front", action="store_true", help="all non-dominated pairs of peak and recompute")
+    parser.add_argument("--timeline", type=Path, metavar="PATH", help="draw bytes after each action, to this PNG")
+    parser.add_argument("--figure", type=Path, metavar="PATH", help="draw the front, to this PNG")
+    add_json_option(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Plan, and print the plan; 0."""
+    chain = chain_of(parse_sizes(args.sizes), batch_size=args.batch_size, dtype=args.dtype, backend=args.backend)
+    for path in (args.json, args.timeline, args.figure):
+        check_writable(path)
+    calibration = _calibration(args)
+    record: dict[str, Any] = {"sizes": list(chain.widths), "batch_size": chain.batch_size, "dtype": args.dtype}
+    if args.front or args.figure:
+        record["front"] = _show_front(chain, args, calibration)
+        if args.budget is None and args.checkpoint is None:
+            _write(args, record)
+            return 0
+    schedule, budget_bytes, found = _schedule(chain, args, calibration)
+    simulation = simulate(schedule, chain)
+    print(_description(chain, schedule, simulation, budget_bytes, found))
+    record |= {
+        "budget_bytes": budget_bytes,
+        "schedule": schedule.as_record(),
+        "peak_bytes": simulation.peak_bytes,
+        "recomputed_layers": simulation.recomputed_layers,
+        "recompute_fraction": simulation.recompute_fraction,
+        "bytes_after": list(simulation.bytes_after),
+        "optimal_among": found.optimal_among if found else None,
+        "row_block": found.row_block if found else None,
+    }
+    if calibration is not None:
+        record["predicted_seconds"] = _show_seconds(chain, schedule, calibration)
+    if args.timeline:
+        from checkpoint.drawing.timeline import write_timeline
+
+        title = f"{format_sizes(chain.widths)}, batch {chain.batch_size}: {schedule.name}"
+        write_timeline(args.timeline, schedule, simulation, budget_bytes=budget_bytes, title=title)
+        print(f"the timeline is {args.timeline}")
+    if calibration is not None:
+        calibration.save()
+    _write(args, record)
+    return 0
+
+
+def _schedule(chain: Chain, args: argparse.Namespace, cost: Cost | None) -> tuple[Schedule, int | None, Plan | None]:
+    """The schedule that is asked for, its budget, and the plan if it was planned."""
+    if args.checkpoint is not None and args.checkpoint != "optimal":
+        return Choice(args.checkpoint).schedule(chain), None, None
+    if args.budget is None:
+        raise CheckpointError("a plan needs a budget, such as --budget 64MiB or --budget 50%; or ask for --front")
+    budget_bytes = resolve_budget(args.budget, chain)
+    found = plan_chain(chain, budget_bytes=budget_bytes, cost=cost, row_blocks=not args.no_row_blocks)
+    return found.schedule, budget_bytes, found
+
+
+def _description(
+    chain: Chain, schedule: Schedule, simulation: Simulation, budget_bytes: int | None, found: Plan | None
+) -> str:
+    whole = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
+    lines = [
+        f"{format_sizes(chain.widths)}, batch {chain.batch_size}: {schedule.name or 'planned'}",
+        f"peak above rest: {simulation.peak_bytes:,} bytes ({format_bytes(simulation.peak_bytes)}"
+        + (f" of the budget's {format_bytes(budget_bytes)}" if budget_bytes is not None else "")
+        + f"), {simulation.peak_bytes / whole:.1%} of store-all's {format_bytes(whole)}",
+        f"recomputed: {simulation.recomputed_layers} layers a step, {simulation.recompute_fraction:.1%} of a forward pass",
+    ]
+    if found is not None:
+        blocks = "whole mini-batches" if found.row_block is None else f"row blocks of {found.row_block} rows and more"
+        lines.append(
+            f"best of: {found.optimal_among}; {blocks}; {found.gap:+.1%} against the bound for whole mini-batches"
+        )
+    text = str(schedule)
+    lines.append(text if len(text) <= SHOWN_ACTIONS else f"{text[:SHOWN_ACTIONS]} ... ({len(schedule)} actions)")
+    return "\n".join(lines)
+
+
+def _calibration(args: argparse.Namespace) -> "Calibration | None":
+    if not args.calibrate:
+        return None
+    from checkpoint.calibration import calibrate
+
+    sizes = parse_sizes(args.sizes)
+    return calibrate(sizes, batch_size=args.batch_size, dtype=args.dtype, backend=args.backend)
+
+
+def _show_seconds(chain: Chain, schedule: Schedule, calibration: "Calibration") -> float:
+    from checkpoint.costs import cost_of
+
+    seconds = cost_of(schedule, chain, calibration)
+    plain = cost_of(store_all(n_layers=chain.n_layers), chain, calibration)
+    print(
+        f"predicted: {seconds * 1e3:.2f} ms a step, {seconds / plain:.2f} of store-all's; measured with {calibration.device}"
+    )
+    return seconds
+
+
+def _show_front(chain: Chain, args: argparse.Namespace, cost: Cost | None) -> list[dict[str, Any]]:
+    from checkpoint.front import front_of
+
+    front = front_of(chain, cost=cost)
+    print(f"{format_sizes(chain.widths)}, batch {chain.batch_size}: peak above rest against recomputed work\n")
+    print(tabulate(_rows(front.points), ["peak", "bytes", "recomputed", "rows at once", "what"], stralign="right"))
+    for line in front.advice:
+        print(line)
+    if args.figure:
+        from checkpoint.drawing.front import draw_front
+
+        draw_front(front, args.figure, title=f"{format_sizes(chain.widths)}, batch {chain.batch_size}")
+        print(f"the picture is {args.figure}")
+    return [asdict(point) for point in front.points]
+
+
+def _rows(points: Sequence[Any]) -> list[list[str]]:
+    return [
+        [
+            format_bytes(point.peak_bytes),
+            f"{point.peak_bytes:,}",
+            f"{point.recompute_fraction:.3f}",
+            "all" if point.row_block is None else str(point.row_block),
+            point.name,
+        ]
+        for point in points
+    ]
+
+
+def _write(args: argparse.Namespace, record: dict[str, Any]) -> None:
+    if args.json:
+        write_json(args.json, record)

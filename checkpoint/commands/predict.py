@@ -1,0 +1,44 @@
+"""`predict`: what a saved network says of a picture, or of an array of them."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from backend import select_backend
+from checkpoint.commands.options import add_backend_options, add_json_option
+from checkpoint.output import check_writable, write_json
+from mlp import load_state
+from mlp.images import read_images
+from mlp.training import EVALUATED_ROWS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
+    parser.add_argument("path", type=Path, metavar="PATH", help="a state saved by train --save")
+    parser.add_argument(
+        "image",
+        type=Path,
+        metavar="IMAGE",
+        help="a PNG of the size that the network was trained on, 28 x 28 for MNIST, or a .npy array of such images",
+    )
+    parser.add_argument(
+        "--invert", action="store_true", help="for dark digits on a light ground; MNIST's are light on dark"
+    )
+    add_backend_options(parser)
+    add_json_option(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print the class with the largest output, and that output, a line for each image; 0."""
+    check_writable(args.json)
+    network, _ = load_state(args.path, backend=select_backend(args.backend, device=args.device))
+    X = read_images(args.image, features=network.sizes[0], dtype=network.dtype, invert=args.invert)
+    parts = (X[start : start + EVALUATED_ROWS] for start in range(0, len(X), EVALUATED_ROWS))
+    outputs = np.concatenate([network.backend.to_numpy(network.feedforward(part)) for part in parts])
+    for row in outputs:
+        best = int(row.argmax())
+        print(f"{best}  {row[best]:.4f}")
+    if args.json:
+        write_json(args.json, {"classes": outputs.argmax(axis=1).tolist(), "outputs": outputs.tolist()})
+    return 0

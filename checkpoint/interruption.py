@@ -1,0 +1,64 @@
+"""Ctrl-C and SIGTERM during training: a step is finished first, so that what is saved then is whole.
+
+Between steps, in an evaluation say, a signal stops at once; nothing of the network changes there. A second signal
+stops inside a step too, and then nothing more is saved.
+"""
+
+import signal
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked to stop. `status` is the exit status for it; `whole` says that no step was under way."""
+
+    def __init__(self, number: int, *, whole: bool) -> None:
+        self.name = signal.Signals(number).name
+        self.status = 128 + number
+        self.whole = whole
+        super().__init__(f"stopped by {self.name}")
+
+
+class Interruption:
+    """A block in which signals raise `Stopped`: at once, or where `hold` was called, at the next `let_go`.
+
+    In any thread but the main one, where Python hands out no signals, it does nothing.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[int, Any] = {}
+        self._held = False
+        self._pending: int | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            for number in SIGNALS:
+                self._before[number] = signal.signal(number, self._arrived)
+        except ValueError:
+            self._before.clear()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def hold(self) -> None:
+        """From here on something is half done."""
+        self._held = True
+
+    def let_go(self) -> None:
+        """What was under way is done. Raises `Stopped` for a signal that came meanwhile."""
+        self._held = False
+        if self._pending is not None:
+            number, self._pending = self._pending, None
+            raise Stopped(number, whole=True)
+
+    def _arrived(self, number: int, frame: FrameType | None) -> None:
+        if self._held and self._pending is None:
+            self._pending = number
+            return
+        raise Stopped(number, whole=not self._held)

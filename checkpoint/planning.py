@@ -1,0 +1,130 @@
+"""A byte budget in, the fastest schedule that fits out. No arrays here: a plan for a GPU can be made where there is none.
+
+Every class of schedules that is searched is named in `checkpoint.strategies`. A plan says of which class it is the best,
+and every plan's peak is the one that `simulate` finds.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from checkpoint.chain import Chain, chain_of
+from checkpoint.costs import FLOPS_BLOCK_ROWS, MEASURED_BLOCK_ROWS, Cost, Flops, cost_of
+from checkpoint.errors import BudgetError, CheckpointError
+from checkpoint.schedule import Schedule
+from checkpoint.search import Candidate, Search
+from checkpoint.simulation import simulate
+from checkpoint.units import format_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A schedule for one budget, and what it takes.
+
+    `peak_bytes` are array bytes above rest, exact. `recomputed_layers` counts whole mini-batches, `recompute_fraction`
+    is recomputed forward operations over those of one forward pass. `row_block` is the smallest number of rows that the
+    schedule works on at once, None where it is the whole mini-batch: then gradients are those of plain backpropagation
+    to the last bit. `optimal_among` names the class that it is the best of. `cost` is that of the whole step, in the
+    unit of the cost planned with, and `lower_bound` a cost that no schedule for whole mini-batches is below.
+    """
+
+    schedule: Schedule
+    budget_bytes: int
+    peak_bytes: int
+    recomputed_layers: int
+    recompute_fraction: float
+    row_block: int | None
+    optimal_among: str
+    cost: float
+    lower_bound: float
+
+    @property
+    def gap(self) -> float:
+        """How far the cost is above the lower bound, as a fraction of it; row blocks can bring it below."""
+        return self.cost / self.lower_bound - 1 if self.lower_bound else 0.0
+
+
+def plan(
+    sizes: Iterable[int],
+    *,
+    batch_size: int,
+    budget_bytes: int,
+    dtype: str = "float32",
+    backend: str = "numpy",
+    cost: Cost | None = None,
+    row_blocks: bool = True,
+    minimum_block_rows: int | None = None,
+) -> Plan:
+    """The fastest plan of all classes for a network of `sizes` that takes no more than `budget_bytes` above rest.
+
+    `cost` says what is fast: operations, unless it is given. With `row_blocks` False only whole mini-batches are
+    planned, whose gradients are bit-identical to plain backpropagation's. Blocks have at least `minimum_block_rows`
+    rows: 128 by default where operations are counted, which can't see that fewer are slow, and 16 with a `cost`.
+
+    Raises `BudgetError`, which has the smallest feasible bytes, and `NetworkError` for what makes no chain.
+
+    >>> plan([784, 100, 30, 10], batch_size=100, budget_bytes=10**6).recompute_fraction
+    0.0
+    """
+    chain = chain_of(sizes, batch_size=batch_size, dtype=dtype, backend=backend)
+    return plan_chain(
+        chain, budget_bytes=budget_bytes, cost=cost, row_blocks=row_blocks, minimum_block_rows=minimum_block_rows
+    )
+
+
+def plan_chain(
+    chain: Chain,
+    *,
+    budget_bytes: int,
+    cost: Cost | None = None,
+    row_blocks: bool = True,
+    minimum_block_rows: int | None = None,
+) -> Plan:
+    """`plan` for a chain."""
+    if not (isinstance(budget_bytes, int) and budget_bytes >= 0):
+        raise CheckpointError(f"a budget is a whole number of bytes; got {budget_bytes!r}")
+    search = search_of(chain, cost=cost, row_blocks=row_blocks, minimum_block_rows=minimum_block_rows)
+    smallest = search.smallest
+    if budget_bytes < smallest.need_bytes:
+        raise BudgetError(
+            f"budget {format_bytes(budget_bytes)} is below this network's smallest peak, {format_bytes(smallest.need_bytes)} at batch "
+            f"{chain.batch_size}; {_advice(chain, search)}",
+            budget_bytes=budget_bytes,
+            minimum_bytes=smallest.need_bytes,
+        )
+    return plan_of(search, search.best(budget_bytes), budget_bytes)
+
+
+def search_of(
+    chain: Chain, *, cost: Cost | None = None, row_blocks: bool = True, minimum_block_rows: int | None = None
+) -> Search:
+    """The search that `plan_chain` makes, to be asked for several budgets."""
+    if minimum_block_rows is None:
+        minimum_block_rows = FLOPS_BLOCK_ROWS if cost is None else MEASURED_BLOCK_ROWS
+    if minimum_block_rows < 1:
+        raise CheckpointError(f"a row block has at least one row; got minimum_block_rows={minimum_block_rows}")
+    return Search(chain, cost or Flops(chain), minimum_block_rows if row_blocks else chain.batch_size)
+
+
+def plan_of(search: Search, found: Candidate, budget_bytes: int) -> Plan:
+    """What `search` found within a budget, as a plan."""
+    chain, schedule = search.chain, search.schedule(found)
+    simulation = simulate(schedule, chain)
+    rows = min((action.rows[1] - action.rows[0] for action in schedule if action.rows), default=None)
+    return Plan(
+        schedule=schedule,
+        budget_bytes=budget_bytes,
+        peak_bytes=simulation.peak_bytes,
+        recomputed_layers=simulation.recomputed_layers,
+        recompute_fraction=simulation.recompute_fraction,
+        row_block=rows,
+        optimal_among=found.optimal_among,
+        cost=cost_of(schedule, chain, search.cost),
+        lower_bound=search.lower_bound(budget_bytes),
+    )
+
+
+def _advice(chain: Chain, search: Search) -> str:
+    advice = "raise the budget or shrink the batch"
+    if search.minimum_rows >= chain.batch_size > 1:
+        return advice + ", or allow row blocks"
+    return advice

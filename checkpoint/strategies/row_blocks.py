@@ -1,0 +1,47 @@
+"""Row blocks around the whole chain: micro-batches, each with checkpoints of its own.
+
+The layers of a multi-layer perceptron don't mix rows, so a mini-batch can go through all of the chain a block of rows
+at a time. The gradients of all layers are held from the first block to the last; activations are as small as the
+blocks. With everything kept inside a block this is plain micro-batching (gradient accumulation), and nothing is
+recomputed. Inside a block, any schedule for that many rows will do.
+
+Row blocks inside single segments, with checkpoints for the whole mini-batch, are leaves of
+`checkpoint.strategies.persistent`.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from checkpoint.actions import Action
+from checkpoint.chain import Chain
+from checkpoint.errors import CheckpointError
+from checkpoint.schedule import Schedule
+from checkpoint.strategies.store_all import store_all
+
+
+def micro_batches(*, n_layers: int, batch_size: int, rows: int) -> Schedule:
+    """Plain micro-batching: the whole chain, `rows` rows at a time; nothing is recomputed.
+
+    >>> print(micro_batches(n_layers=2, batch_size=5, rows=3))
+    F1[0:3]* F2[0:3] B2[0:3] B1[0:3] F1[3:5]* F2[3:5] B2[3:5] B1[3:5]
+    """
+    if not (isinstance(rows, int) and 1 <= rows <= batch_size):
+        raise CheckpointError(f"a row block has 1 to {batch_size} rows; got {rows!r}")
+    return in_blocks(store_all(n_layers=n_layers), batch_size=batch_size, rows=rows, name=f"micro-batches of {rows}")
+
+
+def in_blocks(schedule: Schedule, *, batch_size: int, rows: int, name: str = "") -> Schedule:
+    """`schedule`, which is for whole mini-batches, on each block of `rows` rows of a mini-batch in turn."""
+    if rows >= batch_size:
+        return Schedule(schedule.n_layers, schedule.actions, name or schedule.name)
+    return Schedule(schedule.n_layers, tuple(_blocks(schedule.actions, batch_size, rows)), name, batch_size)
+
+
+def _blocks(actions: tuple[Action, ...], batch_size: int, rows: int) -> Iterator[Action]:
+    for block in pairwise([*range(0, batch_size, rows), batch_size]):
+        yield from (type(action)(action.layer, block) for action in actions)
+
+
+def gradients_bytes(chain: Chain) -> int:
+    """The bytes of the gradients of all layers, which row blocks around the whole chain hold."""
+    return sum(chain.gradient_bytes(layer) for layer in range(1, chain.n_layers + 1))

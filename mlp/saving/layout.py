@@ -1,0 +1,90 @@
+"""Where each number of a saved state lies in its file. Plain numbers; no arrays here.
+
+The file is in the safetensors format: eight bytes with the length of a header, the header in JSON, then the arrays one
+after the other, little-endian. The header lists each array's name, dtype, shape and place, and has room for text under
+`__metadata__`. All of the list follows from a network's sizes, dtype and momentum, so a reader that knows these knows
+every byte that the list may have, and need not trust any of it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+
+FORMAT = "mlp-checkpointing saved state 1"
+LENGTH_BYTES = 8
+MAX_METADATA_BYTES = 2**21
+"""Room for the widths of 100,000 layers and all else that the metadata says."""
+
+LEAST_LISTED_BYTES = 50
+"""What the list takes for an array at the least: a file with less of it per layer is refused before more is made."""
+
+_DTYPES = {"float32": ("F32", 4), "float64": ("F64", 8)}
+_START = b'{"__metadata__":'
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An array of the file: `start` and `stop` are its bytes, from the end of the header on."""
+
+    name: str
+    shape: tuple[int, ...]
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The arrays of a network with these `sizes` and `dtype`, and with `velocities` where it has momentum."""
+
+    sizes: tuple[int, ...]
+    dtype: str
+    velocities: bool
+
+    @property
+    def arrays(self) -> Iterator[Placed]:
+        """The arrays, layer by layer: weight and bias, and the velocities of both where there are any.
+
+        >>> [array.name for array in Layout((3, 2), "float32", velocities=False).arrays]
+        ['weight.1', 'bias.1']
+        """
+        start, item_bytes = 0, _DTYPES[self.dtype][1]
+        for layer, (n_in, n_out) in enumerate(pairwise(self.sizes), start=1):
+            shapes: dict[str, tuple[int, ...]] = {f"weight.{layer}": (n_in, n_out), f"bias.{layer}": (n_out,)}
+            if self.velocities:
+                shapes |= {f"velocity.{name}": shape for name, shape in shapes.items()}
+            for name, shape in shapes.items():
+                stop = start + item_bytes * prod(shape)
+                yield Placed(name, shape, start, stop)
+                start = stop
+
+    @property
+    def arrays_bytes(self) -> int:
+        """The bytes of all arrays together."""
+        values = sum(n_in * n_out + n_out for n_in, n_out in pairwise(self.sizes))
+        return values * _DTYPES[self.dtype][1] * (2 if self.velocities else 1)
+
+    def header(self, metadata: Mapping[str, str]) -> bytes:
+        """The header with this metadata: the only one that is read again."""
+        code = _DTYPES[self.dtype][0]
+        text = bytearray(_START + json.dumps(metadata, separators=(",", ":")).encode("ascii"))
+        for array in self.arrays:
+            shape = ",".join(str(width) for width in array.shape)
+            text += f',"{array.name}":{{"dtype":"{code}","shape":[{shape}],'.encode("ascii")
+            text += f'"data_offsets":[{array.start},{array.stop}]}}'.encode("ascii")
+        text += b"}"
+        return bytes(text) + b" " * (-(LENGTH_BYTES + len(text)) % 8)  # the arrays begin at a multiple of eight
+
+
+def metadata_of(beginning: bytes) -> dict[str, str] | None:
+    """The metadata that a header begins with, from its first `MAX_METADATA_BYTES` bytes; None where it is not ours."""
+    if not beginning.startswith(_START):
+        return None
+    try:
+        metadata, _ = json.JSONDecoder().raw_decode(beginning[len(_START) :].decode("latin-1"))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+        return None
+    return metadata

@@ -1,0 +1,143 @@
+"""A saved state out of a file that is not trusted. No pickle, no code: lengths, names and numbers, checked in turn.
+
+Before anything of the file's promised size is allocated, its header is found to be, byte for byte, the one that the
+network's sizes ask for, and the file's length the one that the header asks for. So what a file may cost is bounded by
+the bytes that are really there.
+"""
+
+import hashlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from backend import Backend
+from mlp.data.errors import DataError
+from mlp.data.stream import open_regular
+from mlp.errors import StateError
+from mlp.saving.layout import FORMAT, LEAST_LISTED_BYTES, LENGTH_BYTES, MAX_METADATA_BYTES, Layout, metadata_of
+from mlp.saving.state import SavedState
+from mlp.saving.write import CHUNK_BYTES, NO_CHECKSUM, arrays_of
+
+if TYPE_CHECKING:
+    from mlp.network import Network
+
+_WANTED = "wanted a state saved by this program"
+
+
+def read_state(path: str | Path) -> SavedState:
+    """The facts of the saved state at `path`. Its arrays are not read, and not checked but for their length.
+
+    Raises `StateError`, one line, for whatever the file is.
+    """
+    with _opened(Path(path)) as (state, _, _, _):
+        return state
+
+
+def restore_state(path: str | Path, network: "Network") -> SavedState:
+    """Put the weights, biases and velocities saved at `path` into `network`; returns the facts.
+
+    Raises `StateError` where the file is not whole, or is of another network. The network's values are then not to be
+    used.
+    """
+    path = Path(path)
+    with _opened(path) as (state, file, digest, checksum):
+        ours = (network.sizes, network.dtype, bool(network.momentum))
+        if ours != (state.sizes, state.dtype, bool(state.momentum)):
+            raise StateError("is of a network with other sizes, dtype or momentum", path=path)
+        for name, array in arrays_of(network):
+            host = network.backend.to_numpy(array)
+            # NumPy's own arrays are written in place; another device's are replaced, one at a time.
+            in_place = host is array and host.flags.writeable and host.flags.c_contiguous
+            if not in_place:
+                host = np.empty(array.shape, state.dtype)
+            _fill(host.reshape(-1), file, digest, name=name, path=path)
+            if not in_place:
+                _put(network, name, network.backend.asarray(host))
+        if digest.hexdigest() != checksum:
+            raise StateError("its checksum is wrong: bytes have changed; use an older one, such as PATH.1", path=path)
+    return state
+
+
+def load_state(path: str | Path, *, backend: str | Backend = "numpy") -> "tuple[Network, SavedState]":
+    """The network saved at `path`, on any backend, and the facts: `.progress` says how far its training is.
+
+    Raises `StateError` for whatever else the file is, `BackendUnavailable` for the backend.
+    """
+    from mlp.network import Network
+
+    state = read_state(path)
+    network = Network(state.sizes, backend=backend, **state.network_arguments)
+    return network, restore_state(path, network)
+
+
+def _put(network: "Network", name: str, array: Any) -> None:
+    """Let the array of this name in the file be `array`."""
+    *velocity, kind, number = name.split(".")
+    k = int(number) - 1
+    if velocity:
+        weight, bias = network.velocities[k]
+        network.velocities[k] = (array, bias) if kind == "weight" else (weight, array)
+    elif kind == "weight":
+        network.weights[k] = array
+    else:
+        network.biases[k] = array
+
+
+@contextmanager
+def _opened(path: Path) -> "Iterator[tuple[SavedState, BinaryIO, hashlib._Hash, str]]":
+    """The facts, the file at its first array, the checksum so far, and what it must be at the end."""
+    try:
+        with open_regular(path) as file:
+            yield _read_header(path, file)
+    except DataError as error:
+        raise StateError(str(error)) from None
+    except OSError as error:
+        raise StateError(f"cannot be read ({error.strerror or error})", path=path) from None
+
+
+def _read_header(path: Path, file: BinaryIO) -> "tuple[SavedState, BinaryIO, hashlib._Hash, str]":
+    if sys.byteorder != "little":
+        raise StateError("states are saved little-endian, and this machine is not; use another one", path=path)
+    file_bytes = file.seek(0, 2)
+    file.seek(0)
+    length = int.from_bytes(file.read(LENGTH_BYTES), "little")
+    if file_bytes < LENGTH_BYTES or length > file_bytes - LENGTH_BYTES:
+        raise StateError(f"is {file_bytes} bytes long and promises more; {_WANTED}, whole", path=path)
+    beginning = file.read(min(length, MAX_METADATA_BYTES))
+    metadata = metadata_of(beginning)
+    if metadata is None or metadata.get("format") != FORMAT or set(metadata) != {"format", "sha256", "state"}:
+        raise StateError(f"is something else; {_WANTED} ({FORMAT})", path=path)
+    try:
+        state = SavedState.from_json(metadata["state"])
+    except StateError as error:
+        raise StateError(str(error), path=path) from None
+    layout, n_layers = Layout(state.sizes, state.dtype, velocities=bool(state.momentum)), len(state.sizes) - 1
+    if length < LEAST_LISTED_BYTES * n_layers:
+        raise StateError(f"lists fewer arrays than its {n_layers} layers have; it is damaged", path=path)
+    expected = layout.header(metadata)
+    if length != len(expected) or beginning + file.read(length - len(beginning)) != expected:
+        raise StateError("its list of arrays is not this network's; it is damaged, or made elsewhere", path=path)
+    held_bytes = file_bytes - LENGTH_BYTES - length
+    if held_bytes != layout.arrays_bytes:
+        raise StateError(
+            f"holds {held_bytes} bytes of arrays, wanted {layout.arrays_bytes}; it is cut short or damaged", path=path
+        )
+    checked = layout.header({**metadata, "sha256": NO_CHECKSUM})
+    return state, file, hashlib.sha256(checked), metadata["sha256"]
+
+
+def _fill(flat: np.ndarray, file: BinaryIO, digest: "hashlib._Hash", *, name: str, path: Path) -> None:
+    """Read as many values as `flat` has, and refuse what is not finite."""
+    step = CHUNK_BYTES // flat.itemsize
+    for start in range(0, flat.size, step):
+        part = flat[start : start + step]
+        target = part.data.cast("B")
+        if file.readinto(target) != len(target):  # type: ignore[attr-defined]
+            raise StateError(f"ends in {name}; it is cut short", path=path)
+        digest.update(target)
+        if not np.isfinite(part).all():
+            raise StateError(f"{name} holds a value that is not finite; use an older one", path=path)

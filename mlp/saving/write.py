@@ -1,0 +1,92 @@
+"""A saved state into a file: streamed, checked to be finite, under a checksum, and put in place in one move."""
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mlp.errors import StateError, TrainingError
+from mlp.files import replaced
+from mlp.saving.environment import environment
+from mlp.saving.layout import FORMAT, LENGTH_BYTES, MAX_METADATA_BYTES, Layout
+from mlp.saving.state import Progress, SavedState, state_of
+
+if TYPE_CHECKING:
+    from mlp.network import Network
+
+CHUNK_BYTES = 2**20
+"""Bytes that are checked, hashed and written at a time, while they are in the processor's cache."""
+NO_CHECKSUM = "0" * 64
+
+
+def save_state(
+    path: str | Path,
+    network: "Network",
+    progress: Progress | None = None,
+    *,
+    keep: int = 0,
+    notes: Mapping[str, str] | None = None,
+) -> SavedState:
+    """Save `network`, and how far its training is, to `path`; returns the facts that were written.
+
+    `path` holds the old state or the new one, whole, whenever this is killed. `keep`: how many older states stay, as
+    PATH.1 to PATH.N. `notes`: text by name, to find again. One array at a time is brought to the host, and nothing
+    else is copied.
+
+    Raises `StateError` where the file cannot be written, and `TrainingError` for parameters that are not finite: then
+    the old state is not overwritten.
+    """
+    path = Path(path)
+    if sys.byteorder != "little":
+        raise StateError("states are saved little-endian, and this machine is not; save on another one", path=path)
+    state = state_of(network, progress, environment=environment(network.backend), notes=notes or {})
+    metadata = {"format": FORMAT, "sha256": NO_CHECKSUM, "state": state.to_json()}
+    if len(json.dumps(metadata)) + 64 > MAX_METADATA_BYTES:
+        raise StateError(f"its facts take more than {MAX_METADATA_BYTES} bytes; shorten the notes", path=path)
+    layout = Layout(network.sizes, network.dtype, velocities=bool(network.momentum))
+    header = layout.header(metadata)
+    try:
+        with replaced(path, keep=keep) as file:
+            # The checksum is over the header without it, and all the rest. It is put in when it is known.
+            digest = hashlib.sha256(header)
+            file.write(len(header).to_bytes(LENGTH_BYTES, "little") + header)
+            for name, array in arrays_of(network):
+                for part in _parts(network.backend.to_numpy(array)):
+                    _check_finite(part, name)
+                    digest.update(part.data)
+                    file.write(part.data)
+            file.seek(LENGTH_BYTES)
+            file.write(layout.header({**metadata, "sha256": digest.hexdigest()}))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StateError(f"cannot be saved ({reason}); what was there is unchanged", path=path) from None
+    return state
+
+
+def arrays_of(network: "Network") -> Iterator[tuple[str, Any]]:
+    """Each array of a network with its name, in the order of the file."""
+    places = Layout(network.sizes, network.dtype, velocities=bool(network.momentum)).arrays
+    for k in range(network.n_layers):
+        arrays = [network.weights[k], network.biases[k], *(network.velocities[k] if network.momentum else ())]
+        for array in arrays:
+            yield next(places).name, array
+
+
+def _parts(array: np.ndarray) -> Iterator[np.ndarray]:
+    """The array's values in order, some at a time, without a copy where it is row-major."""
+    flat = np.ascontiguousarray(array).reshape(-1)
+    step = CHUNK_BYTES // array.itemsize
+    for start in range(0, flat.size, step):
+        yield flat[start : start + step]
+
+
+def _check_finite(part: np.ndarray, name: str) -> None:
+    if not np.isfinite(part).all():
+        raise TrainingError(
+            f"{name} holds a value that is not finite, so nothing was saved; lower eta",
+            layer=int(name.rsplit(".", 1)[-1]),
+        )

@@ -1,0 +1,170 @@
+"""What the tests share: every backend that can run, the two dtypes, and small networks to draw."""
+
+import weakref
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+import mlp.blocks
+from backend import Backend, BackendUnavailable, select_backend
+from backend.numpy_backend import NumpyBackend
+from mlp import Network
+from mlp.initialization import INITIALIZATIONS
+from mlp.network import ACTIVATIONS, COSTS, DTYPES
+
+settings.register_profile(
+    "fixed",
+    derandomize=True,
+    database=None,
+    deadline=None,
+    max_examples=30,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # the fixtures here hold nothing that changes
+)
+settings.load_profile("fixed")
+
+BACKENDS = ("numpy", "numpy-readonly", "array-api-strict", pytest.param("cupy", marks=pytest.mark.gpu))
+
+
+class ReadOnlyNumpy(NumpyBackend):
+    """NumPy, and a judge: what was protected must come back unwritten, also by way of an older view of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._checksums: dict[int, tuple[Any, int]] = {}
+
+    def protect(self, a: np.ndarray) -> None:
+        super().protect(a)
+        assert not a.flags.writeable
+        key = id(a)
+        self._checksums[key] = (weakref.ref(a, lambda _: self._checksums.pop(key, None)), zlib.crc32(a))
+
+    def release(self, a: np.ndarray) -> None:
+        _, checksum = self._checksums.pop(id(a), (None, None))
+        assert checksum in (None, zlib.crc32(a)), "a stored activation was written to while it was protected"
+        super().release(a)
+
+
+def backend_called(name: str) -> Backend:
+    """The backend that a parameter of `BACKENDS` names; skips the test, with the reason, where it cannot run."""
+    if name == "numpy-readonly":
+        return ReadOnlyNumpy()
+    if name == "array-api-strict":
+        strict = pytest.importorskip("array_api_strict")
+        return Backend(name, strict, device=strict.Device("device1"))
+    try:
+        return select_backend(name)
+    except BackendUnavailable as error:
+        pytest.skip(str(error))
+    except ModuleNotFoundError as error:
+        if error.name != "backend.cupy_backend":
+            raise
+        pytest.skip("there is no backend/cupy_backend.py yet")
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Each backend in turn."""
+    return backend_called(request.param)
+
+
+@pytest.fixture(scope="session")
+def metered(backend: Backend) -> Backend:
+    """Each backend in turn that can measure bytes."""
+    if type(backend).measure is Backend.measure:
+        pytest.skip(f"{backend.name} has no meter")
+    return backend
+
+
+@pytest.fixture(params=DTYPES)
+def dtype(request: pytest.FixtureRequest) -> str:
+    """Each dtype in turn that the test's backend, if it has one, can compute in."""
+    if "backend" in request.fixturenames:
+        name = request.getfixturevalue("backend").name
+        if name == "array-api-strict" and request.param == "float64":
+            pytest.skip("array-api-strict's device1 has float32 only")
+    return str(request.param)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A small network and a mini-batch for it. `block_sizes` are `mlp.blocks`' constants, made small, or None."""
+
+    sizes: tuple[int, ...]
+    batch_size: int
+    activation: str = "sigmoid"
+    cost: str = "quadratic"
+    initialization: str = "scaled"
+    momentum: float = 0.0
+    seed: int = 0
+    block_sizes: tuple[int, int, int] | None = None
+
+    @property
+    def n_layers(self) -> int:
+        return len(self.sizes) - 1
+
+    def network(self, backend: Backend, dtype: str, kind: Callable[..., Any] = Network, **more: Any) -> Any:
+        """A network of class `kind`; `more` are its further arguments."""
+        as_network = {"activation": self.activation, "cost": self.cost, "initialization": self.initialization}
+        as_network |= {"momentum": self.momentum, "seed": self.seed, "dtype": dtype, "backend": backend}
+        return kind(self.sizes, **as_network, **more)
+
+    def batch(self, backend: Backend, dtype: str) -> tuple[Any, Any]:
+        """X with values in 0..1 and one-hot y, on the backend's device."""
+        X, y = self.host_batch(dtype)
+        return backend.asarray(X), backend.asarray(y)
+
+    def host_batch(self, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+        random = np.random.default_rng(self.seed)
+        X = random.random((self.batch_size, self.sizes[0]), dtype=np.dtype(dtype).type)
+        return X, np.eye(self.sizes[-1], dtype=dtype)[random.integers(self.sizes[-1], size=self.batch_size)]
+
+    @contextmanager
+    def blocks(self) -> Iterator[None]:
+        """Backward steps in this case's pieces, which the default constants leave whole in small networks."""
+        with pytest.MonkeyPatch.context() as patch:
+            names = ("GRADIENT_ROWS", "BLOCK_FLOPS", "DELTA_ROWS") if self.block_sizes else ()
+            for name, value in zip(names, self.block_sizes or (), strict=True):
+                patch.setattr(mlp.blocks, name, value)
+            yield
+
+
+def cases(*, max_layers: int = 7) -> st.SearchStrategy[Case]:
+    """Cases of 1 to `max_layers` layers, widths of one and more, with every choice that a network has."""
+    return st.builds(
+        Case,
+        sizes=st.lists(st.integers(1, 9), min_size=2, max_size=max_layers + 1).map(tuple),
+        batch_size=st.integers(1, 13),
+        activation=st.sampled_from(ACTIVATIONS),
+        cost=st.sampled_from(COSTS),
+        initialization=st.sampled_from(INITIALIZATIONS),
+        momentum=st.sampled_from((0.0, 0.5, 0.9)),
+        seed=st.integers(0, 2**32 - 1),
+        block_sizes=st.sampled_from((None, (1, 1, 1), (2, 40, 3), (4, 1, 256))),
+    )
+
+
+def parameters_of(network: Network) -> list[np.ndarray]:
+    """All weights and biases, on the host, as copies."""
+    arrays = [*network.weights, *network.biases]
+    return [np.array(network.backend.to_numpy(a)) for a in arrays]
+
+
+def gradients_of(network: Network, X: Any, y: Any) -> list[np.ndarray]:
+    """All weights' and biases' gradients, on the host, in the order of `parameters_of`."""
+    gradients = sorted(network.backprop(X, y), key=lambda gradient: gradient.layer)
+    assert [gradient.layer for gradient in gradients] == list(range(1, network.n_layers + 1))
+    arrays = [gradient.weight for gradient in gradients] + [gradient.bias for gradient in gradients]
+    return [np.array(network.backend.to_numpy(a)) for a in arrays]
+
+
+def same_bits(some: list[np.ndarray], others: list[np.ndarray]) -> bool:
+    """Whether two lists of arrays are alike in shape, dtype and every bit."""
+    pairs = list(zip(some, others, strict=True))
+    return all(a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in pairs)

@@ -1,0 +1,231 @@
+"""Gradients against central differences of an independent cost, and against PyTorch."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+
+from mlp import Network
+from mlp.network import ACTIVATIONS, COSTS
+from tests.conftest import Case, cases, gradients_of, parameters_of, same_bits
+
+CASES = [
+    Case(sizes, 6, activation, cost, initialization="normal", seed=seed)
+    for sizes, seed in (((5, 4, 3), 1), ((4, 5, 1, 3, 2), 2), ((3, 2), 3))
+    for activation in ACTIVATIONS
+    for cost in COSTS
+]
+each_case = pytest.mark.parametrize(
+    "case", CASES, ids=lambda case: f"{'-'.join(map(str, case.sizes))}-{case.activation}-{case.cost}"
+)
+
+TOLERANCE = {"float32": 2e-4, "float64": 1e-7}
+STEP = 1e-6
+
+
+# The oracle: the definition of the cost, in float64, and its slope
+
+
+def cost_of(parameters: list[np.ndarray], X: np.ndarray, y: np.ndarray, case: Case) -> float:
+    """The cost summed over the batch, of `parameters` (weights, then biases), by its definition."""
+    a = X
+    for layer in range(1, case.n_layers + 1):
+        z = a @ parameters[layer - 1] + parameters[case.n_layers + layer - 1]
+        if case.cost == "cross-entropy" and layer == case.n_layers:
+            return float(np.sum(y * (np.log(np.exp(z).sum(axis=1, keepdims=True)) - z)))
+        a = {"sigmoid": lambda z: 1 / (1 + np.exp(-z)), "tanh": np.tanh, "relu": lambda z: np.maximum(z, 0)}[
+            case.activation
+        ](z)
+        assert case.activation != "relu" or np.abs(z).min() > 10 * STEP, "a kink is too near; choose another seed"
+    return float(((a - y) ** 2).sum() / 2)
+
+
+def central_differences(parameters: list[np.ndarray], X: np.ndarray, y: np.ndarray, case: Case) -> list[np.ndarray]:
+    """The gradient of `cost_of` by every parameter, each moved a little both ways."""
+    slopes = [np.empty_like(p) for p in parameters]
+    for p, slope in zip(parameters, slopes, strict=True):
+        for place in np.ndindex(p.shape):
+            value = p[place]
+            p[place] = value + STEP
+            above = cost_of(parameters, X, y, case)
+            p[place] = value - STEP
+            slope[place] = (above - cost_of(parameters, X, y, case)) / (2 * STEP)
+            p[place] = value
+    return slopes
+
+
+def check_against_central_differences(network: Network, case: Case, dtype: str) -> None:
+    X, y = (x.astype(np.float64) for x in case.host_batch(dtype))
+    wanted = central_differences([p.astype(np.float64) for p in parameters_of(network)], X, y, case)
+    scale = max(np.abs(slope).max() for slope in wanted)
+    for gradient, slope in zip(gradients_of(network, *case.batch(network.backend, dtype)), wanted, strict=True):
+        np.testing.assert_allclose(gradient, slope, rtol=0, atol=TOLERANCE[dtype] * scale)
+
+
+@each_case
+def test_gradients_are_the_slopes_of_the_cost(case, backend, dtype):
+    check_against_central_differences(case.network(backend, dtype), case, dtype)
+
+
+class TakesSigmoidTwice(Network):
+    """The trap of the classic notebook: sigmoid of what sigmoid gave already."""
+
+    def to_output_delta(self, a: Any, y: Any) -> None:
+        self.backend.release(a)
+        twice = 1 / (1 + np.exp(-a))
+        a[...] = (a - y) * twice * (1 - twice)
+
+
+class LeavesOutTheDerivative(Network):
+    """The output error of cross-entropy used with the quadratic cost."""
+
+    def to_output_delta(self, a: Any, y: Any) -> None:
+        self.backend.release(a)
+        a -= y
+
+
+class TakesMeans(Network):
+    """Gradients of the mean over the batch in place of the sum."""
+
+    def to_output_delta(self, a: Any, y: Any) -> None:
+        super().to_output_delta(a, y)
+        a /= len(a)
+
+
+class GoesBackThroughChangedWeights(Network):
+    """An update that comes before the error has gone through the layer."""
+
+    def _to_delta_below(self, layer: int, *others: Any) -> None:
+        self.weights[layer - 1] *= 1.001
+        super()._to_delta_below(layer, *others)
+
+
+@pytest.mark.parametrize(
+    "wrong", [TakesSigmoidTwice, LeavesOutTheDerivative, TakesMeans, GoesBackThroughChangedWeights]
+)
+def test_wrong_gradients_are_rejected_by_central_differences(wrong):
+    case = Case((5, 4, 3), 6, initialization="normal", seed=1)
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        check_against_central_differences(case.network("numpy", "float64", wrong), case, "float64")
+
+
+# PyTorch
+
+
+def torch_gradients(network: Network, X: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
+    torch = pytest.importorskip("torch")
+    torch.set_num_threads(1)  # such small products only wait for threads
+    parameters = [torch.tensor(p, requires_grad=True) for p in parameters_of(network)]
+    a, target = torch.tensor(X), torch.tensor(y)
+    for layer in range(1, network.n_layers + 1):
+        z = a @ parameters[layer - 1] + parameters[network.n_layers + layer - 1]
+        a = getattr(torch, network.activation)(z)
+    cost = ((a - target) ** 2).sum() / 2
+    if network.cost == "cross-entropy":
+        cost = -(target * torch.log_softmax(z, dim=1)).sum()
+    cost.backward()
+    return [p.grad.numpy() for p in parameters]
+
+
+def check_against_torch(network: Network, case: Case, dtype: str) -> None:
+    wanted = torch_gradients(network, *case.host_batch(dtype))
+    scale = max(np.abs(gradient).max() for gradient in wanted)
+    for gradient, other in zip(gradients_of(network, *case.batch(network.backend, dtype)), wanted, strict=True):
+        np.testing.assert_allclose(gradient, other, rtol=0, atol={"float32": 2e-6, "float64": 1e-14}[dtype] * scale)
+
+
+@each_case
+def test_gradients_are_those_of_pytorch(case, backend, dtype):
+    check_against_torch(case.network(backend, dtype), case, dtype)
+
+
+@pytest.mark.parametrize("wrong", [TakesSigmoidTwice, TakesMeans])
+def test_wrong_gradients_are_rejected_by_pytorch(wrong):
+    pytest.importorskip("torch")
+    case = Case((5, 4, 3), 6, initialization="normal", seed=1)
+    with pytest.raises(AssertionError, match="Not equal to tolerance"):
+        check_against_torch(case.network("numpy", "float32", wrong), case, "float32")
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("cost", COSTS)
+def test_deep_network_s_gradients_are_those_of_pytorch(activation, cost):
+    case = Case((20, *[16] * 50, 10), 32, activation, cost, seed=7)
+    check_against_torch(case.network("numpy", "float64"), case, "float64")
+
+
+# What backprop yields
+
+
+@given(case=cases())
+def test_gradients_come_from_the_last_layer_to_the_first(backend, case):
+    network = case.network(backend, "float32")
+    gradients = list(network.backprop(*case.batch(backend, "float32")))
+    assert [gradient.layer for gradient in gradients] == list(range(case.n_layers, 0, -1))
+    for gradient in gradients:
+        assert gradient.weight.shape == network.weights[gradient.layer - 1].shape
+        assert gradient.bias.shape == network.biases[gradient.layer - 1].shape
+        assert gradient.first == 0
+
+
+@given(case=cases())
+def test_gradient_may_be_applied_as_soon_as_it_comes(backend, case):
+    network, other = case.network(backend, "float32"), case.network(backend, "float32")
+    X, y = case.batch(backend, "float32")
+    for gradient in list(network.backprop(X, y)):
+        network.apply_gradient(gradient, 0.125)
+    for gradient in other.backprop(X, y):
+        other.apply_gradient(gradient, 0.125)
+    assert same_bits(parameters_of(network), parameters_of(other))
+
+
+@given(case=cases())
+def test_blocks_of_gradients_make_up_the_whole_ones(backend, case):
+    network = case.network(backend, "float32")
+    X, y = case.batch(backend, "float32")
+    whole = gradients_of(network, X, y)
+    made_up = [np.full_like(gradient, np.nan) for gradient in whole]
+    with case.blocks():
+        for block in network.backprop(X, y, in_blocks=True):
+            k, stop = block.layer - 1, block.first + block.weight.shape[0]
+            assert np.isnan(made_up[k][block.first : stop]).all(), "two blocks have the same rows"
+            made_up[k][block.first : stop] = backend.to_numpy(block.weight)
+            if block.bias is not None:
+                assert stop == case.sizes[k]
+                made_up[case.n_layers + k][:] = backend.to_numpy(block.bias)
+    for gradient, other in zip(made_up, whole, strict=True):
+        np.testing.assert_allclose(gradient, other, rtol=0, atol=1e-5 * max(1, np.abs(other).max()))
+
+
+@given(case=cases())
+def test_backprop_leaves_the_mini_batch_and_the_parameters_alone(backend, case):
+    network = case.network(backend, "float32")
+    X, y = case.batch(backend, "float32")
+    before = parameters_of(network)
+    gradients_of(network, X, y)
+    assert same_bits([backend.to_numpy(X), backend.to_numpy(y)], list(case.host_batch("float32")))
+    assert same_bits(parameters_of(network), before)
+
+
+@given(case=cases())
+def test_backprop_can_be_done_again_with_the_same_result(backend, case):
+    network = case.network(backend, "float32")
+    X, y = case.batch(backend, "float32")
+    assert same_bits(gradients_of(network, X, y), gradients_of(network, X, y))
+
+
+def test_step_takes_a_mini_batch_that_cannot_be_written_to():
+    case = Case((5, 4, 3), 6)
+    network, (X, y) = case.network("numpy", "float32"), case.host_batch("float32")
+    X.flags.writeable = y.flags.writeable = False
+    network.update_mini_batch(X, y, eta=1.0)
+
+
+def test_cost_derivative_is_the_difference(backend):
+    case = Case((5, 4, 3), 6)
+    network = case.network(backend, "float32")
+    X, y = case.batch(backend, "float32")
+    a = network.feedforward(X)
+    wanted = backend.to_numpy(a) - backend.to_numpy(y)
+    assert np.array_equal(backend.to_numpy(network.cost_derivative(a, y)), wanted)
