@@ -103,9 +103,7 @@ def hidden_delta(a, d, first, activation):  # type: ignore[no-untyped-def]
     rows, columns = d.shape
     zero = a.dtype.type(0)
     for i in range(rows):
-        part = a[
-            i, first : first + columns
-        ]  # indices from 0: a sum of two might be below 0, for all the compiler knows
+        part = a[i, first : first + columns]  # a sum of two indices might be below 0, for all the compiler knows
         if activation == 0:
             for j in range(columns):
                 part[j] = d[i, j]

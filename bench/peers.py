@@ -1,4 +1,4 @@
-"""Peers at the same work: PyTorch and JAX, sigmoid and quadratic cost, plain gradient descent. Absent ones give no runner."""
+"""Peers at the same work: PyTorch and JAX, sigmoid and quadratic cost, gradient descent. Absent ones give no runner."""
 
 import importlib.util
 from collections.abc import Iterator

@@ -17,7 +17,7 @@ ETA = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """One way of taking a step. `step()` takes it; `peak_bytes()` measures what it holds above rest, where that is known.
+    """One way of taking a step. `step()` takes it; `peak_bytes()` is what it holds above rest, where that is known.
 
     `kind` is "control", "ours" or "peer"; `recompute_fraction` is of our schedules.
     """

@@ -1,7 +1,7 @@
 """One training step of each case in each way, for pytest-benchmark: `pytest bench --benchmark-only [--backend cupy]`.
 
-For ratios use `python -m bench`, which interleaves. Here each benchmark runs alone; peak bytes, the recomputed part and the
-resident peak go to `extra_info`, and the control is a benchmark of its own in each group.
+For ratios use `python -m bench`, which interleaves. Here each benchmark runs alone; peak bytes, the recomputed part and
+the resident peak go to `extra_info`, and the control is a benchmark of its own in each group.
 """
 
 from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ from bench.runners import Runner
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A runner with its median seconds a step, the median of its ratio to the control in the same turn, and its peak."""
+    """A runner, its median seconds a step, the median of its ratio to the control in the same turn, and its peak."""
 
     runner: Runner
     seconds: float

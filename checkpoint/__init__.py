@@ -7,7 +7,7 @@ from checkpoint.actions import Action, Backward, Forward, Release
 from checkpoint.chain import Chain, chain_of
 from checkpoint.costs import Cost, Flops
 from checkpoint.errors import BudgetError, CheckpointError, ScheduleError
-from checkpoint.front import Front, FrontPoint, front
+from checkpoint.front import Front, FrontPoint, front_of
 from checkpoint.planning import Plan, plan, plan_chain
 from checkpoint.schedule import Schedule
 from checkpoint.simulation import Simulation, simulate
@@ -36,7 +36,7 @@ __all__ = [
     "binomial",
     "chain_of",
     "every_nth",
-    "front",
+    "front_of",
     "micro_batches",
     "plan",
     "plan_chain",

@@ -1,7 +1,7 @@
 """This machine's seconds for each layer shape and number of rows: the cost that `plan --calibrate` plans in.
 
 Each pair is timed when it is first asked for, and kept in the user's cache folder under what the time depends on. One
-layer at a time is timed, with its arrays warm, so a whole step can take longer; how much is shown beside the prediction.
+layer at a time is timed, with its arrays warm, so a whole step can take longer.
 """
 
 import json

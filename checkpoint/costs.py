@@ -11,7 +11,7 @@ from checkpoint.chain import Chain
 from checkpoint.schedule import Schedule
 
 FLOPS_BLOCK_ROWS = 128
-"""The smallest row block that is planned by counting operations, which cannot see that few rows are slow to multiply."""
+"""The smallest row block that is planned by counting operations, which can't see that fewer multiply slowly."""
 
 MEASURED_BLOCK_ROWS = 16
 """The smallest row block that is planned from a cost that knows how slow it is."""
@@ -29,7 +29,7 @@ class Cost(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Flops:
-    """Floating-point operations: a backward step does two products as large as the forward one, for layer 1 only one."""
+    """Floating-point operations: a backward step does two products as large as the forward one, one for layer 1."""
 
     chain: Chain
 

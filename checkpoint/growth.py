@@ -8,8 +8,8 @@ layer, w_1 in the first one, whose weights may be many.
     every k-th     max(B n (C + max(k - 1, H - C k)) + w, B n + w_1),  C = ceil(L / k) - 1 checkpoints, if there are any
 
 C + k - 1 is the error, the checkpoints below it and a segment at work; C + H - C k is the end of the forward pass,
-where the last segment is held whole. With k = sqrt(L) both are about 2 sqrt(L). The formula leaves out the output layer and its few
-values; the prediction of `simulate` counts everything.
+where the last segment is held whole. With k = sqrt(L) both are about 2 sqrt(L). The formula leaves out the output layer
+and its few values; the prediction of `simulate` counts everything.
 """
 
 from dataclasses import dataclass

@@ -73,8 +73,8 @@ class NetworkWithCheckpointing(Network):
                 simulate(schedule, self.chain(batch_size))
                 self._schedules[batch_size] = schedule
             else:
-                assert self.budget_bytes is not None, "one of the two was given"
-                plan = plan_chain(self.chain(batch_size), budget_bytes=self.budget_bytes)
+                budget_bytes = self.budget_bytes or 0
+                plan = plan_chain(self.chain(batch_size), budget_bytes=budget_bytes)
                 self._schedules[batch_size] = plan.schedule
         return self._schedules[batch_size]
 

@@ -1,7 +1,7 @@
-"""A byte budget in, the fastest schedule that fits out. No arrays here: a plan for a GPU can be made where there is none.
+"""A byte budget in, the fastest schedule that fits out. No arrays here: a plan for a GPU can be made without one.
 
-Every class of schedules that is searched is named in `checkpoint.strategies`. A plan says of which class it is the best,
-and every plan's peak is the one that `simulate` finds.
+Every class of schedules that is searched is named in `checkpoint.strategies`. A plan says of which class it is the
+best, and every plan's peak is the one that `simulate` finds.
 """
 
 from collections.abc import Iterable
@@ -83,15 +83,16 @@ def plan_chain(
     if not (isinstance(budget_bytes, int) and budget_bytes >= 0):
         raise CheckpointError(f"a budget is a whole number of bytes; got {budget_bytes!r}")
     search = search_of(chain, cost=cost, row_blocks=row_blocks, minimum_block_rows=minimum_block_rows)
-    smallest = search.smallest
-    if budget_bytes < smallest.need_bytes:
+    found = search.best(budget_bytes)
+    if found is None:
+        smallest = search.smallest.need_bytes
         raise BudgetError(
-            f"budget {format_bytes(budget_bytes)} is below this network's smallest peak, {format_bytes(smallest.need_bytes)} at batch "
-            f"{chain.batch_size}; {_advice(chain, search)}",
+            f"budget {format_bytes(budget_bytes)} is below this network's smallest peak, {format_bytes(smallest)} at "
+            f"batch {chain.batch_size}; {_advice(chain, search)}",
             budget_bytes=budget_bytes,
-            minimum_bytes=smallest.need_bytes,
+            minimum_bytes=smallest,
         )
-    return plan_of(search, search.best(budget_bytes), budget_bytes)
+    return plan_of(search, found, budget_bytes)
 
 
 def search_of(

@@ -1,12 +1,12 @@
 """The search for the cheapest schedule of all classes, budget by budget. No arrays here.
 
-The classes: persistent, for whole mini-batches and with row blocks inside segments; once-only, in full; micro-batches with
-checkpoints of their own; and the schedule of the smallest peak. `checkpoint.planning` is the door to it.
+The classes: persistent, for whole mini-batches and with row blocks inside segments; once-only, in full; micro-batches
+with checkpoints of their own; and the schedule of the smallest peak. `checkpoint.planning` is the door to it.
 
-Chains of up to a few hundred layers, and longer ones of a few shapes in a cycle, are searched exactly. Where that would
-take too long, checkpoints are kept at fewer places, and bytes are rounded up to a coarser grid; the plan's class says so.
-How coarse depends on the budget's power of two alone, and plans for lower powers are considered as well, so a smaller
-budget never gives a faster plan.
+Chains of up to a hundred layers, and longer ones of a few shapes in a cycle, are searched exactly. Where that would
+take too long, checkpoints are kept at fewer places, and bytes are rounded up to a coarser grid; the plan's class says
+so. How coarse depends on the budget's power of two alone, and plans for lower powers are considered as well, so a
+smaller budget never gives a faster plan.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -42,7 +42,7 @@ ONCE_ONLY_LAYERS = 64
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A schedule found: a bound on its bytes, what it costs, its class; `write` gives the actions, when they are wanted."""
+    """A schedule found: a bound on its bytes, its cost, its class; `write` gives the actions, when they are wanted."""
 
     need_bytes: int
     cost: float
@@ -80,8 +80,8 @@ class Search:
         found += [self._in_blocks(self._subsearch(rows).smallest, rows) for rows in self._sizes[1:]]
         return min(found, key=lambda candidate: candidate.need_bytes)
 
-    def best(self, budget_bytes: int) -> Candidate:
-        """The cheapest candidate within the budget, which `smallest` fits in; of equals, the one for whole batches."""
+    def best(self, budget_bytes: int) -> Candidate | None:
+        """The cheapest candidate within the budget, of equals the one for whole batches; None if there is none."""
         if self.store_all.need_bytes <= budget_bytes and isinstance(self.cost, Flops):
             return self.store_all
         found = [self.store_all] if self.store_all.need_bytes <= budget_bytes else []
@@ -92,7 +92,10 @@ class Search:
         if _least(blocked) >= self.lower_bound(budget_bytes):
             found += self._persistent(budget_bytes, self._whole)
             found += self._once_only(budget_bytes)
-        return min([*found, *blocked, self.smallest], key=lambda candidate: candidate.cost)
+        found += blocked
+        if not found and self.smallest.need_bytes <= budget_bytes:
+            found.append(self.smallest)
+        return min(found, key=lambda candidate: candidate.cost, default=None)
 
     def lower_bound(self, budget_bytes: int) -> float:
         """A cost that no schedule for whole mini-batches is below."""
@@ -114,7 +117,7 @@ class Search:
         budget_bytes = min(budget_bytes, self.store_all.need_bytes)
         best = inf
         before: tuple[Ladder, int] | None = None
-        while budget_bytes > 0:
+        while budget_bytes > 1:
             regime = ladder, unit = self._regime(budget_bytes, sizes)
             exact = ladder.n == self.chain.n_layers and unit == self._exact_unit
             if regime != before:
@@ -144,9 +147,12 @@ class Search:
             if left <= 0 or best <= self._floor:
                 return
             inner = self._subsearch(rows)
-            if inner.smallest.need_bytes > left or self._scaled(inner.lower_bound(left), rows) > best:
+            if self._scaled(inner.lower_bound(left), rows) > best:
                 continue
-            found = self._in_blocks(inner.best(left), rows)
+            inside = inner.best(left)
+            if inside is None:
+                continue
+            found = self._in_blocks(inside, rows)
             if found.cost > best and isinstance(self.cost, Flops):
                 return
             best = min(best, found.cost)

@@ -1,7 +1,7 @@
 """Memory that a training step takes and gives back, kept from step to step.
 
-Fresh memory from the operating system costs a page fault every 4 KiB at first touch, which adds about a tenth to a step.
-A step asks for the same arrays each time, so those that it gives back are handed out again.
+Fresh memory from the operating system costs a page fault every 4 KiB at first touch: about a tenth of a step. A step
+asks for the same arrays each time, so those that it gives back are handed out again.
 
 What is kept idle never adds to the peak: in use and idle together stay within the most that was ever in use. Where an
 array of a new size is asked for, idle ones are let go first.

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from backend import Backend, select_backend
-from mlp.buffers import Buffers
 from mlp.blocks import delta_block_rows, gradient_block_rows
+from mlp.buffers import Buffers
 from mlp.errors import NetworkError, TrainingError
 from mlp.gradient import Gradient
 from mlp.initialization import INITIALIZATIONS, initial_parameters
+from mlp.numbers import check_number
 from mlp.sizes import check_sizes
 
 if TYPE_CHECKING:
@@ -293,8 +294,8 @@ class Network:
         arrived = self.backend.dtype_name(x)
         if arrived != self.dtype:
             raise NetworkError(
-                f"{name} must be {self.dtype}, the network's dtype, so that nothing is converted in a step; got "
-                f"{arrived}; use {name}.astype({self.dtype!r})"
+                f"{name} must be {self.dtype}, the network's dtype in this machine's byte order, so that "
+                f"nothing is converted in a step; got {arrived}; use {name}.astype({self.dtype!r})"
             )
         if not self.backend.is_row_major(x):
             raise NetworkError(
@@ -302,14 +303,6 @@ class Network:
                 f"numpy.ascontiguousarray({name})"
             )
         return x
-
-
-def check_number(name: str, value: Any) -> float:
-    """`value` as a float; raises `NetworkError` for what is not a number."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise NetworkError(f"{name} must be a number; got {value!r}") from None
 
 
 def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from mlp.batches import Batches
 from mlp.errors import NetworkError, TrainingError
+from mlp.numbers import check_number
 
 if TYPE_CHECKING:
     from mlp.network import Network
@@ -99,8 +100,7 @@ def check_training(*, epochs: int, mini_batch_size: int, eta: float, n_samples: 
         raise NetworkError(
             f"the mini-batch size must be at most the {n_samples} samples there are; got {mini_batch_size}"
         )
-    if not (eta > 0 and np.isfinite(eta)):
-        raise NetworkError(f"eta must be above 0 and finite; got {eta!r}")
+    check_number("eta", eta, wanted="above 0 and finite", above=0)
 
 
 def epoch_order(n_samples: int, *, seed: int, epoch: int) -> np.ndarray:

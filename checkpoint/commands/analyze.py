@@ -128,8 +128,8 @@ def _answer(chain: Chain) -> str:
     return (
         f"Keeping all, each hidden layer adds batch x width values, {format_bytes(one)} here: memory grows in\n"
         f"proportion to depth, batch and width. Every k-th grows with depth / k + k, and sqrt, where the two are\n"
-        f"alike, with 2 sqrt(depth). Beside the activations a step holds {format_bytes(work)} of workspace (a block of\n"
-        f"one layer's weight gradient, and a piece of its error), which does not grow with depth. Parameters do,\n"
+        f"alike, with 2 sqrt(depth). Beside the activations a step holds {format_bytes(work)} of workspace (one\n"
+        f"layer's weight gradient, and a piece of its error), which does not grow with depth. Parameters do,\n"
         f"width x width values a layer, and are held in any case."
     )
 

@@ -5,9 +5,9 @@ is there anyway and takes none. With one slot every activation is run to from th
 way; with L nothing is recomputed. Class: all schedules within so many slots, for equal layers.
 
 Griewank and Walther 2000, Algorithm 799: revolve. For n steps and s checkpoints they count t(n, s) = r n - C(s+r, r-1)
-forward runs, r the integer with C(s+r-1, r-1) < n <= C(s+r, r); the starting state is one of their checkpoints, and each
-step's state is visited. Here the states are a_0 to a_L, so the count is t(L + 1, s), and theirs for the starting state
-is the slot that a run is at.
+forward runs, r the integer with C(s+r-1, r-1) < n <= C(s+r, r); the starting state is one of their checkpoints, and
+each step's state is visited. Here the states are a_0 to a_L, so the count is t(L + 1, s), and theirs for the starting
+state is the slot that a run is at.
 """
 
 from collections.abc import Iterator

@@ -66,7 +66,7 @@ class Ladder:
         return min(full * run(layer, rows) + (run(layer, rest) if rest else 0) for rows, full, rest in blocks)
 
     def _sweep(self, i: int, activations: list[int]) -> list[int]:
-        """For k = i, i + 1, .. N - 1: the most bytes beside a_i of running forward from position i to k; never falls."""
+        """For k = i, i + 1, .. N - 1: the most bytes beside a_i of running from position i to k; it never falls."""
         most, found = 0, [0]
         start = self.positions[i]
         for a, b in pairwise(self.positions[i:-1]):

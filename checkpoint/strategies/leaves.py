@@ -1,8 +1,8 @@
 """Leaves: segments whose interior is held at once, for the whole mini-batch or for a block of its rows at a time.
 
 The segment from a_start to a_stop begins with a_start held and, unless it is the last segment of the chain, the error
-delta_stop. Its interior, the activations between them, runs forward from a_start, and the error goes back to a_start. In
-row blocks, the interior is held for some rows only; the gradients of the segment's layers add up over the blocks.
+delta_stop. Its interior, the activations between them, runs forward from a_start, and the error goes back to a_start.
+In row blocks, the interior is held for some rows only; the gradients of the segment's layers add up over the blocks.
 
 Nothing here chooses: it says what a leaf needs and costs, in closed form, and writes its actions. The bytes are
 `simulate`'s to the byte: the first block, in which gradient sums appear one by one; the blocks between; the last, in
@@ -20,7 +20,7 @@ from checkpoint.costs import Cost
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """What a leaf takes: `need_bytes` with a_start and delta_stop counted, `cost` of all its actions, `rows` a block."""
+    """What a leaf takes: `need_bytes` with a_start and delta_stop counted, `cost` of all its actions."""
 
     need_bytes: int
     cost: float
@@ -77,7 +77,7 @@ class Leaves:
         self._activation = [chain.activation_bytes(layer) for layer in range(chain.n_layers + 1)]
 
     def from_start(self, start: int, stops: list[int]) -> dict[int, list[Leaf]]:
-        """For each of `stops`, not the end of the chain, the leaves from a_start to it that no other beats, cheapest first."""
+        """For each of `stops`, below L, the leaves from a_start to it that no other beats, the cheapest first."""
         found: dict[int, list[Leaf]] = {stop: [] for stop in stops}
         for rows in self._sizes:
             scan = self._whole if rows >= self._chain.batch_size else self._blocked

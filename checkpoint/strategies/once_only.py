@@ -16,6 +16,7 @@ dropping, and the exact front over unequal layers, are ours.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from checkpoint.actions import Action, Backward, Forward, Release
 from checkpoint.chain import Chain
@@ -65,7 +66,7 @@ def kept_actions(chain: Chain, kept: Kept) -> Iterator[Action]:
     path = [kept]
     while path[-1].behind is not None:
         path.append(path[-1].behind)
-    for here, following in zip(path, path[1:], strict=False):
+    for here, following in pairwise(path):
         yield from sweep_actions(here.layer, following.layer)
     last = path.pop().layer
     yield from (Forward(layer) for layer in range(last + 1, chain.n_layers + 1))

@@ -1,15 +1,15 @@
 """The cheapest schedule under a budget in which what is stored stays until its backward step.
 
-Class: persistent, multi-level. A checkpoint a_k inside an interval (a_i, a_j) is reached by running forward from a_i; the
-part behind it, from a_k to a_j, is taken back with a_k held; then a_k has become the error, and the part before it is
-taken back in the same way. An interval may also be a leaf, whose interior is held at once, for the whole mini-batch
+Class: persistent, multi-level. A checkpoint a_k inside an interval (a_i, a_j) is reached by running forward from a_i;
+the part behind it, from a_k to a_j, is taken back with a_k held; then a_k has become the error, and the part before it
+is taken back in the same way. An interval may also be a leaf, whose interior is held at once, for the whole mini-batch
 or, where block sizes are given, for a block of rows at a time ("persistent with row blocks").
 
 The dynamic program is that of Beaumont, Eyraud-Dubois, Herrmann, Joly and Shilova (2019, Optimal checkpointing for
 heterogeneous chains), over intervals and the bytes left; theirs has coarse memory slots. The bytes left are the budget
 minus sums of activation sizes, so a grid of the sizes' common divisor is exact. The last layer's error is never kept
-beside its activation and stands outside the grid, and so do workspaces and leaves: they are compared in bytes. Where the
-divisor is too small a coarser grid rounds the kept activations up: the plan fits, and may miss the best one.
+beside its activation and stands outside the grid, and so do workspaces and leaves: they are compared in bytes. Where
+the divisor is too small a coarser grid rounds the kept activations up: the plan fits, and may miss the best one.
 """
 
 from bisect import bisect_right
@@ -164,7 +164,8 @@ class Persistent:
                 key = (max(rows, more_rows), max(ladder.held[i] + need, more_need, run))
                 if best is None or key < best[0]:
                     best = (key, k - i)
-        assert best is not None, "an interval is only looked at where it has a cost"
+        if best is None:
+            raise AssertionError("an interval is only looked at where it has a cost")
         self._chosen[at] = best
         return best
 

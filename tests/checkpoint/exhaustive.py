@@ -11,7 +11,7 @@ from math import inf
 from checkpoint import Chain, Forward, Release, Schedule
 
 State = tuple[int, int, int, int]
-"""Held activations as bits, the layer whose error is held (L + 1 before the way back), the highest run, those run again."""
+"""Held activations as bits, the layer whose error is held (L + 1 at first), the highest run, those run again."""
 
 
 class WrongSchedule(Exception):

@@ -172,9 +172,7 @@ def test_real_shortage_of_memory_is_one_line_and_status_1():
     )
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     command = [sys.executable, "-c", program]
-    ended = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment, timeout=60
-    )
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment, timeout=60)
     assert ended.returncode == 1, ended.stderr
     assert ended.stderr.count("\n") == 1
     assert "out of memory in the step after epoch 1, 0 steps in: Unable to allocate" in ended.stderr

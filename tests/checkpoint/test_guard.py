@@ -35,9 +35,7 @@ def batch(dtype: str = "float32") -> tuple[np.ndarray, np.ndarray]:
 
 def schedules() -> list[Schedule]:
     rows = tuple(
-        action
-        for start, stop in ((0, 4), (4, 7))
-        for action in (Forward(4, (start, stop)), Backward(4, (start, stop)))
+        action for start, stop in ((0, 4), (4, 7)) for action in (Forward(4, (start, stop)), Backward(4, (start, stop)))
     )
     blocked = Schedule(
         4, (Forward(1), Forward(2), Forward(3), *rows, Backward(3), Backward(2), Backward(1)), "blocked", ROWS

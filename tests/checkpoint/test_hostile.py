@@ -18,10 +18,12 @@ from mlp.sizes import MAX_WIDTH
 NUMBERS = st.one_of(
     st.integers(-3, 2**70).map(str), st.sampled_from(("0", "1", "256", str(2**31), str(2**63), "9" * 400, "1e9", "nan"))
 )
-SIZES = st.lists(st.tuples(NUMBERS, st.sampled_from(("", "x2", "x0", "x999999999", "x", "X2", "x2x2"))), max_size=4).map(
-    lambda parts: ",".join(number + repeat for number, repeat in parts)
+SIZES = st.lists(
+    st.tuples(NUMBERS, st.sampled_from(("", "x2", "x0", "x999999999", "x", "X2", "x2x2"))), max_size=4
+).map(lambda parts: ",".join(number + repeat for number, repeat in parts))
+AMOUNTS = st.tuples(NUMBERS, st.sampled_from(("", "MiB", "%", "GB", "TiB", ".5GB", " kb", "PiB", "\n", "\0"))).map(
+    "".join
 )
-AMOUNTS = st.tuples(NUMBERS, st.sampled_from(("", "MiB", "%", "GB", "TiB", ".5GB", " kb", "PiB", "\n", "\0"))).map("".join)
 
 
 class Bounded:
