@@ -26,7 +26,7 @@ class NumpyBackend(Backend):
     def asarray(self, x: Any, dtype: str | None = None) -> np.ndarray:
         return np.asarray(x, dtype=dtype)
 
-    def to_numpy(self, a):
+    def to_numpy(self, a: np.ndarray) -> np.ndarray:
         return a
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:

@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a fork takes no threads along
@@ -50,10 +51,8 @@ def child(path: Path, last_step: int | None, report: int) -> None:
         if number == last_step:
             raise KeyboardInterrupt
 
-    try:
+    with suppress(KeyboardInterrupt):
         _train(network, first, after_step)
-    except KeyboardInterrupt:
-        return
 
 
 def _train(network: Network, first: tuple[int, int], after_step: object) -> None:
@@ -82,10 +81,8 @@ def uninterrupted(last_step: int) -> str:
         if (step.epoch - 1) * STEPS_PER_EPOCH + step.step == last_step:
             raise KeyboardInterrupt
 
-    try:
+    with suppress(KeyboardInterrupt):
         _train(network, (1, 1), after_step)
-    except KeyboardInterrupt:
-        pass
     return digest(network)
 
 
@@ -165,7 +162,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="PATH", help="also write what was found")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = kill_often(Path(folder) / "run.state", args.kills, chance=random.Random(args.seed))
+        found = kill_often(Path(folder) / "run.state", args.kills, chance=random.Random(args.seed))  # noqa: S311
     for name, value in found.items():
         print(f"{name.replace('_', ' ')}: {value}")
     if args.json:

@@ -19,12 +19,16 @@ ALLOCATION_BYTES = {"numpy": 1, "cupy": 512}
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Layers 1 .. L between activations a_0 .. a_L. `widths` are n_0 .. n_L; a value takes `item_bytes`."""
+    """Layers 1 .. L between activations a_0 .. a_L. `widths` are n_0 .. n_L; a value takes `item_bytes`.
+
+    `pieces`, "large" or "small", are those that backward steps work in; see `mlp.blocks`.
+    """
 
     widths: tuple[int, ...]
     batch_size: int
     item_bytes: int = 4
     allocation_bytes: int = 1
+    pieces: str = "large"
 
     @property
     def n_layers(self) -> int:
@@ -54,8 +58,8 @@ class Chain:
         """
         rows = self.batch_size if rows is None else rows
         n_in, n_out = self.widths[layer - 1], self.widths[layer]
-        block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out)
-        below = self.array_bytes(delta_block_rows(rows=rows) * block) if layer > 1 else 0
+        block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=self.pieces)
+        below = self.array_bytes(delta_block_rows(rows=rows, pieces=self.pieces) * block) if layer > 1 else 0
         return self.array_bytes(block * n_out) + self.array_bytes(n_out) + below
 
     def forward_flops(self, layer: int, rows: int | None = None) -> int:

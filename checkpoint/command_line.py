@@ -1,7 +1,7 @@
 """The program `mlp-checkpointing`: its commands, and how it ends.
 
 Status 0: done. 1: it went wrong on the way (memory, a full disk, numbers that are not finite). 2: the input was wrong.
-130: interrupted by Ctrl-C. 143: by SIGTERM. One line on the error stream says what it was.
+130: interrupted by Ctrl-C. 143: by SIGTERM, 129: by SIGHUP. One line on the error stream says what it was.
 """
 
 import argparse

@@ -28,6 +28,7 @@ class Execution:
     def __init__(self, network: "NetworkWithCheckpointing", X: Any, y: Any, *, in_blocks: bool) -> None:
         self._network, self._y, self._in_blocks = network, y, in_blocks
         self._batch_size = X.shape[0]
+        self._pieces = network.schedule_for(self._batch_size).pieces
         self._held = {0: _Held(X, 0)}
         self._sums: dict[int, Gradient] = {}
 
@@ -53,7 +54,8 @@ class Execution:
             network.backend.release(self._held[layer - 1].array)
         a = self._held[layer - 1].rows(rows)
         whole = rows == (0, self._batch_size)
-        gradients = network.backward_layer(layer, a, delta, in_blocks=self._in_blocks or not whole)
+        in_blocks = self._in_blocks or not whole
+        gradients = network.backward_layer(layer, a, delta, in_blocks=in_blocks, pieces=self._pieces)
         if whole:
             yield from gradients
         else:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from checkpoint.advice import advice
 from checkpoint.chain import Chain
-from checkpoint.errors import Fault
+from checkpoint.errors import Fault, VerificationError
 from checkpoint.interruption import Interruption, Stopped
 from checkpoint.saver import Saver
 from checkpoint.units import format_bytes
@@ -27,6 +27,9 @@ def watched(saver: Saver, chain: Chain, *, peak_bytes: int) -> Iterator[Interrup
     except TrainingError as error:
         where = {"layer": error.layer, "epoch": error.epoch, "step": error.step}
         raise TrainingError(f"{error.problem}; {saver.last_good}", **where) from None
+    except VerificationError as error:
+        problem = f"in the step after {saver.where}: {error}; {saver.last_good}"
+        raise VerificationError(problem, layer=error.layer) from None
     except MemoryError as error:
         reason = str(error) or "no reason given"
         traceback.clear_frames(error.__traceback__)  # which hold the step's arrays

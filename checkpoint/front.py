@@ -97,9 +97,10 @@ def _weight(front: Front) -> str:
     parameters = sum(chain.gradient_bytes(layer) for layer in range(1, chain.n_layers + 1))
     batch = chain.array_bytes(chain.batch_size * (chain.widths[0] + chain.widths[-1]))
     share = whole / (whole + parameters + batch)
+    run = whole + parameters + batch
     line = (
-        f"Activations and what a step works with are {share:.0%} of this run's "
-        f"{format_bytes(whole + parameters + batch)} if everything is kept (parameters {format_bytes(parameters)}, mini-batch {format_bytes(batch)})"
+        f"Activations and what a step works with are {share:.0%} of this run's {format_bytes(run)} if all is kept "
+        f"(parameters {format_bytes(parameters)}, mini-batch {format_bytes(batch)})"
     )
     return line + (": no checkpointing can save more." if share < 0.5 else ".")
 

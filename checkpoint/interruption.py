@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during training: a step is finished first, so that what is saved then is whole.
+"""Ctrl-C, SIGTERM and a closed terminal during training: a step is finished first, so that what is saved is whole.
 
 Between steps, in an evaluation say, a signal stops at once; nothing of the network changes there. A second signal
 stops inside a step too, and then nothing more is saved.
@@ -8,7 +8,7 @@ import signal
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 class Stopped(KeyboardInterrupt):
@@ -35,7 +35,8 @@ class Interruption:
     def __enter__(self) -> Self:
         try:
             for number in SIGNALS:
-                self._before[number] = signal.signal(number, self._arrived)
+                if signal.getsignal(number) != signal.SIG_IGN:  # as nohup asks for
+                    self._before[number] = signal.signal(number, self._arrived)
         except ValueError:
             self._before.clear()
         return self

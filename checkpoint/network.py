@@ -85,14 +85,13 @@ class NetworkWithCheckpointing(Network):
     def forward_between_checkpoints(self, a: Any, start: int, stop: int) -> list[Any]:
         """The activations [a_{start+1}, ..., a_stop], new arrays, from `a` = a_start, (rows, n_start).
 
-        Raises `CheckpointError` unless 0 <= start < stop <= L and `a` has n_start columns.
+        Raises `CheckpointError` unless 0 <= start < stop <= L, and `NetworkError` for an `a` of another width or dtype.
         """
         if not 0 <= start < stop <= self.n_layers:
             raise CheckpointError(
                 f"layers run from a_start to a_stop with 0 <= start < stop <= {self.n_layers}; got {start} and {stop}"
             )
-        if a.ndim != 2 or a.shape[1] != self.sizes[start]:
-            raise CheckpointError(f"a_{start} must be (rows, {self.sizes[start]}); got shape {tuple(a.shape)}")
+        a = self.as_rows(f"a_{start}", a, self.sizes[start])
         activations = []
         for layer in range(start + 1, stop + 1):
             a = self.new_activation(layer, a)

@@ -8,12 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from checkpoint.chain import Chain, chain_of
-from checkpoint.costs import FLOPS_BLOCK_ROWS, MEASURED_BLOCK_ROWS, Cost, Flops, cost_of
+from checkpoint.costs import FLOPS_BLOCK_ROWS, MEASURED_BLOCK_ROWS, Cost, Flops
 from checkpoint.errors import BudgetError, CheckpointError
+from checkpoint.pieces import SearchInPieces
 from checkpoint.schedule import Schedule
-from checkpoint.search import Candidate, Search
+from checkpoint.search import Candidate
 from checkpoint.simulation import simulate
 from checkpoint.units import format_bytes
+from mlp.blocks import PIECES
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,15 @@ def plan(
     cost: Cost | None = None,
     row_blocks: bool = True,
     minimum_block_rows: int | None = None,
+    pieces: str | None = None,
 ) -> Plan:
     """The fastest plan of all classes for a network of `sizes` that takes no more than `budget_bytes` above rest.
 
     `cost` says what is fast: operations, unless it is given. With `row_blocks` False only whole mini-batches are
     planned, whose gradients are bit-identical to plain backpropagation's. Blocks have at least `minimum_block_rows`
     rows: 128 by default where operations are counted, which can't see that fewer are slow, and 16 with a `cost`.
+    `pieces`, "large" or "small", are those of backward steps; by default small ones are planned where they save enough
+    recomputing to be faster, or where nothing else fits.
 
     Raises `BudgetError`, which has the smallest feasible bytes, and `NetworkError` for what makes no chain.
 
@@ -67,7 +72,12 @@ def plan(
     """
     chain = chain_of(sizes, batch_size=batch_size, dtype=dtype, backend=backend)
     return plan_chain(
-        chain, budget_bytes=budget_bytes, cost=cost, row_blocks=row_blocks, minimum_block_rows=minimum_block_rows
+        chain,
+        budget_bytes=budget_bytes,
+        cost=cost,
+        row_blocks=row_blocks,
+        minimum_block_rows=minimum_block_rows,
+        pieces=pieces,
     )
 
 
@@ -78,11 +88,12 @@ def plan_chain(
     cost: Cost | None = None,
     row_blocks: bool = True,
     minimum_block_rows: int | None = None,
+    pieces: str | None = None,
 ) -> Plan:
     """`plan` for a chain."""
     if not (isinstance(budget_bytes, int) and budget_bytes >= 0):
         raise CheckpointError(f"a budget is a whole number of bytes; got {budget_bytes!r}")
-    search = search_of(chain, cost=cost, row_blocks=row_blocks, minimum_block_rows=minimum_block_rows)
+    search = search_of(chain, cost=cost, row_blocks=row_blocks, minimum_block_rows=minimum_block_rows, pieces=pieces)
     found = search.best(budget_bytes)
     if found is None:
         smallest = search.smallest.need_bytes
@@ -96,17 +107,25 @@ def plan_chain(
 
 
 def search_of(
-    chain: Chain, *, cost: Cost | None = None, row_blocks: bool = True, minimum_block_rows: int | None = None
-) -> Search:
+    chain: Chain,
+    *,
+    cost: Cost | None = None,
+    row_blocks: bool = True,
+    minimum_block_rows: int | None = None,
+    pieces: str | None = None,
+) -> SearchInPieces:
     """The search that `plan_chain` makes, to be asked for several budgets."""
     if minimum_block_rows is None:
         minimum_block_rows = FLOPS_BLOCK_ROWS if cost is None else MEASURED_BLOCK_ROWS
     if minimum_block_rows < 1:
         raise CheckpointError(f"a row block has at least one row; got minimum_block_rows={minimum_block_rows}")
-    return Search(chain, cost or Flops(chain), minimum_block_rows if row_blocks else chain.batch_size)
+    if pieces not in (None, *PIECES):
+        raise CheckpointError(f"unknown pieces {pieces!r}; choose {' or '.join(PIECES)}, or None for the better")
+    minimum_rows = minimum_block_rows if row_blocks else chain.batch_size
+    return SearchInPieces(chain, cost or Flops(chain), minimum_rows, pieces=pieces)
 
 
-def plan_of(search: Search, found: Candidate, budget_bytes: int) -> Plan:
+def plan_of(search: SearchInPieces, found: Candidate, budget_bytes: int) -> Plan:
     """What `search` found within a budget, as a plan."""
     chain, schedule = search.chain, search.schedule(found)
     simulation = simulate(schedule, chain)
@@ -119,12 +138,12 @@ def plan_of(search: Search, found: Candidate, budget_bytes: int) -> Plan:
         recompute_fraction=simulation.recompute_fraction,
         row_block=rows,
         optimal_among=found.optimal_among,
-        cost=cost_of(schedule, chain, search.cost),
+        cost=found.cost,
         lower_bound=search.lower_bound(budget_bytes),
     )
 
 
-def _advice(chain: Chain, search: Search) -> str:
+def _advice(chain: Chain, search: SearchInPieces) -> str:
     advice = "raise the budget or shrink the batch"
     if search.minimum_rows >= chain.batch_size > 1:
         return advice + ", or allow row blocks"

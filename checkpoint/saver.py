@@ -74,20 +74,25 @@ class Saver:
         self, network: Network, progress: Progress, saving: Saving | None, notes: Mapping[str, str] | None = None
     ) -> None:
         self._network, self._saving, self._notes = network, saving, notes
-        self.progress = progress
+        self._begun, self._epoch, self._step = progress, progress.epoch, progress.step
         self.saved: Progress | None = None
         self._steps = 0
         self._saved_at = time.monotonic()
 
     @property
+    def progress(self) -> Progress:
+        """How far the training has come."""
+        return replace(self._begun, epoch=self._epoch, step=self._step)
+
+    @property
     def where(self) -> str:
         """How far the training has come, in words."""
-        return f"epoch {self.progress.epoch}, {self.progress.step} steps in"
+        return f"epoch {self._epoch}, {self._step} steps in"
 
     def after_step(self, step: Step) -> None:
         """A step is done."""
         self._steps += 1
-        self._move(step.epoch, step.step)
+        self._epoch, self._step = step.epoch, step.step
         if self._saving is None:
             return
         every = self._saving.every
@@ -97,7 +102,7 @@ class Saver:
 
     def after_epoch(self, epoch: int) -> None:
         """An epoch is done, its evaluation too."""
-        self._move(epoch + 1, 0)
+        self._epoch, self._step = epoch + 1, 0
         if self._saving and self._saving.every.unit == "epoch" and epoch % self._saving.every.count == 0:
             self._try_to_save(self._saving)
 
@@ -124,9 +129,6 @@ class Saver:
         if self._saving is None or self.saved is None:
             return "nothing was saved"
         return f"{self._saving.path} holds epoch {self.saved.epoch}, {self.saved.step} steps in"
-
-    def _move(self, epoch: int, step: int) -> None:
-        self.progress = replace(self.progress, epoch=epoch, step=step)
 
     def _save(self, saving: Saving) -> None:
         save_state(saving.path, self._network, self.progress, keep=saving.keep, notes=self._notes)

@@ -9,6 +9,7 @@ from typing import Any
 
 from checkpoint.actions import Action, Backward, Forward, Release
 from checkpoint.errors import ScheduleError
+from mlp.blocks import PIECES
 
 FORMAT = "mlp-checkpointing schedule 1"
 MAX_ACTIONS = 20_000_000
@@ -22,7 +23,8 @@ class Schedule:
     """An immutable list of actions on a chain of `n_layers` layers.
 
     `batch_size` is None where the actions are for whole mini-batches of any size; a schedule with row blocks is for
-    mini-batches of exactly `batch_size` rows, and `for_batch` cuts it to fewer. `name` says what wrote it.
+    mini-batches of exactly `batch_size` rows, and `for_batch` cuts it to fewer. `name` says what wrote it. `pieces`,
+    "large" or "small", are those that backward steps work in: fast, or in few bytes; see `mlp.blocks`.
 
     >>> print(Schedule(2, (Forward(1), Forward(2), Backward(2), Backward(1))))
     F1* F2 B2 B1
@@ -32,6 +34,7 @@ class Schedule:
     actions: tuple[Action, ...]
     name: str = ""
     batch_size: int | None = None
+    pieces: str = "large"
 
     def __iter__(self) -> Iterator[Action]:
         return iter(self.actions)
@@ -58,7 +61,7 @@ class Schedule:
                 f"this schedule's row blocks are for {self.batch_size} rows, the mini-batch has {batch_size}; plan "
                 f"again for batch_size={batch_size}"
             )
-        return Schedule(self.n_layers, tuple(_cut(self.actions, batch_size)), self.name, batch_size)
+        return Schedule(self.n_layers, tuple(_cut(self.actions, batch_size)), self.name, batch_size, self.pieces)
 
     def to_json(self) -> str:
         """A JSON object that `from_json` reads back."""
@@ -71,6 +74,7 @@ class Schedule:
             "name": self.name,
             "n_layers": self.n_layers,
             "batch_size": self.batch_size,
+            "pieces": self.pieces,
             "actions": [str(action) for action in self.actions],
         }
 
@@ -93,7 +97,11 @@ class Schedule:
             raise ScheduleError("batch_size must be null or a whole number, 1 or more")
         if not isinstance(name, str) or not isinstance(actions, list) or len(actions) > MAX_ACTIONS:
             raise ScheduleError(f"name must be a string and actions a list of at most {MAX_ACTIONS}")
-        return cls(n_layers, tuple(_read(position, item) for position, item in enumerate(actions)), name, batch_size)
+        pieces = record.get("pieces", "large")
+        if pieces not in PIECES:
+            raise ScheduleError(f"pieces must be {' or '.join(PIECES)}")
+        read = tuple(_read(position, item) for position, item in enumerate(actions))
+        return cls(n_layers, read, name, batch_size, pieces)
 
 
 def _read(position: int, item: object) -> Action:

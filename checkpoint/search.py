@@ -5,8 +5,8 @@ with checkpoints of their own; and the schedule of the smallest peak. `checkpoin
 
 Chains of up to a hundred layers, and longer ones of a few shapes in a cycle, are searched exactly. Where that would
 take too long, checkpoints are kept at fewer places, and bytes are rounded up to a coarser grid; the plan's class says
-so. How coarse depends on the budget's power of two alone, and plans for lower powers are considered as well, so a
-smaller budget never gives a faster plan.
+so. How coarse depends on the budget's power of two alone, and plans for lower powers are considered as well until they
+are dearer, so a smaller budget does not give a faster plan.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +20,7 @@ from checkpoint.costs import Cost, Flops, block_sizes, cost_of
 from checkpoint.schedule import Schedule
 from checkpoint.simulation import simulate
 from checkpoint.strategies.bounds import least_recompute
-from checkpoint.strategies.ladder import Ladder, cycle_length, positions_of
+from checkpoint.strategies.ladder import Ladder, cycle_length, layer_shapes, positions_of
 from checkpoint.strategies.minimum import SmallestPeak
 from checkpoint.strategies.once_only import kept_actions, once_only
 from checkpoint.strategies.persistent import Persistent
@@ -32,8 +32,10 @@ MAX_STEPS = 4_000_000
 MAX_STEPS_LONG = 12_000_000
 """The same for chains of more than `LONG_LAYERS` layers."""
 LONG_LAYERS = 300
-MAX_LEVELS = 512
-"""The finest grid of bytes that is searched where the exact one is finer still."""
+MAX_LEVELS = 640
+"""The finest grid of bytes that is searched, if it is exact."""
+COARSE_LEVELS = 256
+"""The finest one that isn't."""
 SMALLEST_LEVELS = 8
 """The smallest peak is searched with the places that a program of so many levels has."""
 ONCE_ONLY_LAYERS = 64
@@ -42,12 +44,16 @@ ONCE_ONLY_LAYERS = 64
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A schedule found: a bound on its bytes, its cost, its class; `write` gives the actions, when they are wanted."""
+    """A schedule found: a bound on its bytes, its cost, its class; `write` gives the actions, when they are wanted.
+
+    `pieces` are those of its backward steps.
+    """
 
     need_bytes: int
     cost: float
     optimal_among: str
     write: Callable[[], Iterable[Action]]
+    pieces: str = "large"
 
 
 class Search:
@@ -58,6 +64,7 @@ class Search:
         self._whole = [chain.batch_size]
         self._sizes = block_sizes(chain.batch_size, minimum_rows=minimum_rows)
         self._ladders: dict[tuple[int, int], Ladder] = {}
+        self._shapes: dict[int, list[int]] = {}
         self._subsearches: dict[int, Search] = {}
 
     def schedule(self, found: Candidate) -> Schedule:
@@ -69,7 +76,7 @@ class Search:
     @cached_property
     def store_all(self) -> Candidate:
         """Plain backpropagation."""
-        schedule = store_all(n_layers=self.chain.n_layers)
+        schedule = replace(store_all(n_layers=self.chain.n_layers), pieces=self.chain.pieces)
         peak = simulate(schedule, self.chain).peak_bytes
         return Candidate(peak, cost_of(schedule, self.chain, self.cost), "all schedules", lambda: schedule.actions)
 
@@ -122,10 +129,11 @@ class Search:
             exact = ladder.n == self.chain.n_layers and unit == self._exact_unit
             if regime != before:
                 found = Persistent(ladder, budget_bytes, unit)
-                if found.cost < best:
-                    best = found.cost
-                    grid = "" if exact else f", checkpoints at {ladder.n - 1} places, bytes in steps of {unit}"
-                    yield Candidate(budget_bytes, best, _class(sizes) + grid, found.actions)
+                if found.cost >= best:
+                    return
+                best = found.cost
+                grid = "" if exact else f", checkpoints at {ladder.n - 1} places, bytes in steps of {unit}"
+                yield Candidate(budget_bytes, best, _class(sizes) + grid, found.actions)
             if exact or best <= ladder.floor(0, ladder.n):
                 return
             before = regime
@@ -170,8 +178,9 @@ class Search:
         top = 2 ** (budget_bytes - 1).bit_length()
         top = min(top, self.store_all.need_bytes)
         unit = self._exact_unit
-        while top // unit > MAX_LEVELS:
-            unit *= 2
+        if top // unit > MAX_LEVELS:
+            while top // unit > COARSE_LEVELS:
+                unit *= 2
         return self._ladder(sizes, max(1, top // unit)), unit
 
     @cached_property
@@ -181,11 +190,13 @@ class Search:
     def _ladder(self, sizes: list[int], levels: int) -> Ladder:
         """The finest ladder that a program with so many levels can be run on."""
         n_layers = self.chain.n_layers
+        if len(sizes) not in self._shapes:
+            self._shapes[len(sizes)] = layer_shapes(self.chain, self.cost, sizes)
         most, allowed = n_layers, MAX_STEPS if n_layers <= LONG_LAYERS else MAX_STEPS_LONG
         while True:
             positions = positions_of(self.chain, most=most)
             n = len(positions)
-            cycle = cycle_length(self.chain, self.cost, positions, sizes)
+            cycle = cycle_length(self._shapes[len(sizes)], positions)
             if n <= 24 or levels * n * (min(cycle, n / 3) + 1) * n / 2 <= allowed:
                 break
             most = most * 3 // 4

@@ -4,7 +4,7 @@ It is also the judge: a schedule that it accepts computes every layer's gradient
 errors that are held when they are needed. At its end nothing is held: each layer's backward step lets go of its error.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from checkpoint.actions import Action, Backward, Forward
 from checkpoint.chain import Chain
@@ -48,7 +48,7 @@ def simulate(schedule: Schedule, chain: Chain) -> Simulation:
     if schedule.batch_size is None and any(action.rows is not None for action in schedule.actions):
         raise ScheduleError("a schedule with row blocks must say for how many rows it is; give it a batch_size")
     schedule = schedule.for_batch(chain.batch_size)
-    state = _State(chain)
+    state = _State(replace(chain, pieces=schedule.pieces))
     bytes_after, peaks, recomputed = [], [], []
     recomputed_rows = recomputed_flops = 0
     for position, action in enumerate(schedule.actions):

@@ -52,7 +52,7 @@ class ArrayBatches:
         self._X, self._y = X, y
 
     def __len__(self) -> int:
-        return self._X.shape[0]
+        return int(self._X.shape[0])
 
     def take(self, rows: slice | np.ndarray) -> tuple[Any, Any]:
         if isinstance(rows, slice):

@@ -5,32 +5,46 @@ of c rows of the weight gradient, and `a[:, c]` turned in place into the error o
 at a time. Small pieces need few bytes; large ones keep the matrix products fast. Whoever predicts bytes asks here, and
 so does the code that allocates, so both speak of the same pieces.
 
+In *large* pieces the weight gradient is whole, and half a thousand rows of the error are made at a time: the products
+run at full speed. In *small* ones a step holds a fraction of that, and its products take up to a quarter longer.
+
 The pieces depend on the layer's shape alone. Two runs that differ in what they recompute therefore multiply the same
-matrices in the same pieces, and their results are the same to the last bit.
+matrices in the same pieces, and their results are the same to the last bit. Runs in large and in small pieces are not
+promised to be: BLAS may add up in another order at a matrix's edges.
 """
 
+PIECES = ("large", "small")
+
 GRADIENT_ROWS = 64
-"""Rows of the weight gradient in one block, where the work of a block is enough to hide its overhead."""
+"""Rows of the weight gradient in one small block, where the work of a block is enough to hide its overhead."""
 
 BLOCK_FLOPS = 2**24
-"""A block does at least this much work: about a tenth of a millisecond on a processor core."""
+"""A small block does at least this much work: about a tenth of a millisecond on a processor core."""
 
 DELTA_ROWS = 256
-"""Rows of the batch whose error is held apart before it overwrites the activation. A product of fewer is slow."""
+"""Rows of the batch whose error is held apart before it overwrites the activation, in small pieces."""
+
+LARGE_GRADIENT_ROWS = 2**31
+"""Rows of the weight gradient in one large block: all that a layer can have."""
+
+LARGE_DELTA_ROWS = 512
+"""Rows of the error in large pieces, where no product is slowed by having few."""
 
 
-def gradient_block_rows(*, rows: int, n_in: int, n_out: int) -> int:
+def gradient_block_rows(*, rows: int, n_in: int, n_out: int, pieces: str) -> int:
     """c: how many of the `n_in` rows of a weight gradient are made and applied at a time, for `rows` samples.
 
-    >>> gradient_block_rows(rows=1024, n_in=512, n_out=512)
+    >>> gradient_block_rows(rows=1024, n_in=512, n_out=512, pieces="small")
     64
-    >>> gradient_block_rows(rows=100, n_in=784, n_out=100)  # a small product stays whole
+    >>> gradient_block_rows(rows=100, n_in=784, n_out=100, pieces="small")  # a small product stays whole
     784
     """
+    if pieces == "large":
+        return min(n_in, LARGE_GRADIENT_ROWS)
     enough = -(-BLOCK_FLOPS // (2 * rows * n_out))
     return min(n_in, max(GRADIENT_ROWS, -(-enough // GRADIENT_ROWS) * GRADIENT_ROWS))
 
 
-def delta_block_rows(*, rows: int) -> int:
+def delta_block_rows(*, rows: int, pieces: str) -> int:
     """r: how many rows of the error below are made at a time, for `rows` samples."""
-    return min(rows, DELTA_ROWS)
+    return min(rows, LARGE_DELTA_ROWS if pieces == "large" else DELTA_ROWS)

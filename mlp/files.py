@@ -43,7 +43,7 @@ def replaced(path: Path, *, keep: int = 0) -> Iterator[BinaryIO]:
 
 def remove_leftovers(path: Path) -> None:
     """Remove the temporary files that writers of `path` left behind when they were killed, on this machine."""
-    pattern = re.compile(re.escape(f".{path.name}.{_node()}.") + r"([0-9]{1,10})\.tmp")
+    pattern = re.compile(rf"\.{re.escape(path.name)}(?:\.[0-9]+)?\.{re.escape(_node())}\.([0-9]{{1,10}})\.tmp")
     with contextlib.suppress(OSError):
         for entry in list(path.parent.iterdir()):
             match = pattern.fullmatch(entry.name)

@@ -151,15 +151,17 @@ class Network:
         self.backend.release(a)
         self.backend.output_delta_(a, y, self.layer_activation(self.n_layers))
 
-    def backward_layer(self, layer: int, a: Any, delta: Any, *, in_blocks: bool) -> Iterator[Gradient]:
+    def backward_layer(
+        self, layer: int, a: Any, delta: Any, *, in_blocks: bool, pieces: str = "large"
+    ) -> Iterator[Gradient]:
         """Yield the gradient of one layer, and turn `a` = a_{layer-1} into delta_{layer-1}, in place.
 
         `delta` = delta_layer is (rows, n_l); for layer 1, `a` is the input and stays as it is. Live beside the two: a
-        block of the weight gradient, the bias gradient, and a small piece of the error below (`mlp.blocks`).
+        block of the weight gradient, the bias gradient, and a piece of the error below, in `pieces` (`mlp.blocks`).
         """
         backend, W = self.backend, self.weights[layer - 1]
         rows, (n_in, n_out) = delta.shape[0], W.shape
-        block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out) if in_blocks else n_in
+        block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces) if in_blocks else n_in
         # A gradient in blocks lives until the next is asked for; a whole one belongs to whoever asked for it.
         new = self.buffers.take if in_blocks else lambda shape: backend.empty(shape, self.dtype)
         bias, gradient = new((n_out,)), new((block, n_out))
@@ -167,13 +169,14 @@ class Network:
         self._check_error(layer, bias)
         if layer > 1:
             backend.release(a)
-            below = self.buffers.take((delta_block_rows(rows=rows) * block,))
+            below_rows = delta_block_rows(rows=rows, pieces=pieces)
+            below = self.buffers.take((below_rows * block,))
         for first in range(0, n_in, block):
             columns = slice(first, min(first + block, n_in))
             part = gradient[: columns.stop - first, :]
             backend.matmul(a[:, columns].T, delta, out=part)
             if layer > 1:
-                self._to_delta_below(layer, a, delta, columns, below)
+                self._to_delta_below(layer, a, delta, columns, below, below_rows)
             yield Gradient(layer, part, bias if columns.stop == n_in else None, first)
         if layer > 1:
             self.buffers.give(below)
@@ -196,11 +199,11 @@ class Network:
                 layer=layer,
             )
 
-    def _to_delta_below(self, layer: int, a: Any, delta: Any, columns: slice, below: Any) -> None:
-        """Turn the columns of `a` into those of delta_{layer-1}, some rows at a time, by way of `below`."""
+    def _to_delta_below(self, layer: int, a: Any, delta: Any, columns: slice, below: Any, rows: int) -> None:
+        """Turn the columns of `a` into those of delta_{layer-1}, `rows` rows at a time, by way of `below`."""
         Wt = self.weights[layer - 1][columns, :].T
         width = columns.stop - columns.start
-        rows, xp = delta_block_rows(rows=delta.shape[0]), self.backend.xp
+        xp = self.backend.xp
         for start in range(0, delta.shape[0], rows):
             chunk = slice(start, min(start + rows, delta.shape[0]))
             d = xp.reshape(below[: (chunk.stop - start) * width], (chunk.stop - start, width))
@@ -272,16 +275,17 @@ class Network:
 
     def as_inputs(self, X: Any) -> Any:
         """`X` on the backend's device. Raises `NetworkError` unless it is (batch, n_0), of the network's dtype."""
-        return self._as_rows("X", X, self.sizes[0])
+        return self.as_rows("X", X, self.sizes[0])
 
     def as_batch(self, X: Any, y: Any) -> tuple[Any, Any]:
         """`X` and `y` on the backend's device. Raises `NetworkError` unless they are a mini-batch for this network."""
-        X, y = self._as_rows("X", X, self.sizes[0]), self._as_rows("y", y, self.sizes[-1])
+        X, y = self.as_rows("X", X, self.sizes[0]), self.as_rows("y", y, self.sizes[-1])
         if X.shape[0] != y.shape[0]:
             raise NetworkError(f"X and y must have as many rows; got {X.shape[0]} and {y.shape[0]}")
         return X, y
 
-    def _as_rows(self, name: str, x: Any, width: int) -> Any:
+    def as_rows(self, name: str, x: Any, width: int) -> Any:
+        """`x` on the backend's device. Raises `NetworkError`, which calls it `name`, unless it is (rows, `width`)."""
         if not self.backend.owns(x):
             try:
                 x = self.backend.asarray(x)

@@ -1,6 +1,6 @@
 """Numbers as arguments: checked where they enter. No arrays here."""
 
-from math import isfinite
+from math import isfinite, nan
 from numbers import Real
 from typing import Any
 
@@ -9,6 +9,7 @@ from mlp.errors import NetworkError
 
 def check_number(name: str, value: Any, *, wanted: str = "a finite number", above: float | None = None) -> float:
     """`value` as a float. Raises `NetworkError`, saying what was `wanted`, unless it is finite and above `above`."""
-    if not isinstance(value, Real) or not isfinite(value) or (above is not None and not value > above):
+    number = float(value) if isinstance(value, Real) else nan
+    if not isfinite(number) or (above is not None and number <= above):
         raise NetworkError(f"{name} must be {wanted}; got {value!r}")
-    return float(value)
+    return number

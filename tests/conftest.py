@@ -129,9 +129,12 @@ class Case:
     def blocks(self) -> Iterator[None]:
         """Backward steps in this case's pieces, which the default constants leave whole in small networks."""
         with pytest.MonkeyPatch.context() as patch:
-            names = ("GRADIENT_ROWS", "BLOCK_FLOPS", "DELTA_ROWS") if self.block_sizes else ()
-            for name, value in zip(names, self.block_sizes or (), strict=True):
-                patch.setattr(mlp.blocks, name, value)
+            if self.block_sizes:
+                gradient_rows, flops, delta_rows = self.block_sizes
+                patch.setattr(mlp.blocks, "BLOCK_FLOPS", flops)
+                for kind in ("", "LARGE_"):
+                    patch.setattr(mlp.blocks, f"{kind}GRADIENT_ROWS", gradient_rows)
+                    patch.setattr(mlp.blocks, f"{kind}DELTA_ROWS", delta_rows)
             yield
 
 

@@ -21,7 +21,7 @@ ARRAY_LIBRARIES = {
 
 NOT_PLANNING = {
     *("calibration", "execution", "guard", "network"),  # run layers and schedules on arrays
-    *("cases", "faults", "resumption", "run", "saver"),  # train
+    *("cases", "faults", "fits", "resumption", "run", "saver"),  # train
     *("__main__", "command_line", "commands", "drawing"),
 }
 """What of `checkpoint/` may use arrays, here and in what it imports; everything else plans, or is plain Python."""
@@ -80,7 +80,7 @@ PUBLIC = {
         "binomial",
         "chain_of",
         "every_nth",
-        "front",
+        "front_of",
         "micro_batches",
         "plan",
         "plan_chain",

@@ -141,9 +141,10 @@ def _classic_answer(dtype: str) -> str:
     activations = sum(chain.activation_bytes(layer) for layer in range(1, chain.n_layers + 1))
     parameters = sum(chain.gradient_bytes(layer) for layer in range(1, chain.n_layers + 1))
     whole = parameters + peak
+    gradient = chain.workspace_bytes(1)
     return (
         f"On {','.join(map(str, CLASSIC))} with batch 100, all activations together are {format_bytes(activations)},\n"
-        f"{activations / whole:.0%} of the {format_bytes(whole)} that parameters and a step take. The peak is the first "
-        f"layer's\nweight gradient, {format_bytes(chain.workspace_bytes(1))} of {format_bytes(peak)}, so checkpointing "
-        f"saves next to nothing there."
+        f"{activations / whole:.0%} of the {format_bytes(whole)} that parameters and a step take. The peak is the\n"
+        f"first layer's weight gradient, {format_bytes(gradient)} of {format_bytes(peak)}: checkpointing saves next to "
+        f"nothing there."
     )

@@ -113,7 +113,8 @@ def _description(
         f"peak above rest: {simulation.peak_bytes:,} bytes ({format_bytes(simulation.peak_bytes)}"
         + (f" of the budget's {format_bytes(budget_bytes)}" if budget_bytes is not None else "")
         + f"), {simulation.peak_bytes / whole:.1%} of store-all's {format_bytes(whole)}",
-        f"recomputed: {simulation.recomputed_layers} layers a step, {simulation.recompute_fraction:.1%} of a forward pass",
+        f"recomputed: {simulation.recomputed_layers} layers a step, {simulation.recompute_fraction:.1%} of a forward "
+        f"pass; backward steps in {schedule.pieces} pieces",
     ]
     if found is not None:
         blocks = "whole mini-batches" if found.row_block is None else f"row blocks of {found.row_block} rows and more"
@@ -140,7 +141,8 @@ def _show_seconds(chain: Chain, schedule: Schedule, calibration: "Calibration") 
     seconds = cost_of(schedule, chain, calibration)
     plain = cost_of(store_all(n_layers=chain.n_layers), chain, calibration)
     print(
-        f"predicted: {seconds * 1e3:.2f} ms a step, {seconds / plain:.2f} of store-all's; measured with {calibration.device}"
+        f"predicted: {seconds * 1e3:.2f} ms a step, {seconds / plain:.2f} of store-all's; "
+        f"measured with {calibration.device}"
     )
     return seconds
 

@@ -36,7 +36,7 @@ class Ladder:
         self._around = [least[layer] for layer in self.positions]
         self.leaves = Leaves(chain, cost, self.sizes)
         self.n = len(self.positions) - 1
-        self.period = cycle_length(chain, cost, self.positions, self.sizes)
+        self.period = cycle_length(layer_shapes(chain, cost, self.sizes), self.positions)
         self.starts = list(range(1, min(self.period, self.n - 1) + 1))  # one of each class
         activations = [chain.activation_bytes(layer) for layer in range(chain.n_layers + 1)]
         self.sweeps = {start: self._sweep(start, activations) for start in (0, *self.starts)}
@@ -76,15 +76,19 @@ class Ladder:
         return found
 
 
-def cycle_length(chain: Chain, cost: Cost, positions: list[int], sizes: list[int]) -> int:
-    """The length of the cycle of shapes between position 1 and N - 1; N - 2 where there is none."""
+def layer_shapes(chain: Chain, cost: Cost, sizes: list[int]) -> list[int]:
+    """A number for each layer 1 .. L, the same for layers of the same bytes and costs; index 0 is none."""
     known: dict[object, int] = {}
-
-    def shape(layer: int) -> int:
+    shapes = [-1]
+    for layer in range(1, chain.n_layers + 1):
         costs = [run(layer, rows) for rows in sizes for run in (cost.forward, cost.backward)]
-        return known.setdefault((chain.widths[layer - 1], chain.widths[layer], *costs), len(known))
+        shapes.append(known.setdefault((chain.widths[layer - 1], chain.widths[layer], *costs), len(known)))
+    return shapes
 
-    gaps = [tuple(shape(layer) for layer in range(a + 1, b + 1)) for a, b in pairwise(positions)][1:-1]
+
+def cycle_length(shapes: list[int], positions: list[int]) -> int:
+    """The length of the cycle of `layer_shapes` between position 1 and N - 1; N - 2 where there is none."""
+    gaps = [tuple(shapes[a + 1 : b + 1]) for a, b in pairwise(positions)][1:-1]
     border = [0] * (len(gaps) + 1)  # the longest border of each prefix, as Knuth, Morris and Pratt find it
     length = 0
     for index in range(1, len(gaps)):

@@ -10,6 +10,11 @@ heterogeneous chains), over intervals and the bytes left; theirs has coarse memo
 minus sums of activation sizes, so a grid of the sizes' common divisor is exact. The last layer's error is never kept
 beside its activation and stands outside the grid, and so do workspaces and leaves: they are compared in bytes. Where
 the divisor is too small a coarser grid rounds the kept activations up: the plan fits, and may miss the best one.
+
+The gap to all schedules, by exhaustive search over random chains of 2 to 6 layers: with budgets anywhere between the
+smallest peak and store-all's, 2.2% of 2,500 have a better schedule that is not persistent; with budgets in the lowest
+quarter 7.7% of 2,000, whose least recomputing is up to 1.9 times less. The full once-only class has most of them: the
+better of the two misses 0.4% and 1.9%.
 """
 
 from bisect import bisect_right

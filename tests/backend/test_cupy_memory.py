@@ -327,8 +327,10 @@ def schedule_of(name: str, n_layers: int) -> Schedule:
 def pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks as they are, which leave small layers whole, and so small that every layer has several."""
     if request.param:
-        for name, value in (("GRADIENT_ROWS", 16), ("BLOCK_FLOPS", 64), ("DELTA_ROWS", 10)):
-            monkeypatch.setattr(mlp.blocks, name, value)
+        monkeypatch.setattr(mlp.blocks, "BLOCK_FLOPS", 64)
+        for kind in ("", "LARGE_"):
+            monkeypatch.setattr(mlp.blocks, f"{kind}GRADIENT_ROWS", 16)
+            monkeypatch.setattr(mlp.blocks, f"{kind}DELTA_ROWS", 10)
 
 
 @pytest.mark.usefixtures("pieces")

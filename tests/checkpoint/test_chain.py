@@ -1,5 +1,7 @@
 """The chain's bytes and operations, counted by hand."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +10,7 @@ from backend import select_backend
 from checkpoint import chain_of
 from checkpoint.chain import ALLOCATION_BYTES
 from mlp import NetworkError
-from mlp.blocks import DELTA_ROWS
+from mlp.blocks import DELTA_ROWS, LARGE_DELTA_ROWS
 from tests.conftest import cases
 
 CHAIN = chain_of([4, 3, 2], batch_size=5)
@@ -37,8 +39,10 @@ def test_backward_step_works_with_gradient_bias_and_error_below_but_for_the_firs
 
 
 def test_large_backward_step_works_in_blocks():
-    chain = chain_of([1024, 1024, 1024], batch_size=4096)
-    assert chain.workspace_bytes(2) == (64 * 1024 + 1024 + DELTA_ROWS * 64) * 4
+    small = replace(chain_of([1024, 1024, 1024], batch_size=4096), pieces="small")
+    assert small.workspace_bytes(2) == (64 * 1024 + 1024 + DELTA_ROWS * 64) * 4
+    large = replace(small, pieces="large")
+    assert large.workspace_bytes(2) == (1024 * 1024 + 1024 + LARGE_DELTA_ROWS * 1024) * 4
 
 
 def test_forward_takes_two_operations_a_weight_and_row():

@@ -66,7 +66,7 @@ def test_every_kill_leaves_a_state_that_goes_on_to_the_same_end():
 # Signals
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 def test_signal_saves_the_step_under_way_and_stops(number, status, at_step, capsys):
     run(*NETWORK, "--epochs", 1, "--json", "whole.json")
     at_step(3, lambda network: os.kill(os.getpid(), number))
@@ -82,6 +82,15 @@ def test_signal_without_save_says_that_nothing_was_saved(at_step, capsys):
     at_step(2, lambda network: os.kill(os.getpid(), signal.SIGTERM))
     assert run(*NETWORK) == 143
     assert capsys.readouterr().err == "stopped by SIGTERM at epoch 1, 2 steps in; nothing was saved\n"
+
+
+def test_signal_that_is_ignored_stays_ignored(at_step):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        at_step(2, lambda network: os.kill(os.getpid(), signal.SIGHUP))
+        assert run(*NETWORK, "--epochs", 1) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_second_signal_stops_inside_the_step_and_saves_nothing_of_it(at_step, capsys):
@@ -204,17 +213,18 @@ def test_weight_that_is_not_finite_stops_the_step_and_names_it(value, layer, at_
 def test_training_that_diverges_stops_at_the_first_step_that_is_not_finite():
     net = Network([784, *[30] * 8, 10], activation="relu", initialization="scaled")
     sample = data.load("sample")
+    batches = ImageBatches(net, sample.train_images, sample.train_labels)
     with pytest.raises(TrainingError) as caught:
-        batches = ImageBatches(net, sample.train_images, sample.train_labels)
         train(net, batches, epochs=5, mini_batch_size=100, eta=1)
     layer, epoch, step = caught.value.layer, caught.value.epoch, caught.value.step
     assert None not in (layer, epoch, step)
     assert str(caught.value).startswith(f"epoch {epoch}, step {step}: the error of layer {layer} is not finite")
 
 
-@pytest.mark.parametrize("kind", [Network, lambda sizes, **of: NetworkWithCheckpointing(sizes, checkpoint_every_nth_layer=2, **of)])  # fmt: skip
+@pytest.mark.parametrize("kind", [Network, NetworkWithCheckpointing])
 def test_bad_layer_and_those_below_are_not_touched(kind):
-    net = kind([5, 4, 4, 4, 3], initialization="scaled", activation="tanh")
+    ways = {} if kind is Network else {"checkpoint_every_nth_layer": 2}
+    net = kind([5, 4, 4, 4, 3], initialization="scaled", activation="tanh", **ways)
     net.weights[2][1, 1] = np.nan
     net.forward_layer = lambda layer, a, *, out: out.fill(0.25) or out  # the forward pass shows nothing of it
     before = [W.copy() for W in net.weights]

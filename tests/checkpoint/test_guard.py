@@ -144,7 +144,7 @@ def test_thread_count_that_changes_is_found():
     with threadpool_limits(1, user_api="blas"):
         net = VerifyingNetwork(SIZES, schedule=store_all(n_layers=4))
         net.update_mini_batch(*batch(), eta=0.5)
-        with threadpool_limits(2, user_api="blas"), pytest.raises(VerificationError, match="BLAS has 2.* and had 1"):
+        with threadpool_limits(2, user_api="blas"), pytest.raises(VerificationError, match=r"BLAS has 2.* and had 1"):
             net.update_mini_batch(*batch(), eta=0.5)
 
 
@@ -163,7 +163,10 @@ def test_verified_run_is_the_run(checkpoint, tmp_path, monkeypatch, capsys):
 def test_failed_verification_is_status_1_and_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("checkpoint.guard._Threads.check", lambda _: (_ for _ in ()).throw(VerificationError("found")))
     assert command_line.main(["train", "--data", "sample", "--sizes", "784,10", "--verify"]) == 1
-    assert capsys.readouterr().err == "mlp-checkpointing: error: found\n"
+    assert (
+        capsys.readouterr().err
+        == "mlp-checkpointing: error: in the step after epoch 1, 0 steps in: found; nothing was saved\n"
+    )
 
 
 def test_segments_with_row_blocks_pass():

@@ -1,4 +1,4 @@
-"""Text from elsewhere: options and schedules of any form are read, or refused in one line with little memory and time."""
+"""Text from elsewhere: any options and schedules are read, or refused in one line with little memory and time."""
 
 import json
 import time

@@ -120,6 +120,19 @@ def test_another_eta_is_said(capsys):
     assert "eta 2.0, was 1.0" in capsys.readouterr().out
 
 
+def test_row_blocks_are_said_where_they_are_others_and_promised_where_they_are_the_same(capsys):
+    train(*NETWORK, "--epochs", 2, "--budget", "40%", "--json", "whole.json")
+    stopped_at(3, "--epochs", 2, "--budget", "40%")
+    assert read_state("cut.state").notes["row_blocks"]
+    Path("same.state").write_bytes(Path("cut.state").read_bytes())
+    capsys.readouterr()
+    assert train("--resume", "same.state", "--json", "resumed.json") == 0
+    assert "will be those of an uninterrupted run, to the last bit" in capsys.readouterr().out
+    assert sha256("resumed.json") == sha256("whole.json")
+    assert train("--resume", "cut.state", "--checkpoint", "none") == 0
+    assert "run would give: other row blocks, which add in another order" in capsys.readouterr().out
+
+
 @pytest.fixture
 def other_data(folder, sample_arrays) -> Path:
     """The sample with one pixel of one image changed."""

@@ -13,20 +13,20 @@ any_size = st.integers(1, 5000)
 
 @given(rows=any_size, n_in=any_size, n_out=any_size)
 def test_blocks_are_a_part_of_the_layer(rows, n_in, n_out):
-    assert 1 <= gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out) <= n_in
-    assert 1 <= delta_block_rows(rows=rows) <= rows
+    assert 1 <= gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces="small") <= n_in
+    assert 1 <= delta_block_rows(rows=rows, pieces="small") <= rows
 
 
 @given(rows=any_size, n_in=any_size, n_out=any_size)
 def test_block_is_whole_or_has_enough_work(rows, n_in, n_out):
-    block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out)
+    block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces="small")
     assert block == n_in or 2 * rows * block * n_out >= BLOCK_FLOPS or block >= GRADIENT_ROWS
     assert block == n_in or block % GRADIENT_ROWS == 0
 
 
 @given(rows=any_size, n_in=any_size, n_out=any_size)
 def test_block_is_no_larger_than_its_work_asks_for(rows, n_in, n_out):
-    block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out)
+    block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces="small")
     assert block <= GRADIENT_ROWS or 2 * rows * (block - GRADIENT_ROWS) * n_out < BLOCK_FLOPS
 
 
@@ -35,8 +35,8 @@ LARGE = Case((200, 512, 300, 10), DELTA_ROWS + 90)
 
 
 def test_large_case_is_worked_in_blocks():
-    assert gradient_block_rows(rows=LARGE.batch_size, n_in=512, n_out=300) < 512
-    assert delta_block_rows(rows=LARGE.batch_size) < LARGE.batch_size
+    assert gradient_block_rows(rows=LARGE.batch_size, n_in=512, n_out=300, pieces="small") < 512
+    assert delta_block_rows(rows=LARGE.batch_size, pieces="small") < LARGE.batch_size
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
