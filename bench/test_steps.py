@@ -24,7 +24,7 @@ def _ours(case: Case, backend_name: str) -> Iterator[Runner]:
 def _bench(benchmark: BenchmarkFixture, case: Case, runner: Runner) -> None:
     benchmark.group = case.name
     runner.step()
-    benchmark.pedantic(runner.step, rounds=5, iterations=case.steps, warmup_rounds=1)
+    benchmark.pedantic(runner.step, rounds=5, iterations=case.steps, warmup_rounds=1)  # type: ignore[no-untyped-call]
     benchmark.extra_info["peak_bytes"] = runner.peak_bytes()
     benchmark.extra_info["recompute_fraction"] = runner.recompute_fraction
     benchmark.extra_info["peak_resident_bytes"] = peak_resident_bytes()
