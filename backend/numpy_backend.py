@@ -10,7 +10,6 @@ import numpy as np
 from backend import numpy_kernels as kernels
 from backend.array_domain import ArrayDomain
 from backend.base import Backend
-from backend.threads import in_parts
 from backend.usage import Usage
 
 _domain = ArrayDomain()
@@ -82,40 +81,25 @@ class NumpyBackend(Backend):
         np.matmul(a, b, out=out)
 
     def add_bias_activate_(self, z: np.ndarray, b: np.ndarray, activation: str) -> None:
-        code = kernels.ACTIVATIONS[activation]
-        in_parts(lambda start, stop: kernels.add_bias_activate(z[start:stop], b, code), len(z), elements=z.size)
+        kernels.add_bias_activate(z, b, kernels.ACTIVATIONS[activation])
 
     def output_delta_(self, a: np.ndarray, y: np.ndarray, activation: str) -> None:
         kernels.output_delta(a, y, kernels.ACTIVATIONS[activation])
 
     def hidden_delta_(self, a: np.ndarray, d: np.ndarray, activation: str, columns: slice = slice(None)) -> None:
-        first, code = columns.start or 0, kernels.ACTIVATIONS[activation]
-        in_parts(
-            lambda start, stop: kernels.hidden_delta(a[start:stop], d[start:stop], first, code), len(d), elements=d.size
-        )
+        kernels.hidden_delta(a, d, columns.start or 0, kernels.ACTIVATIONS[activation])
 
     def sum_rows(self, d: np.ndarray, *, out: np.ndarray) -> None:
-        in_parts(lambda start, stop: kernels.sum_rows(d, start, stop, out), len(out), elements=d.size)
+        kernels.sum_rows(d, out)
 
     def add_(self, total: np.ndarray, part: np.ndarray) -> None:
-        flat, other = total.reshape(-1), part.reshape(-1)
-        in_parts(lambda start, stop: kernels.add(flat[start:stop], other[start:stop]), len(flat), elements=len(flat))
+        kernels.add(total.reshape(-1), part.reshape(-1))
 
     def apply_gradient_(self, w: np.ndarray, g: np.ndarray, rate: float) -> None:
-        flat, other = w.reshape(-1), g.reshape(-1)
-        in_parts(
-            lambda start, stop: kernels.apply_gradient(flat[start:stop], other[start:stop], rate),
-            len(flat),
-            elements=len(flat),
-        )
+        kernels.apply_gradient(w.reshape(-1), g.reshape(-1), rate)
 
     def apply_momentum_(self, w: np.ndarray, v: np.ndarray, g: np.ndarray, rate: float, momentum: float) -> None:
-        flat, speed, other = w.reshape(-1), v.reshape(-1), g.reshape(-1)
-
-        def part(start: int, stop: int) -> None:
-            kernels.apply_momentum(flat[start:stop], speed[start:stop], other[start:stop], rate, momentum)
-
-        in_parts(part, len(flat), elements=len(flat))
+        kernels.apply_momentum(w.reshape(-1), v.reshape(-1), g.reshape(-1), rate, momentum)
 
     def all_finite(self, v: np.ndarray) -> bool:
         return bool(kernels.all_finite(v))

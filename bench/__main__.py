@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import threadpoolctl
 from tabulate import tabulate
 from tqdm import tqdm
 
-from backend.threads import thread_count
 from bench.cases import CASES, MIB, Case
 from bench.peers import absent_peers
 from bench.runners import runners
@@ -26,7 +26,8 @@ def main() -> int:
     parser.add_argument("--figure", type=Path, metavar="PATH", help="draw time against memory")
     parser.add_argument("--json", type=Path, metavar="PATH", help="also write every figure")
     args = parser.parse_args()
-    print(f"NumPy {np.__version__}, {thread_count()} BLAS threads, Python {sys.version.split()[0]}")
+    blas = [f"{info['internal_api']} on {info['num_threads']} threads" for info in threadpoolctl.threadpool_info()]
+    print(f"Python {sys.version.split()[0]}, NumPy {np.__version__}, {', '.join(blas)}")
     for name in absent_peers():
         print(f"{name} is not installed and is left out")
     results: dict[str, list[Timed]] = {}

@@ -5,7 +5,6 @@ it: those that lie on it and those that don't.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 from checkpoint.chain import Chain
 from checkpoint.costs import Cost, block_sizes, cost_of
@@ -145,5 +144,9 @@ def _mark(schedule: Schedule, chain: Chain, cost: Cost) -> FrontPoint:
 
 
 def _undominated(plans: list[Plan]) -> list[Plan]:
-    """Of plans of one cost, the last has the fewest bytes."""
-    return [plan for plan, following in pairwise(plans) if plan.cost < following.cost] + plans[-1:]
+    """Those plans with no other of fewer bytes and no more cost; they come from the most bytes to the least."""
+    kept: list[Plan] = []
+    for plan in reversed(plans):
+        if not kept or plan.cost < kept[-1].cost:
+            kept.append(plan)
+    return kept[::-1]

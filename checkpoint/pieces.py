@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from checkpoint.chain import Chain
-from checkpoint.costs import Cost
+from checkpoint.costs import Cost, cost_of
 from checkpoint.schedule import Schedule
 from checkpoint.search import Candidate, Search
 
@@ -58,6 +58,12 @@ class SearchInPieces:
     def schedule(self, found: Candidate) -> Schedule:
         """The schedule of a candidate."""
         return replace(self._large.schedule(found), pieces=found.pieces)
+
+
+def step_cost(schedule: Schedule, chain: Chain, cost: Cost) -> float:
+    """The cost of a step that follows `schedule`: that of its actions, and what small pieces add to it."""
+    total = cost_of(schedule, chain, cost)
+    return total * SMALL_PIECES_COST if schedule.pieces == "small" else total
 
 
 def _in_small(found: Candidate) -> Candidate:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from checkpoint.chain import Chain, chain_of
 from checkpoint.costs import FLOPS_BLOCK_ROWS, MEASURED_BLOCK_ROWS, Cost, Flops
 from checkpoint.errors import BudgetError, CheckpointError
-from checkpoint.pieces import SearchInPieces
+from checkpoint.pieces import SearchInPieces, step_cost
 from checkpoint.schedule import Schedule
 from checkpoint.search import Candidate
 from checkpoint.simulation import simulate
@@ -26,7 +26,8 @@ class Plan:
     is recomputed forward operations over those of one forward pass. `row_block` is the smallest number of rows that the
     schedule works on at once, None where it is the whole mini-batch: then gradients are those of plain backpropagation
     to the last bit. `optimal_among` names the class that it is the best of. `cost` is that of the whole step, in the
-    unit of the cost planned with, and `lower_bound` a cost that no schedule for whole mini-batches is below.
+    unit of the cost planned with, times `checkpoint.pieces.SMALL_PIECES_COST` for a schedule in small pieces; and
+    `lower_bound` is a cost that no schedule for whole mini-batches is below.
     """
 
     schedule: Schedule
@@ -138,7 +139,7 @@ def plan_of(search: SearchInPieces, found: Candidate, budget_bytes: int) -> Plan
         recompute_fraction=simulation.recompute_fraction,
         row_block=rows,
         optimal_among=found.optimal_among,
-        cost=found.cost,
+        cost=step_cost(schedule, chain, search.cost),
         lower_bound=search.lower_bound(budget_bytes),
     )
 

@@ -5,7 +5,7 @@ of c rows of the weight gradient, and `a[:, c]` turned in place into the error o
 at a time. Small pieces need few bytes; large ones keep the matrix products fast. Whoever predicts bytes asks here, and
 so does the code that allocates, so both speak of the same pieces.
 
-In *large* pieces the weight gradient is whole, and half a thousand rows of the error are made at a time: the products
+In *large* pieces the weight gradient is whole, and a thousand rows of the error are made at a time: the products
 run at full speed. In *small* ones a step holds a fraction of that, and its products take up to a quarter longer.
 
 The pieces depend on the layer's shape alone. Two runs that differ in what they recompute therefore multiply the same
@@ -27,7 +27,7 @@ DELTA_ROWS = 256
 LARGE_GRADIENT_ROWS = 2**31
 """Rows of the weight gradient in one large block: all that a layer can have."""
 
-LARGE_DELTA_ROWS = 512
+LARGE_DELTA_ROWS = 1024
 """Rows of the error in large pieces, where no product is slowed by having few."""
 
 

@@ -10,6 +10,7 @@ from checkpoint import (
     BudgetError,
     Chain,
     CheckpointError,
+    Flops,
     Forward,
     Release,
     Schedule,
@@ -20,6 +21,10 @@ from checkpoint import (
     simulate,
     store_all,
 )
+from checkpoint.costs import cost_of
+from checkpoint.pieces import SMALL_PIECES_COST
+from checkpoint.planning import search_of
+from mlp.blocks import PIECES
 from tests.checkpoint.chains import random_budget, random_chain, step_flops
 from tests.checkpoint.exhaustive import WrongSchedule, interpret, least_recompute
 
@@ -63,6 +68,17 @@ def test_the_smallest_budget_is_feasible_and_one_byte_less_is_not(name: str, row
     assert plan_chain(chain, budget_bytes=smallest, row_blocks=row_blocks, minimum_block_rows=16).peak_bytes <= smallest
     with pytest.raises(BudgetError):
         plan_chain(chain, budget_bytes=smallest - 1, row_blocks=row_blocks, minimum_block_rows=16)
+
+
+@pytest.mark.parametrize("pieces", PIECES)
+def test_the_cost_of_every_plan_is_that_of_its_actions(pieces: str) -> None:
+    """Also of the smallest peak's, which is searched without a cost, and of micro-batches with a smaller last one."""
+    chain = chain_of([30, *[64, 4, 32, 2] * 3, 5], batch_size=250)
+    smallest = search_of(chain, minimum_block_rows=16, pieces=pieces).smallest.need_bytes
+    for budget in (smallest, 2 * smallest, 4 * smallest):
+        found = plan_chain(chain, budget_bytes=budget, minimum_block_rows=16, pieces=pieces)
+        slower = SMALL_PIECES_COST if pieces == "small" else 1
+        assert found.cost == cost_of(found.schedule, chain, Flops(chain)) * slower
 
 
 @pytest.mark.parametrize("seed", range(6))
