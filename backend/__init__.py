@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from backend.errors import BackendError, BackendUnavailable, MeterError
+from backend.errors import BackendError, BackendUnavailable, MeterError, OutOfDeviceMemory
 from backend.lazy import lazy_names
 from backend.usage import Usage
 
@@ -16,6 +16,7 @@ __all__ = [
     "BackendError",
     "BackendUnavailable",
     "MeterError",
+    "OutOfDeviceMemory",
     "Usage",
     "free_bytes",
     "peak_resident_bytes",

@@ -98,6 +98,10 @@ class CupyBackend(Backend):
         """What the device's memory is used for now: the pool's bytes and, apart from them, what is outside the pool."""
         return self._pool.memory
 
+    def give_back(self) -> None:
+        """Return to the driver what no array uses, for whoever else wants memory of the device."""
+        self._pool.give_back()
+
     @property
     def limit_bytes(self) -> int | None:
         """The most bytes that arrays of this device may take at once; None for no limit but the device's.

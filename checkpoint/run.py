@@ -5,11 +5,13 @@
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from backend import Usage, peak_resident_bytes, select_backend
+from checkpoint.actions import Action
 from checkpoint.chain import Chain, chain_of
 from checkpoint.choice import Choice
 from checkpoint.faults import watched
@@ -52,6 +54,7 @@ class RunSettings:
 class RunRecord:
     """What a run did and took. Bytes are array bytes above rest, of a step on a whole mini-batch.
 
+    `measured_bytes_after`: after each action of the schedule, none for plain backpropagation, which has no actions.
     `rest_bytes`: parameters, velocities and one mini-batch. `seconds`: of all steps. `weights_sha256`: of the final
     weights and biases, to tell whether two runs ended alike to the last bit.
     """
@@ -70,6 +73,7 @@ class RunRecord:
     test_accuracy: float
     weights_sha256: str
     epochs: list[EpochRecord] = field(default_factory=list)
+    measured_bytes_after: list[int] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         """Every figure, in bytes and seconds."""
@@ -172,6 +176,7 @@ def run(
         test_accuracy=accuracy(network, test_data),
         weights_sha256=weights_sha256(network),
         epochs=history,
+        measured_bytes_after=first_step.usage.marks,
     )
 
 
@@ -224,6 +229,26 @@ class _MeasuredFirstStep:
         if self._taken or X.shape[0] != self._batch_size:
             self._network.update_mini_batch(X, y, eta=eta)
             return
-        with self._network.backend.measure() as self.usage:
+        with self._network.backend.measure() as self.usage, self._marked():
             self._network.update_mini_batch(X, y, eta=eta)
         self._taken = True
+
+    @contextmanager
+    def _marked(self) -> Iterator[None]:
+        """Mark the usage after each action, where there are actions."""
+        network = self._network
+        if not isinstance(network, NetworkWithCheckpointing):
+            yield
+            return
+        before = network.after_action
+
+        def mark(position: int, action: Action) -> None:
+            self.usage.mark()
+            if before is not None:
+                before(position, action)
+
+        network.after_action = mark
+        try:
+            yield
+        finally:
+            network.after_action = before

@@ -1,7 +1,8 @@
 """The search for the cheapest schedule of all classes, budget by budget. No arrays here.
 
-The classes: persistent, for whole mini-batches and with row blocks inside segments; once-only, in full; micro-batches
-with checkpoints of their own; and the schedule of the smallest peak. `checkpoint.planning` is the door to it.
+The classes: persistent, for whole mini-batches and with row blocks inside segments; persistent with one temporary
+checkpoint, for up to `TEMPORARY_LAYERS` layers; once-only, in full; micro-batches with checkpoints of their own; and
+the schedule of the smallest peak. `checkpoint.planning` is the door to it.
 
 Chains of up to a hundred layers, and longer ones of a few shapes in a cycle, are searched exactly. Where that would
 take too long, checkpoints are kept at fewer places, and bytes are rounded up to a coarser grid; the plan's class says
@@ -26,6 +27,7 @@ from checkpoint.strategies.once_only import kept_actions, once_only
 from checkpoint.strategies.persistent import Persistent
 from checkpoint.strategies.row_blocks import gradients_bytes, in_blocks
 from checkpoint.strategies.store_all import store_all
+from checkpoint.strategies.temporary import Temporary
 
 MAX_STEPS = 4_000_000
 """About how many ways to split an interval one dynamic program may weigh: half a second's."""
@@ -40,6 +42,8 @@ SMALLEST_LEVELS = 8
 """The smallest peak is searched with the places that a program of so many levels has."""
 ONCE_ONLY_LAYERS = 64
 """The full once-only class is searched up to so many layers; its fronts grow with the square of it."""
+TEMPORARY_LAYERS = 24
+"""Temporary checkpoints are searched up to so many layers: half a second's work if no two of them are alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ class Search:
         if _least(blocked) >= self.lower_bound(budget_bytes):
             found += self._persistent(budget_bytes, self._whole)
             found += self._once_only(budget_bytes)
+            found += self._temporary(budget_bytes, _least(found + blocked))
         found += blocked
         if not found and self.smallest.need_bytes <= budget_bytes:
             found.append(self.smallest)
@@ -148,6 +153,18 @@ class Search:
             best = front[-1]
             cost = best.cost + self.store_all.cost
             yield Candidate(best.need_bytes, cost, "once-only", lambda: kept_actions(chain, best))
+
+    def _temporary(self, budget_bytes: int, best: float) -> Iterator[Candidate]:
+        if self.chain.n_layers > TEMPORARY_LAYERS or best <= self.lower_bound(budget_bytes):
+            return
+        cost, program = self._with_temporary.steps.at(budget_bytes), self._with_temporary
+        if cost < best:
+            name = "persistent with one temporary checkpoint"
+            yield Candidate(budget_bytes, cost, name, lambda: program.actions(budget_bytes))
+
+    @cached_property
+    def _with_temporary(self) -> Temporary:
+        return Temporary(self.chain, self.cost, self.store_all.need_bytes)
 
     def _micro_batched(self, budget_bytes: int, best: float) -> Iterator[Candidate]:
         left = budget_bytes - gradients_bytes(self.chain)

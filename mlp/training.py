@@ -112,6 +112,7 @@ def accuracy(network: "Network", data: Batches, *, batch_size: int = EVALUATED_R
     """The fraction of samples whose largest output is the label's, in 0..1; `batch_size` rows at a time."""
     if not (isinstance(batch_size, int) and batch_size >= 1):
         raise NetworkError(f"the batch size must be a whole number, 1 or more; got {batch_size!r}")
+    network.buffers.clear()  # a step's memory is not needed now, and the evaluation's is
     correct = 0
     for start in range(0, len(data), batch_size):
         X, y = data.take(slice(start, min(start + batch_size, len(data))))

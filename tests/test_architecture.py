@@ -32,6 +32,7 @@ PUBLIC = {
         "BackendError",
         "BackendUnavailable",
         "MeterError",
+        "OutOfDeviceMemory",
         "Usage",
         "free_bytes",
         "peak_resident_bytes",

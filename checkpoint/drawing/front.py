@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checkpoint.drawing.canvas import SERIES, byte_scale, new_figure, plain_axes, save
+from checkpoint.drawing.canvas import SERIES, byte_scale, new_figure, save
 
 if TYPE_CHECKING:
     from checkpoint.front import Front
@@ -13,7 +13,7 @@ MARKERS = "osD^vPX*"
 
 def draw_front(front: "Front", path: Path, *, title: str) -> None:
     """Draw the front's plans and marks over a logarithmic axis of bytes, and write the PNG to `path`."""
-    figure = new_figure(8.5, 5)
+    figure = new_figure(10, 5)
     axes = figure.subplots()
     scale, unit = byte_scale(min(plan.peak_bytes for plan in front.plans))
     plans = sorted(front.plans, key=lambda plan: plan.peak_bytes)
@@ -47,7 +47,11 @@ def draw_front(front: "Front", path: Path, *, title: str) -> None:
     axes.set(
         xlabel=f"peak array bytes above rest, {unit}", ylabel="recomputed work, forward passes", ylim=(-0.05, None)
     )
+    axes.set_yscale("symlog", linthresh=1)  # one more forward pass is the usual price; the smallest peaks cost dozens
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.set_yticks([tick for tick in (0, 0.25, 0.5, 0.75, 1, 2, 5, 10, 30, 100) if tick <= max(1, 1.2 * max(work))])
     axes.set_title(title, loc="left")
-    axes.legend(frameon=False, fontsize=9)
-    plain_axes(axes)
+    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#E5E5E5", linewidth=0.8)
     save(figure, path)

@@ -109,3 +109,20 @@ def write_timeline(
         handles=legend_handles(measured=bool(measured)), loc="outside lower center", ncols=5, frameon=False, fontsize=9
     )
     save(figure, path)
+
+
+def write_timelines(path: Path, timelines: Sequence[Sequence[tuple[str, Schedule, Simulation, Sequence[int]]]]) -> None:
+    """A picture of several timelines, a line of panels for each: title, schedule, simulation, bytes measured."""
+    figure = new_figure(5 * max(len(line) for line in timelines), 3.2 * len(timelines))
+    panels = figure.subplots(len(timelines), max(len(line) for line in timelines), squeeze=False)
+    for row, line in zip(panels, timelines, strict=True):
+        for axes in row[len(line) :]:
+            axes.set_visible(False)
+        for axes, (title, schedule, simulation, measured) in zip(row, line, strict=False):
+            draw_timeline(axes, schedule, simulation, measured=measured, title=title)
+        highest = max(axes.get_ylim()[1] for axes in row[: len(line)])
+        for axes in row[: len(line)]:
+            if axes.get_ylabel() == row[0].get_ylabel():  # the same unit: the same height is the same bytes
+                axes.set_ylim(0, highest)
+    figure.legend(handles=legend_handles(measured=True), loc="outside lower center", ncols=5, frameon=False, fontsize=9)
+    save(figure, path)

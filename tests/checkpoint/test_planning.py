@@ -82,20 +82,14 @@ def test_the_cost_of_every_plan_is_that_of_its_actions(pieces: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_plans_for_whole_mini_batches_are_the_best_of_two_classes(seed: int) -> None:
-    """And of 300 random chains with small budgets, fewer than one in twenty has any better schedule at all."""
+def test_plans_for_whole_mini_batches_are_the_best_of_all_schedules(seed: int) -> None:
+    """Of 300 random chains with small budgets; see `checkpoint.strategies.temporary` for how rarely one is missed."""
     random = Random(seed)
-    missed = 0
     for _ in range(50):
         chain = random_chain(random, most_layers=5)
         budget = random_budget(random, chain)
-        found = plan_chain(chain, budget_bytes=budget, row_blocks=False).cost - step_flops(chain)
-        classes = [least_recompute(chain, budget, kind=kind) for kind in ("persistent", "once-only")]
-        assert found == min(classes), (chain, budget)
-        best = least_recompute(chain, budget)
-        assert found >= best
-        missed += found > best
-    assert missed <= 2
+        found = plan_chain(chain, budget_bytes=budget, row_blocks=False)
+        assert found.cost - step_flops(chain) == least_recompute(chain, budget), (chain, budget)
 
 
 def test_a_chain_where_no_persistent_schedule_is_the_best() -> None:
@@ -105,6 +99,16 @@ def test_a_chain_where_no_persistent_schedule_is_the_best() -> None:
     assert least_recompute(chain, budget, kind="once-only") == least_recompute(chain, budget) == 128
     found = plan_chain(chain, budget_bytes=budget)
     assert (found.optimal_among, found.cost - step_flops(chain)) == ("once-only", 128)
+
+
+def test_a_chain_where_a_temporary_checkpoint_is_the_best() -> None:
+    """a_2 is kept beside the input, run from again, and dropped before its own backward step."""
+    chain, budget = Chain((4, 3, 5, 6, 3, 7), 8), 709
+    found = plan_chain(chain, budget_bytes=budget, row_blocks=False)
+    assert (found.optimal_among, found.cost - step_flops(chain)) == ("persistent with one temporary checkpoint", 1104)
+    assert str(found.schedule) == "F1 F2* F3 F4* F5 B5 F3* B4 F1 F2* B3 F1* B2 B1"
+    assert least_recompute(chain, budget) == 1104
+    assert least_recompute(chain, budget, kind="persistent") == 1536
 
 
 def test_errors_in_place_close_the_gap_of_a_known_example() -> None:
