@@ -89,6 +89,15 @@ class Backend:
         """Whether the rows of the matrix `a` lie in memory without gaps inside a row, as the kernels want them."""
         return True
 
+    def take_rows(self, a: Array, rows: np.ndarray) -> Array:
+        """The rows of the matrix `a` that `rows` (k,) numbers from 0, in its order: a new array (k, features).
+
+        Raises `IndexError` for a row that there isn't.
+        """
+        if len(rows) and not 0 <= rows.min() <= rows.max() < a.shape[0]:  # a device would wrap, or read elsewhere
+            raise IndexError(f"rows must be from 0 to {a.shape[0] - 1}; got {rows.min()} to {rows.max()}")
+        return self.xp.take(a, self.asarray(rows), axis=0)
+
     def synchronize(self) -> None:
         """Wait until the device has done all that it was asked to."""
 
@@ -177,7 +186,7 @@ class Backend:
         w += v
 
     def all_finite(self, v: Array) -> bool:
-        """Whether no value of the vector `v` is NaN or infinite."""
+        """Whether no value of `v`, a vector or a row-major matrix, is NaN or infinite."""
         return bool(self.xp.all(self.xp.isfinite(v)))
 
     # What is reported of a network's output

@@ -16,7 +16,7 @@ from backend import cupy_row_kernels as row_kernels
 from backend.base import Backend
 from backend.cupy_detection import import_cupy, usable_device
 from backend.cupy_gemm import gemm
-from backend.cupy_layout import leading_dimension, vector
+from backend.cupy_layout import leading_dimension
 from backend.cupy_pool import ALLOCATION_BYTES, pool_of
 from backend.device_memory import DeviceMemory
 from backend.usage import Usage
@@ -68,6 +68,10 @@ class CupyBackend(Backend):
         with self.device:
             a.data.memset_async(0, a.nbytes)
         return a
+
+    def take_rows(self, a: Any, rows: np.ndarray) -> Any:
+        with self._pool.allocating():
+            return super().take_rows(a, rows)
 
     def owns(self, x: Any) -> bool:
         """Whether `x` is a CuPy array on this backend's device."""
@@ -152,9 +156,8 @@ class CupyBackend(Backend):
             kernels.apply_momentum(w, v, g, rate, momentum)
 
     def all_finite(self, v: Any) -> bool:
-        vector(v, v.size)  # with gaps it would be gathered on the device first
-        with self.device:
-            return bool(np.isfinite(v.get()).all())
+        with self.device, self._pool.answer as answer:
+            return row_kernels.count_not_finite(v, answer) == 0
 
     # What is reported of a network's output
 

@@ -5,9 +5,12 @@ a device in this process share it: they share the device, and a block that one g
 """
 
 import functools
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from backend.cupy_meter import CupyMeter
 from backend.device_memory import DeviceMemory
@@ -27,6 +30,10 @@ class DevicePool:
         self.device = cupy.cuda.Device(number)
         self._pool = cupy.cuda.MemoryPool()
         self._limit_bytes: int | None = None
+        with self.device:  # outside the pool: it is asked in the middle of a step, whose bytes are counted
+            memory = cupy.cuda.MemoryPointer(cupy.cuda.Memory(np.dtype("int64").itemsize), 0)
+            self._answer = cupy.ndarray((1,), "int64", memptr=memory)
+        self._answering = threading.Lock()
         self.meter = CupyMeter(number, lambda: self.used_bytes)
 
     @property
@@ -76,6 +83,13 @@ class DevicePool:
         """Within the block, CuPy allocates from this pool, on this device; in this thread."""
         with self.device, self._cupy.cuda.using_allocator(self.malloc):
             yield
+
+    @property
+    @contextmanager
+    def answer(self) -> Iterator[Any]:
+        """One int64 on the device, for a kernel to answer in, allocated once; one thread's at a time."""
+        with self._answering:
+            yield self._answer
 
     def give_back(self) -> None:
         """Return to the driver what no array uses."""

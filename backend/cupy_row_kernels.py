@@ -11,7 +11,7 @@ temporary, of `MOST_PARTS` values at most.
 from collections.abc import Callable
 from typing import Any
 
-from backend.cupy_layout import item_of, row_major, same_shape, vector
+from backend.cupy_layout import item_of, row_major, same_shape, side_by_side, vector
 from backend.cupy_source import THREADS, block_of, function, power_of_two
 from backend.errors import BackendError
 
@@ -87,6 +87,25 @@ extern "C" __global__ void sum_rows(
         if (threadIdx.y < half) part[place] += part[place + half * SUMMED_COLUMNS];
     }
     if (threadIdx.y == 0 && j < columns) out[j] = part[place];
+}
+
+// *count := how many values are NaN or infinite: either one less itself is NaN. One block of THREADS threads.
+extern "C" __global__ void count_not_finite(
+        const Item* v, long long leading, long long rows, long long columns, long long* count) {
+    __shared__ long long part[THREADS];
+    int place = threadIdx.x;
+    long long found = 0;
+    for (long long i = 0; i < rows; i++)
+        for (long long j = place; j < columns; j += THREADS) {
+            Item x = v[i * leading + j];
+            found += !(x - x == 0);
+        }
+    part[place] = found;
+    for (int half = THREADS / 2; half > 0; half /= 2) {
+        __syncthreads();
+        if (place < half) part[place] += part[place + half];
+    }
+    if (place == 0) *count = part[0];
 }
 
 // parts[block] := the cost of the block's rows, in double
@@ -190,6 +209,15 @@ def sum_rows(d: Any, *, out: Any) -> None:
     shares = min(SUMMED_ROWS, power_of_two(rows))
     grid = (-(-columns // SUMMED_COLUMNS),)
     function(SOURCE, item_of(d, out), "sum_rows")(grid, (SUMMED_COLUMNS, shares), (d, leading, out, rows, columns))
+
+
+def count_not_finite(v: Any, count: Any) -> int:
+    """How many values of a vector without gaps, or of a row-major matrix, are NaN or infinite; by way of `count`."""
+    if v.ndim == 1:
+        vector(v, v.size)
+    rows, columns, (leading,) = side_by_side(v)
+    function(SOURCE, item_of(v), "count_not_finite")((1,), (THREADS,), (v, leading, rows, columns, count))
+    return int(count.get()[0])
 
 
 def cost_sum(a: Any, y: Any, cost: str, smallest: float, empty: Callable[[tuple[int, ...], str], Any]) -> float:

@@ -102,7 +102,7 @@ class NumpyBackend(Backend):
         kernels.apply_momentum(w.reshape(-1), v.reshape(-1), g.reshape(-1), rate, momentum)
 
     def all_finite(self, v: np.ndarray) -> bool:
-        return bool(kernels.all_finite(v))
+        return bool(kernels.all_finite(v if v.ndim == 1 else v.reshape(-1)))
 
     def cost_sum(self, a: np.ndarray, y: np.ndarray, cost: str) -> float:
         if cost == "quadratic":

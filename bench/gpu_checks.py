@@ -58,9 +58,7 @@ class Shapes:
 
 
 QUICK = Shapes(Shape((40, 24, 17, 10), 32), None, Shape((30, *[24] * 16, 7), 96))
-FULL = Shapes(
-    Shape((100, 64, 48, 32, 10), 48), Shape((784, *[512] * 4, 10), 1024), Shape((784, *[512] * 24, 10), 2048)
-)
+FULL = Shapes(Shape((100, 64, 48, 32, 10), 48), Shape((784, *[512] * 4, 10), 1024), Shape((784, *[512] * 24, 10), 2048))
 
 
 def batch_of(shape: Shape, dtype: str) -> tuple[np.ndarray, np.ndarray]:
@@ -166,9 +164,7 @@ def least_bytes(chain: Chain, **how: Any) -> int:
         return error.minimum_bytes
 
 
-def _strategy_row(
-    backend: CupyBackend, shape: Shape, chain: Chain, dtype: str, name: str, schedule: Schedule
-) -> Row:
+def _strategy_row(backend: CupyBackend, shape: Shape, chain: Chain, dtype: str, name: str, schedule: Schedule) -> Row:
     net = NetworkWithCheckpointing(
         shape.sizes, schedule=schedule, dtype=dtype, initialization="scaled", backend=backend
     )
@@ -207,19 +203,22 @@ def fits_under_a_budget(backend: CupyBackend, shapes: Shapes) -> Iterator[Row]:
     whole = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
     budget = max(whole // 3, least_bytes(chain))
     planned = plan_chain(chain, budget_bytes=budget)
-    for name, kind, more in (
-        ("plain", Network, {}),
-        ("planned", NetworkWithCheckpointing, {"schedule": planned.schedule}),
-    ):
-        net: Network = kind(shape.sizes, dtype=dtype, initialization="scaled", backend=backend, **more)
+    more: dict[str, Any] = {"dtype": dtype, "initialization": "scaled", "backend": backend}
+    for wanted in (False, True):
+        net: Network
+        if wanted:
+            net = NetworkWithCheckpointing(shape.sizes, schedule=planned.schedule, **more)
+        else:
+            net = Network(shape.sizes, **more)
         outcome = _within(backend, net, shape, budget)
         del net
         gc.collect()
-        wanted = name == "planned"
         ran = outcome is None
         detail = f"a step of {format_bytes(planned.peak_bytes if wanted else whole)} in {format_bytes(budget)}: "
         detail += f"{STEPS} steps done" if ran else f"{outcome}"
-        yield Row("limit", name, ran == wanted, detail, {"budget_bytes": budget, "ran": ran})
+        yield Row(
+            "limit", "planned" if wanted else "plain", ran == wanted, detail, {"budget_bytes": budget, "ran": ran}
+        )
 
 
 def _within(backend: CupyBackend, net: Network, shape: Shape, budget: int) -> str | None:

@@ -22,7 +22,7 @@ class Row:
 
 
 def to_the_end(group: str, rows: Iterable[Row]) -> Iterator[Row]:
-    """`rows`, and a failed one where making them raises: the time on a card is short, and other groups can still run."""
+    """`rows`, and a failed one where making them raises: time on a card is short, and other groups can still run."""
     try:
         yield from rows
     except Exception as error:

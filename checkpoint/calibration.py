@@ -14,8 +14,10 @@ import numpy as np
 import pooch
 
 from backend import Backend, select_backend
-from checkpoint.chain import chain_of
+from checkpoint.chain import Chain, chain_of
+from checkpoint.network import NetworkWithCheckpointing
 from checkpoint.output import OutputError, write_json
+from checkpoint.schedule import Schedule
 from mlp import Network
 from mlp.saving import environment
 
@@ -32,7 +34,7 @@ class Calibration:
     """
 
     def __init__(self, sizes: Iterable[int], *, dtype: str, backend: Backend, path: Path | None) -> None:
-        self._sizes, self._dtype, self._backend, self._path = tuple(sizes), dtype, backend, path
+        self._sizes, self.dtype, self.backend, self._path = tuple(sizes), dtype, backend, path
         facts = environment(backend)
         self.device = f"{facts['backend']} on {facts['device']}, {facts['blas_threads'] or 'unknown'} BLAS threads"
         self._key = json.dumps([facts, dtype], sort_keys=True)
@@ -64,7 +66,7 @@ class Calibration:
         kind = "first " if layer == 1 and direction == "backward" else ""
         key = f"{kind}{direction} {n_in}x{n_out} {rows}"
         if key not in self._seconds:
-            self._seconds[key] = _time_layer(direction, n_in, n_out, rows, bool(kind), self._dtype, self._backend)
+            self._seconds[key] = _time_layer(direction, n_in, n_out, rows, bool(kind), self.dtype, self.backend)
             self.measured += 1
         return self._seconds[key]
 
@@ -74,6 +76,18 @@ def calibrate(sizes: Iterable[int], *, batch_size: int, dtype: str, backend: str
     chain = chain_of(sizes, batch_size=batch_size, dtype=dtype, backend=backend)
     path = Path(pooch.os_cache("mlp-checkpointing")) / FILE_NAME
     return Calibration(chain.widths, dtype=dtype, backend=select_backend(backend), path=path)
+
+
+def time_step(chain: Chain, schedule: Schedule, calibration: Calibration) -> float:
+    """Seconds of a real step of `schedule` on random data: what the calibration's sum is to be compared with."""
+    backend, dtype = calibration.backend, calibration.dtype
+    net = NetworkWithCheckpointing(
+        chain.widths, schedule=schedule, dtype=dtype, backend=backend, initialization="scaled"
+    )
+    random = np.random.default_rng(0)
+    X = backend.asarray(random.random((chain.batch_size, chain.widths[0])), dtype)
+    y = backend.asarray(random.random((chain.batch_size, chain.widths[-1])), dtype)
+    return _least_seconds(lambda: net.update_mini_batch(X, y, eta=1e-3), backend)
 
 
 def _time_layer(direction: str, n_in: int, n_out: int, rows: int, first: bool, dtype: str, backend: Backend) -> float:

@@ -19,7 +19,7 @@ CLASSIC = Case(
     "classic",
     "few layers, small batch: parameters and their gradients outweigh the activations",
     RunSettings(),
-    ("none", "every:2", "sqrt"),
+    ("none", "every:2", "sqrt", "micro:50"),
 )
 DEEP = Case(
     "deep",
@@ -33,6 +33,6 @@ DEEP = Case(
         batch_size=1000,
         eta=0.006,
     ),
-    ("none", "every:4", "sqrt"),
+    ("none", "every:4", "sqrt", "micro:125"),
 )
 CASES = {case.name: case for case in (CLASSIC, DEEP)}

@@ -59,8 +59,8 @@ class Chain:
         rows = self.batch_size if rows is None else rows
         n_in, n_out = self.widths[layer - 1], self.widths[layer]
         block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=self.pieces)
-        below = self.array_bytes(delta_block_rows(rows=rows, pieces=self.pieces) * block) if layer > 1 else 0
-        return self.array_bytes(block * n_out) + self.array_bytes(n_out) + below
+        below = delta_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=self.pieces) * block if layer > 1 else 0
+        return self.array_bytes(block * n_out) + self.array_bytes(n_out) + self.array_bytes(below)
 
     def forward_flops(self, layer: int, rows: int | None = None) -> int:
         """Floating-point operations of running a layer forward: two for each weight and row."""

@@ -10,14 +10,14 @@ from checkpoint.chain import ALLOCATION_BYTES, Chain
 from checkpoint.errors import CheckpointError
 from checkpoint.schedule import Schedule
 from checkpoint.simulation import simulate
-from checkpoint.strategies import every_nth, square_root, store_all
+from checkpoint.strategies import binomial, every_nth, micro_batches, square_root, store_all
 from checkpoint.units import parse_bytes
 
 AUTO_SHARE = 0.75
 """The part of free memory that a budget of "auto" takes; the rest is for parameters, BLAS and whoever else is here."""
 
-FORMS = "none, every:N, sqrt, slots:S or optimal"
-_COUNTED = re.compile(r"(every|slots):([0-9]{1,7})")
+FORMS = "none, every:N, sqrt, slots:S, micro:R or optimal"
+_COUNTED = re.compile(r"(every|slots|micro):([0-9]{1,7})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,9 @@ class Choice:
             count = int(match[2])
             if match[1] == "every":
                 return every_nth(n_layers=chain.n_layers, n=count)
-            from checkpoint.strategies import binomial
-
-            return binomial(n_layers=chain.n_layers, slots=count)
+            if match[1] == "slots":
+                return binomial(n_layers=chain.n_layers, slots=count)
+            return micro_batches(n_layers=chain.n_layers, batch_size=chain.batch_size, rows=count)
         from checkpoint.planning import plan_chain
 
         return plan_chain(chain, budget_bytes=self.budget_bytes(chain)).schedule

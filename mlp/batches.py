@@ -44,10 +44,11 @@ class ArrayBatches:
         if X.shape[0] != y.shape[0]:
             raise NetworkError(f"X and y must have as many rows; got {X.shape[0]} and {y.shape[0]}")
         network.as_batch(X[:1, :], y[:1, :])  # the dtype
-        xp = np if isinstance(X, np.ndarray) else network.backend.xp
         for name, x in (("X", X), ("y", y)):
             for start in range(0, x.shape[0], CHECKED_ROWS):
-                if not bool(xp.all(xp.isfinite(x[start : min(start + CHECKED_ROWS, x.shape[0]), :]))):
+                checked = x[start : min(start + CHECKED_ROWS, x.shape[0]), :]
+                on_host = isinstance(checked, np.ndarray)
+                if not (np.isfinite(checked).all() if on_host else network.backend.all_finite(checked)):
                     raise NetworkError(f"{name} holds a value that is not finite, in rows {start} and on; remove it")
         self._X, self._y = X, y
 
@@ -60,8 +61,7 @@ class ArrayBatches:
         if isinstance(self._X, np.ndarray):
             return self._network.as_batch(self._X[rows], self._y[rows])
         backend = self._network.backend
-        chosen = backend.asarray(rows)
-        return backend.xp.take(self._X, chosen, axis=0), backend.xp.take(self._y, chosen, axis=0)
+        return backend.take_rows(self._X, rows), backend.take_rows(self._y, rows)
 
 
 class ImageBatches:

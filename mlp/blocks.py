@@ -24,6 +24,13 @@ BLOCK_FLOPS = 2**24
 DELTA_ROWS = 256
 """Rows of the batch whose error is held apart before it overwrites the activation, in small pieces."""
 
+DELTA_VALUES = GRADIENT_ROWS * DELTA_ROWS
+"""A small piece of the error has no more values than this, or than the piece of the weight gradient beside it.
+
+Where a layer is narrow behind, a small block has many rows, up to all of the gradient's, and takes few bytes all the
+same. The error's piece is as wide as those rows are many: it has fewer rows then, or it would be the larger by far.
+"""
+
 LARGE_GRADIENT_ROWS = 2**31
 """Rows of the weight gradient in one large block: all that a layer can have."""
 
@@ -45,6 +52,15 @@ def gradient_block_rows(*, rows: int, n_in: int, n_out: int, pieces: str) -> int
     return min(n_in, max(GRADIENT_ROWS, -(-enough // GRADIENT_ROWS) * GRADIENT_ROWS))
 
 
-def delta_block_rows(*, rows: int, pieces: str) -> int:
-    """r: how many rows of the error below are made at a time, for `rows` samples."""
-    return min(rows, LARGE_DELTA_ROWS if pieces == "large" else DELTA_ROWS)
+def delta_block_rows(*, rows: int, n_in: int, n_out: int, pieces: str) -> int:
+    """r: how many rows of the error below are made at a time, for `rows` samples.
+
+    >>> delta_block_rows(rows=1024, n_in=512, n_out=512, pieces="small")
+    256
+    >>> delta_block_rows(rows=1024, n_in=512, n_out=10, pieces="small")  # each is 512 wide
+    32
+    """
+    if pieces == "large":
+        return min(rows, LARGE_DELTA_ROWS)
+    block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces)
+    return min(rows, DELTA_ROWS, max(1, DELTA_VALUES // block, n_out))

@@ -169,7 +169,7 @@ class Network:
         self._check_error(layer, bias)
         if layer > 1:
             backend.release(a)
-            below_rows = delta_block_rows(rows=rows, pieces=pieces)
+            below_rows = delta_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces)
             below = self.buffers.take((below_rows * block,))
         for first in range(0, n_in, block):
             columns = slice(first, min(first + block, n_in))

@@ -80,7 +80,7 @@ def main(args: argparse.Namespace) -> int:
         "row_block": found.row_block if found else None,
     }
     if calibration is not None:
-        record["predicted_seconds"] = _show_seconds(chain, schedule, calibration)
+        record |= _show_seconds(chain, schedule, calibration)
     if args.timeline:
         from checkpoint.drawing.timeline import write_timeline
 
@@ -135,16 +135,19 @@ def _calibration(args: argparse.Namespace) -> "Calibration | None":
     return calibrate(sizes, batch_size=args.batch_size, dtype=args.dtype, backend=args.backend)
 
 
-def _show_seconds(chain: Chain, schedule: Schedule, calibration: "Calibration") -> float:
+def _show_seconds(chain: Chain, schedule: Schedule, calibration: "Calibration") -> dict[str, float]:
+    """Print the predicted and the real time of a step, and give both."""
+    from checkpoint.calibration import time_step
     from checkpoint.costs import cost_of
 
-    seconds = cost_of(schedule, chain, calibration)
+    predicted = cost_of(schedule, chain, calibration)
     plain = cost_of(store_all(n_layers=chain.n_layers), chain, calibration)
+    real = time_step(chain, schedule, calibration)
     print(
-        f"predicted: {seconds * 1e3:.2f} ms a step, {seconds / plain:.2f} of store-all's; "
-        f"measured with {calibration.device}"
+        f"a step: {predicted * 1e3:.2f} ms predicted ({predicted / plain:.2f} of store-all's), {real * 1e3:.2f} ms "
+        f"measured; {calibration.device}"
     )
-    return seconds
+    return {"predicted_seconds": predicted, "measured_seconds": real}
 
 
 def _show_front(chain: Chain, args: argparse.Namespace, cost: Cost | None) -> list[dict[str, Any]]:

@@ -135,7 +135,7 @@ class Temporary:
             waiting.append((way.place, None, j, left - way.beside))
 
     def _ways(self, i: int, j: int) -> Iterator[_Way]:
-        """The interval from a_i, which is held, to the error of layer j: a leaf, or a checkpoint at some place in it."""
+        """From a_i, which is held, to the error of layer j: a leaf, or a checkpoint at some place between them."""
         leaf = self._leaves[i][j]
         yield _Way("leaf", j, leaf.need_bytes, leaf.cost)
         held, error, runs = self._held[i], self._held[j], self._runs[i]

@@ -160,7 +160,7 @@ def test_every_kernel_is_overridden_with_the_reference_signature() -> None:
 def test_every_kernel_of_the_reference_is_listed() -> None:
     names = {name for name, member in vars(Backend).items() if inspect.isfunction(member) and not name.startswith("_")}
     others = {"asarray", "to_numpy", "empty", "zeros", "dtype", "dtype_name", "owns", "is_row_major", "synchronize"}
-    others |= {"measure", "device_memory", "protect", "release", "times_derivative"}
+    others |= {"measure", "device_memory", "protect", "release", "times_derivative", "take_rows"}
     assert names - others == set(KERNEL_BYTES)
 
 
@@ -482,6 +482,41 @@ def test_all_finite_agrees(cupy_backend: CupyBackend, value: float, dtype: str) 
     whole = normal(70, dtype=dtype)
     whole[33] = value
     agree(cupy_backend, "all_finite", Pair(cupy_backend, whole))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("value", [1.0, np.nan, -np.inf])
+@pytest.mark.parametrize("cut", [lambda x: x, lambda x: x[2:9, 3:300], lambda x: x[:, 5:6]])
+def test_all_finite_takes_a_matrix(
+    cupy_backend: CupyBackend, cut: Callable[[Any], Any], value: float, dtype: str
+) -> None:
+    whole = normal(10, 301, dtype=dtype)
+    whole[8, 5] = value
+    whole[9, 300] = np.nan  # outside of the second one
+    agree(cupy_backend, "all_finite", Pair(cupy_backend, whole).cut(cut))
+
+
+@pytest.mark.parametrize("size", [1, 255, 256, 257, 5000])
+def test_the_last_value_is_looked_at_too(cupy_backend: CupyBackend, size: int) -> None:
+    v = cupy_backend.zeros((size,), "float32")
+    assert cupy_backend.all_finite(v)
+    v[-1] = np.nan
+    assert not cupy_backend.all_finite(v)
+
+
+def test_all_finite_allocates_in_no_pool(cupy_backend: CupyBackend) -> None:
+    import cupy
+
+    class Watch(cupy.cuda.MemoryHook):  # type: ignore[misc]
+        def malloc_postprocess(self, *, mem_size: int, **_: Any) -> None:
+            raise AssertionError(f"{mem_size} bytes were allocated")
+
+    v = cupy_backend.zeros((1000,), "float32")
+    pinned = cupy.get_default_pinned_memory_pool()
+    free_blocks = pinned.n_free_blocks()
+    with Watch():
+        assert cupy_backend.all_finite(v)
+    assert pinned.n_free_blocks() == free_blocks
 
 
 def test_all_finite_refuses_what_it_would_have_to_copy(cupy_backend: CupyBackend) -> None:

@@ -411,3 +411,33 @@ def test_training_agrees_with_numpy(cupy_backend: CupyBackend, activation: str, 
     for ours, theirs in zip([*net.weights, *net.biases], [*host.weights, *host.biases], strict=True):
         np.testing.assert_allclose(cupy_backend.to_numpy(ours), theirs, **close)
     assert net.evaluate(X, y) == host.evaluate(cupy_backend.to_numpy(X), cupy_backend.to_numpy(y))
+
+
+# Rows of data
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_are_taken_within_our_pool(cupy_backend: CupyBackend, dtype: str) -> None:
+    import cupy
+
+    whole, rows = np.random.default_rng(0).random((40, 33)).astype(dtype), np.array([39, 0, 7, 7, 12])
+    a = cupy_backend.asarray(whole)
+    others = cupy.get_default_memory_pool()
+    before = others.used_bytes(), others.total_bytes()
+    with cupy_backend.measure() as usage:
+        taken = cupy_backend.take_rows(a, rows)
+    assert (others.used_bytes(), others.total_bytes()) == before
+    assert usage.end_bytes == -(-taken.nbytes // UNIT) * UNIT
+    assert usage.peak_bytes == usage.end_bytes + UNIT  # the rows' numbers
+    assert np.array_equal(cupy_backend.to_numpy(taken), whole[rows])
+    assert cupy_backend.is_row_major(taken)
+
+
+def test_an_epoch_of_shuffled_device_data_uses_no_other_pool(cupy_backend: CupyBackend) -> None:
+    import cupy
+
+    others = cupy.get_default_memory_pool()
+    before = others.used_bytes(), others.total_bytes()
+    net, X, y = network_and_batch(cupy_backend, (20, 12, 10), 60, "float32")
+    net.SGD((X, y), epochs=2, mini_batch_size=7, eta=0.5, test_data=(X, y))
+    assert (others.used_bytes(), others.total_bytes()) == before

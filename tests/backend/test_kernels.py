@@ -462,3 +462,26 @@ def test_correct_answers_are_the_same_on_every_backend(rows, backend, dtype):
 @pytest.mark.parametrize(("value", "expected"), [(1.0, True), (np.nan, False), (-np.inf, False)])
 def test_finite_values_are_told_on_every_backend(value, expected, backend, dtype):
     assert backend.all_finite(backend.asarray(np.array([0, value, 1], dtype))) is expected
+
+
+@pytest.mark.parametrize("value", [1.0, np.nan])
+def test_finite_matrices_are_told_on_every_backend(value, backend, dtype):
+    whole = np.zeros((5, 7), dtype)
+    whole[4, 6] = value
+    assert backend.all_finite(backend.asarray(whole)) is (value == 1)
+
+
+# Rows of data, on every backend
+
+
+@pytest.mark.parametrize("rows", [[3], [4, 0, 0, 2], [], list(range(5))])
+def test_rows_are_taken_in_their_order(rows, backend, dtype):
+    whole = np.random.default_rng(0).random((5, 3)).astype(dtype)
+    taken = backend.take_rows(backend.asarray(whole), np.array(rows, np.int64))
+    assert np.array_equal(backend.to_numpy(taken), whole[rows] if rows else whole[:0])
+
+
+@pytest.mark.parametrize("rows", [[5], [-1], [0, 99, 1]])
+def test_row_that_there_is_not_is_refused(rows, backend):
+    with pytest.raises(IndexError, match="rows must be from 0 to 4"):
+        backend.take_rows(backend.zeros((5, 3), "float32"), np.array(rows))

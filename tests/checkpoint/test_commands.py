@@ -33,7 +33,7 @@ def test_each_command_has_help(capsys: pytest.CaptureFixture[str], command: str)
     assert command in out
 
 
-@pytest.mark.parametrize("how", ["none", "every:2", "sqrt", "slots:2"])
+@pytest.mark.parametrize("how", ["none", "every:2", "sqrt", "slots:2", "micro:30"])
 def test_train_measures_what_it_predicted(capsys: pytest.CaptureFixture[str], tmp_path: Path, how: str) -> None:
     report = tmp_path / "run.json"
     status, out, _ = run(capsys, "train", *TINY, "--sizes", "784,8,8,8,8,10", "--checkpoint", how, "--json", report)
@@ -171,3 +171,31 @@ def test_ctrl_c_in_training_ends_with_status_130() -> None:
         _, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Traceback" not in err
+
+
+def test_calibrated_plan_shows_predicted_and_real_time_and_measures_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / project)
+    options = ["--sizes", "784,32x6,10", "--batch-size", 256, "--budget", "80%", "--calibrate"]
+    report = tmp_path / "plan.json"
+    status, out, _ = run(capsys, "plan", *options, "--json", report)
+    record = json.loads(report.read_text())
+    assert status == 0
+    assert "ms predicted" in out
+    assert record["predicted_seconds"] > 0
+    assert record["measured_seconds"] > 0
+    (kept,) = (tmp_path / "mlp-checkpointing").iterdir()
+    before = kept.read_text()
+    assert run(capsys, "plan", *options)[0] == 0
+    assert kept.read_text() == before
+
+
+def test_front_marks_plain_micro_batching(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    picture = tmp_path / "front.png"
+    options = ["--sizes", "784,32x6,10", "--batch-size", 512, "--front", "--figure", picture]
+    status, out, _ = run(capsys, "plan", *options)
+    assert status == 0
+    assert "micro-batches of 256" in out
+    assert "store all" in out
+    assert picture.read_bytes().startswith(PNG)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlp.blocks import BLOCK_FLOPS, DELTA_ROWS, GRADIENT_ROWS, delta_block_rows, gradient_block_rows
+from mlp.blocks import BLOCK_FLOPS, DELTA_ROWS, DELTA_VALUES, GRADIENT_ROWS, delta_block_rows, gradient_block_rows
 from tests.conftest import Case, gradients_of, parameters_of
 
 any_size = st.integers(1, 5000)
@@ -14,7 +14,7 @@ any_size = st.integers(1, 5000)
 @given(rows=any_size, n_in=any_size, n_out=any_size)
 def test_blocks_are_a_part_of_the_layer(rows, n_in, n_out):
     assert 1 <= gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces="small") <= n_in
-    assert 1 <= delta_block_rows(rows=rows, pieces="small") <= rows
+    assert 1 <= delta_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces="small") <= rows
 
 
 @given(rows=any_size, n_in=any_size, n_out=any_size)
@@ -30,13 +30,20 @@ def test_block_is_no_larger_than_its_work_asks_for(rows, n_in, n_out):
     assert block <= GRADIENT_ROWS or 2 * rows * (block - GRADIENT_ROWS) * n_out < BLOCK_FLOPS
 
 
+@given(rows=any_size, n_in=any_size, n_out=any_size)
+def test_piece_of_the_error_is_no_larger_than_the_gradients_or_a_fixed_size(rows, n_in, n_out):
+    block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces="small")
+    piece = block * delta_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces="small")
+    assert piece <= max(DELTA_VALUES, block * n_out)
+
+
 LARGE = Case((200, 512, 300, 10), DELTA_ROWS + 90)
 """A case in which layers really are worked in blocks, by the constants as they are."""
 
 
 def test_large_case_is_worked_in_blocks():
     assert gradient_block_rows(rows=LARGE.batch_size, n_in=512, n_out=300, pieces="small") < 512
-    assert delta_block_rows(rows=LARGE.batch_size, pieces="small") < LARGE.batch_size
+    assert delta_block_rows(rows=LARGE.batch_size, n_in=512, n_out=300, pieces="small") < LARGE.batch_size
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
