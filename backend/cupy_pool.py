@@ -59,7 +59,9 @@ class DevicePool:
         with self.device:
             free_bytes, total_bytes = self._cupy.cuda.runtime.memGetInfo()
             pool_bytes = int(self._pool.total_bytes())
-        return DeviceMemory(self.used_bytes, pool_bytes, total_bytes - free_bytes - pool_bytes, total_bytes)
+        return DeviceMemory(
+            self.used_bytes, pool_bytes, total_bytes - free_bytes - pool_bytes, total_bytes, self._limit_bytes
+        )
 
     def malloc(self, size: int) -> Any:
         """Device memory for `size` bytes; the device must be current.

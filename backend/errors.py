@@ -25,17 +25,16 @@ class OutOfDeviceMemory(BackendError, MemoryError):
     """An allocation on a device that would pass the limit set, or that the device has no room for.
 
     `asked_bytes` would have been added to `used_bytes`, in live arrays. `limit_bytes` is the limit on their sum; None
-    where the device itself was full, and then `free_bytes` is what it had left.
+    where the device itself was full, and then `free_bytes` is what it had left. `reason` is the message without the
+    remedy, for whoever knows a better one.
     """
 
     def __init__(
         self, *, asked_bytes: int, used_bytes: int, limit_bytes: int | None, free_bytes: int | None = None
     ) -> None:
         bound = f"the device has {free_bytes:,} free" if limit_bytes is None else f"the limit is {limit_bytes:,}"
-        super().__init__(
-            f"out of device memory: asked for {asked_bytes:,} bytes with {used_bytes:,} in use, and {bound}; give a "
-            f"smaller budget, or shrink the batch"
-        )
+        self.reason = f"out of device memory: asked for {asked_bytes:,} bytes with {used_bytes:,} in use, and {bound}"
+        super().__init__(f"{self.reason}; give a smaller budget, or shrink the batch")
         self.asked_bytes = asked_bytes
         self.used_bytes = used_bytes
         self.limit_bytes = limit_bytes

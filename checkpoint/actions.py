@@ -12,13 +12,18 @@ Rows = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Run layer `layer`: from a_{layer-1}, which stays, make a_layer, which is held from now on."""
+    """Run layer `layer`: from a_{layer-1}, which stays, make a_layer, which is held from now on.
+
+    With `rows`, those rows of a_layer are made and held alone; with `whole` too, they go to their place in an a_layer
+    for the whole mini-batch, which is held from the first of these blocks on. They come in order from row 0.
+    """
 
     layer: int
     rows: Rows | None = None
+    whole: bool = False
 
     def __str__(self) -> str:
-        return f"F{self.layer}{_rows_text(self.rows)}"
+        return f"F{self.layer}{_rows_text(self.rows)}{'+' if self.whole else ''}"
 
 
 @dataclass(frozen=True, slots=True)

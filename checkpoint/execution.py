@@ -36,8 +36,20 @@ class Execution:
         """Run a layer from the activation below it, and hold what comes out."""
         layer, rows = action.layer, action.rows or (0, self._batch_size)
         below = self._held[layer - 1].rows(rows)
+        if action.whole:
+            self._fill(layer, below, rows)
+            return
         (a,) = self._network.forward_between_checkpoints(below, layer - 1, layer)
         self._held[layer] = _Held(a, rows[0])
+
+    def _fill(self, layer: int, below: Any, rows: Rows) -> None:
+        """Write a block of rows to its place in an activation for the whole mini-batch."""
+        network = self._network
+        if rows[0] == 0:
+            self._held[layer] = _Held(network.buffers.take((self._batch_size, network.sizes[layer])), 0)
+        network.forward_layer(layer, below, out=self._held[layer].rows(rows))
+        if rows[1] == self._batch_size:
+            network.backend.protect(self._held[layer].array)
 
     def release(self, action: Release) -> None:
         """Let go of an activation."""

@@ -98,8 +98,8 @@ class _Writer:
         """Bring stored data to working memory, and leave it stored or not."""
         if self._at is not None:
             raise CheckpointError(
-                f"checkpoint_schedules can't say that a_{self._at} is held when the run goes on from a_{step}: it stores "
-                f"data when a run starts from it"
+                f"checkpoint_schedules can't say that a_{self._at} is held when the run goes on from a_{step}: it "
+                f"stores data when a run starts from it"
             )
         word = self._package.Copy if keep else self._package.Move
         self.written.append(word(step, self._storage.RAM, self._storage.WORK))

@@ -5,6 +5,8 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from backend import OutOfDeviceMemory
+from backend.device_memory import DeviceMemory
 from checkpoint.advice import advice
 from checkpoint.chain import Chain
 from checkpoint.errors import Fault, VerificationError
@@ -31,9 +33,9 @@ def watched(saver: Saver, chain: Chain, *, peak_bytes: int) -> Iterator[Interrup
         problem = f"in the step after {saver.where}: {error}; {saver.last_good}"
         raise VerificationError(problem, layer=error.layer) from None
     except MemoryError as error:
-        reason = str(error) or "no reason given"
+        reason = error.reason if isinstance(error, OutOfDeviceMemory) else str(error) or "no reason given"
         traceback.clear_frames(error.__traceback__)  # which hold the step's arrays
-        remedy = _advice(chain, peak_bytes)
+        remedy = _advice(chain, peak_bytes, saver.backend.device_memory())
         raise Fault(
             f"out of memory in the step after {saver.where}: {reason}; a step was to take {format_bytes(peak_bytes)} "
             f"above rest; {remedy}; {saver.last_good}"
@@ -53,8 +55,12 @@ def _saved(saver: Saver, stop: Stopped) -> str:
     return saver.last_good
 
 
-def _advice(chain: Chain, peak_bytes: int) -> str:
+def _advice(chain: Chain, peak_bytes: int, device: DeviceMemory | None) -> str:
+    free_bytes = None
+    if device is not None:  # a step's own arrays are gone by now, and its mini-batch too, which the next one holds
+        batch = sum(chain.array_bytes(chain.batch_size * width) for width in (chain.widths[0], chain.widths[-1]))
+        free_bytes = max(device.free_bytes - batch, 0)
     try:
-        return advice(chain, peak_bytes=peak_bytes)
+        return advice(chain, peak_bytes=peak_bytes, free_bytes=free_bytes)
     except MemoryError:  # nothing is left for planning either
         return "give a smaller --budget or --batch-size"

@@ -92,8 +92,9 @@ class _VerifyingExecution(Execution):
     def forward(self, action: Forward) -> None:
         self._compare(action.layer - 1, "running the layer above")
         super().forward(action)
-        checksum = self._note(action.layer, "a")
         rows = action.rows or (0, self._batch_size)
+        self._note(action.layer, "a")
+        checksum = crc32(self._network.backend.to_numpy(self._held[action.layer].rows(rows)).data)
         if self._first.setdefault((action.layer, rows), checksum) != checksum:
             raise VerificationError(
                 f"a_{action.layer}, recomputed, is not the a_{action.layer} of the forward pass; weights or the "

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from backend import Backend
 from checkpoint.errors import CheckpointError, Fault
 from checkpoint.output import check_writable
 from mlp import Network, Progress, StateError, Step, read_state, save_state
@@ -78,6 +79,11 @@ class Saver:
         self.saved: Progress | None = None
         self._steps = 0
         self._saved_at = time.monotonic()
+
+    @property
+    def backend(self) -> Backend:
+        """Where the network is."""
+        return self._network.backend
 
     @property
     def progress(self) -> Progress:

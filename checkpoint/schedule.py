@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, zip_longest
 from typing import Any
 
@@ -14,7 +14,7 @@ from mlp.blocks import PIECES
 FORMAT = "mlp-checkpointing schedule 1"
 MAX_ACTIONS = 20_000_000
 
-_ACTION = re.compile(r"([FDB])([0-9]{1,7})(?:\[([0-9]{1,10}):([0-9]{1,10})\])?")
+_ACTION = re.compile(r"([FDB])([0-9]{1,7})(?:\[([0-9]{1,10}):([0-9]{1,10})\](\+?))?")
 _KINDS: dict[str, type[Action]] = {"F": Forward, "D": Release, "B": Backward}
 
 
@@ -45,7 +45,8 @@ class Schedule:
     def __str__(self) -> str:
         """The actions, shortly: `F2*` runs layer 2 and keeps a_2, `F2` keeps it until the next layer has run.
 
-        `B2` is the backward step, `D2` a release that is not such a step's, `[0:128]` the rows.
+        `B2` is the backward step, `D2` a release that is not such a step's, `[0:128]` the rows, and `+` says that they
+        go to their place in an array for all rows.
         """
         return " ".join(_short(self.actions))
 
@@ -111,8 +112,11 @@ def _read(position: int, item: object) -> Action:
         raise ScheduleError(
             f"action {position} must be like 'F3', 'D3', 'B3' or 'B3[0:128]'; got {shown[:40]}", position=position
         )
-    kind, layer, start, stop = match.groups()
-    return _KINDS[kind](int(layer), None if start is None else (int(start), int(stop)))
+    kind, layer, start, stop, whole = match.groups()
+    rows = None if start is None else (int(start), int(stop))
+    if whole and kind != "F":
+        raise ScheduleError(f"action {position}: + is for F alone; got {item!r}", position=position)
+    return Forward(int(layer), rows, whole=True) if whole else _KINDS[kind](int(layer), rows)
 
 
 def _short(actions: tuple[Action, ...]) -> Iterator[str]:
@@ -138,4 +142,4 @@ def _cut(actions: Iterable[Action], batch_size: int) -> Iterator[Action]:
         if action.rows is None:
             yield action
         elif action.rows[0] < batch_size:
-            yield type(action)(action.layer, (action.rows[0], min(action.rows[1], batch_size)))
+            yield replace(action, rows=(action.rows[0], min(action.rows[1], batch_size)))

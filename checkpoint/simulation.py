@@ -81,12 +81,13 @@ class _Refused(Exception):
 
 @dataclass(slots=True)
 class _Held:
-    """Rows `start` to `stop` of a layer's activation; those below `turned` have become the error."""
+    """Rows `start` to `stop` of a layer's activation, made up to `made`; those below `turned` have become the error."""
 
     start: int
     stop: int
     bytes: int
     turned: int
+    made: int
 
 
 @dataclass(slots=True)
@@ -98,7 +99,7 @@ class _State:
     done_rows: dict[int, int] = field(default_factory=dict)  # rows 0 to here of a layer have gone backward
 
     def __post_init__(self) -> None:
-        self.held[0] = _Held(0, self.chain.batch_size, 0, 0)
+        self.held[0] = _Held(0, self.chain.batch_size, 0, 0, self.chain.batch_size)
 
     def take(self, action: Action) -> tuple[int, bool]:
         """Take one action; the most bytes while it ran, and whether it ran a layer again."""
@@ -108,21 +109,28 @@ class _State:
         if not 0 <= start < stop <= self.chain.batch_size:
             raise _Refused(f"rows {start}:{stop} are not rows of a mini-batch of {self.chain.batch_size}")
         if isinstance(action, Forward):
-            return self._forward(action.layer, start, stop)
+            return self._forward(action.layer, start, stop, whole=action.whole)
         if isinstance(action, Backward):
             return self._backward(action.layer, start, stop), False
         return self._release(action.layer, start, stop), False
 
-    def _forward(self, layer: int, start: int, stop: int) -> tuple[int, bool]:
+    def _forward(self, layer: int, start: int, stop: int, *, whole: bool) -> tuple[int, bool]:
         if self.done_rows.get(layer, 0) == self.chain.batch_size:
             raise _Refused(f"layer {layer} has gone backward and its weights have changed; it must not run again")
-        if layer in self.held:
+        filling = whole and start > 0
+        if filling and (layer not in self.held or self.held[layer].made != start):
+            raise _Refused(f"rows {start}:{stop} of a_{layer} do not follow those made of it before, from row 0 on")
+        if layer in self.held and not filling:
             raise _Refused(f"a_{layer} is held already; release it before running layer {layer} again")
         self._need(layer - 1, start, stop)
         again = start < self.run_rows.get(layer, 0)
         self.run_rows[layer] = max(stop, self.run_rows.get(layer, 0))
-        taken = self.chain.activation_bytes(layer, stop - start)
-        self.held[layer] = _Held(start, stop, taken, start)
+        if filling:
+            self.held[layer].made = stop
+            return self.bytes, again
+        end = self.chain.batch_size if whole else stop
+        taken = self.chain.activation_bytes(layer, end - start)
+        self.held[layer] = _Held(start, end, taken, start, stop)
         self.bytes += taken
         return self.bytes, again
 
@@ -164,6 +172,8 @@ class _State:
         if held is None or not held.start <= start < stop <= held.stop:
             names = ", ".join(f"a_{number}" for number in sorted(self.held)[:8])
             raise _Refused(f"a_{layer} is not held (held: {names}); the schedule must recompute it first")
+        if held.made < stop:
+            raise _Refused(f"rows {held.made}:{held.stop} of a_{layer} have not been made yet")
         return held
 
     def _need(self, layer: int, start: int, stop: int) -> None:

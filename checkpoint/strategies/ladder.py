@@ -38,8 +38,8 @@ class Ladder:
         self.n = len(self.positions) - 1
         self.period = cycle_length(layer_shapes(chain, cost, self.sizes), self.positions)
         self.starts = list(range(1, min(self.period, self.n - 1) + 1))  # one of each class
-        activations = [chain.activation_bytes(layer) for layer in range(chain.n_layers + 1)]
-        self.sweeps = {start: self._sweep(start, activations) for start in (0, *self.starts)}
+        self._sweeps = {start: self._sweeps_from(start) for start in (0, *self.starts)}
+        self.sweeps = {start: [min(each) for each in zip(*found, strict=True)] for start, found in self._sweeps.items()}
         self.last_leaves = self.leaves.to_end(self.positions[:-1])
         self.inner_leaves: dict[int, list[list[Leaf]]] = {}
         for i in (0, *self.starts):
@@ -52,7 +52,10 @@ class Ladder:
         return i if i == 0 else (i - 1) % self.period + 1
 
     def sweep_cost(self, i: int, k: int) -> float:
-        """The cost of running forward from position i to k."""
+        """The cost of running forward from position i to k, for the whole mini-batch.
+
+        A run in row blocks counts the same: exact for operations, and for seconds a little less than it takes.
+        """
         return self.forward[k] - self.forward[i]
 
     def floor(self, i: int, j: int) -> float:
@@ -65,15 +68,31 @@ class Ladder:
         blocks = ((rows, *divmod(batch, rows)) for rows in self.sizes)
         return min(full * run(layer, rows) + (run(layer, rest) if rest else 0) for rows, full, rest in blocks)
 
-    def _sweep(self, i: int, activations: list[int]) -> list[int]:
-        """For k = i, i + 1, .. N - 1: the most bytes beside a_i of running from position i to k; it never falls."""
-        most, found = 0, [0]
-        start = self.positions[i]
-        for a, b in pairwise(self.positions[i:-1]):
-            for layer in range(a + 1, b + 1):
-                most = max(most, activations[layer] + (activations[layer - 1] if layer > start + 1 else 0))
-            found.append(most)
-        return found
+    def sweep_rows(self, i: int, k: int, free: int) -> int:
+        """The largest block of rows that the run from position i to k can be made in within `free` bytes beside a_i."""
+        found = self._sweeps[self.start_of(i)]
+        return next(rows for rows, sweep in zip(self.sizes, found, strict=True) if sweep[k - i] <= free)
+
+    def _sweeps_from(self, i: int) -> list[list[int]]:
+        """For each block size, for k = i, i + 1, .. N - 1: the most bytes beside a_i of running from position i to k.
+
+        In blocks, a_k is held for the whole mini-batch and all before it for a block. That is exact for three blocks
+        or more of one size, and a little too much for fewer, as nothing of a_k is held until the first block is there.
+        """
+        chain, start, sweeps = self.chain, self.positions[i], []
+        for rows in self.sizes:
+            held = [chain.activation_bytes(layer, rows) for layer in range(start, self.positions[-2] + 1)]
+            most, before, found = 0, 0, [0]  # the most bytes of the layers run, and of those before the last
+            for a, b in pairwise(self.positions[i:-1]):
+                for layer in range(a + 1, b + 1):
+                    before = most
+                    most = max(most, held[layer - start] + (held[layer - start - 1] if layer > start + 1 else 0))
+                if rows < chain.batch_size:
+                    found.append(chain.activation_bytes(b) + max(before, held[b - start - 1] if b > start + 1 else 0))
+                else:
+                    found.append(most)
+            sweeps.append(found)
+        return sweeps
 
 
 def layer_shapes(chain: Chain, cost: Cost, sizes: list[int]) -> list[int]:

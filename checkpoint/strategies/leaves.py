@@ -35,6 +35,15 @@ def sweep_actions(start: int, stop: int, rows: Rows | None = None) -> Iterator[A
             yield Release(layer - 1, rows)
 
 
+def sweep_in_blocks(chain: Chain, start: int, stop: int, rows: int) -> Iterator[Action]:
+    """The same, `rows` rows at a time: they fill an a_stop for the whole mini-batch, and nothing else is held whole."""
+    for block in row_blocks(chain.batch_size, rows):
+        for layer in range(start + 1, stop + 1):
+            yield Forward(layer, block, whole=layer == stop and block is not None)
+            if layer > start + 1:
+                yield Release(layer - 1, block)
+
+
 def leaf_actions(chain: Chain, start: int, stop: int, rows: int) -> Iterator[Action]:
     """The leaf's actions, `rows` rows at a time."""
     top = stop if stop == chain.n_layers else stop - 1

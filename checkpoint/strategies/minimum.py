@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from checkpoint.actions import Action
 from checkpoint.strategies.ladder import Ladder
-from checkpoint.strategies.leaves import Leaf, leaf_actions, sweep_actions
+from checkpoint.strategies.leaves import Leaf, leaf_actions, sweep_in_blocks
 
 
 @dataclass
@@ -51,7 +51,8 @@ class SmallestPeak:
                 leaf = min(self._leaves(i, j), key=lambda leaf: leaf.need_bytes)
                 yield from leaf_actions(ladder.chain, ladder.positions[i], ladder.positions[j], leaf.rows)
             else:
-                yield from sweep_actions(ladder.positions[i], ladder.positions[i + choice])
+                rows = ladder.sweep_rows(i, i + choice, ladder.sweeps[ladder.start_of(i)][choice])
+                yield from sweep_in_blocks(ladder.chain, ladder.positions[i], ladder.positions[i + choice], rows)
                 waiting += [(i, i + choice), (i + choice, j)]
 
     def _leaves(self, i: int, j: int) -> list[Leaf]:

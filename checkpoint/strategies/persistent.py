@@ -3,7 +3,9 @@
 Class: persistent, multi-level. A checkpoint a_k inside an interval (a_i, a_j) is reached by running forward from a_i;
 the part behind it, from a_k to a_j, is taken back with a_k held; then a_k has become the error, and the part before it
 is taken back in the same way. An interval may also be a leaf, whose interior is held at once, for the whole mini-batch
-or, where block sizes are given, for a block of rows at a time ("persistent with row blocks").
+or, where block sizes are given, for a block of rows at a time ("persistent with row blocks"). With block sizes, a run
+to a checkpoint is made in row blocks too where that is needed: only the checkpoint itself is held for all rows then,
+and not the wide layers on the way to it.
 
 The dynamic program is that of Beaumont, Eyraud-Dubois, Herrmann, Joly and Shilova (2019, Optimal checkpointing for
 heterogeneous chains), over intervals and the bytes left; theirs has coarse memory slots. The bytes left are the budget
@@ -21,12 +23,13 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import reduce
+from itertools import accumulate
 from math import gcd, inf
 from operator import add
 
 from checkpoint.actions import Action
 from checkpoint.strategies.ladder import Ladder
-from checkpoint.strategies.leaves import Leaf, leaf_actions, sweep_actions
+from checkpoint.strategies.leaves import Leaf, leaf_actions, sweep_in_blocks
 from checkpoint.strategies.tasks import Task, run_task
 
 Choice = Leaf | int
@@ -60,6 +63,11 @@ class Persistent:
     def __post_init__(self) -> None:
         ladder = self.ladder
         self.levels = self.budget_bytes // self.unit
+        # The most bytes of runs up to a place, and the least of those from it on: both never fall.
+        self._most_to = {start: list(accumulate(sweeps, max)) for start, sweeps in ladder.sweeps.items()}
+        self._least_from = {
+            start: list(accumulate(reversed(sweeps), min))[::-1] for start, sweeps in ladder.sweeps.items()
+        }
         self._units = [-(-held // self.unit) for held in ladder.held]
         self._from: list[dict[int, list[float]]] = []  # [level][start][length]: the cost of an interval
         self._and_sweep: list[dict[int, list[float]]] = []  # the same with the cost of running through it
@@ -130,10 +138,13 @@ class Persistent:
             return ()
         ends = j == ladder.n
         free = self.bytes_at(level) - ladder.held[i] - (0 if ends else ladder.held[j])
-        n = min(j - i - 1, bisect_right(ladder.sweeps[start], free) - 1)
+        n = min(j - i - 1, bisect_right(self._least_from[start], free) - 1)
         if n <= 0:
             return ()
         before = self._and_sweep[level][start][1 : n + 1]
+        if n >= bisect_right(self._most_to[start], free):  # some on the way cannot be run to
+            sweeps = ladder.sweeps[start]
+            before = [cost if sweeps[k] <= free else inf for k, cost in enumerate(before, 1)]
         if ends:
             return map(add, before, self._to_end[lower][i + 1 : i + n + 1])
         length = j - i
@@ -184,5 +195,7 @@ class Persistent:
                 yield from leaf_actions(ladder.chain, ladder.positions[i], ladder.positions[j], choice.rows)
                 continue
             k = i + choice
-            yield from sweep_actions(ladder.positions[i], ladder.positions[k])
+            free = self.bytes_at(level) - ladder.held[i] - (0 if j == ladder.n else ladder.held[j])
+            rows = ladder.sweep_rows(i, k, free)
+            yield from sweep_in_blocks(ladder.chain, ladder.positions[i], ladder.positions[k], rows)
             waiting += [(i, k, level), (k, j, level - self._units[i])]

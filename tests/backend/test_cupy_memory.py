@@ -263,6 +263,25 @@ def test_a_limit_can_be_taken_back(cupy_backend: CupyBackend) -> None:
     kib(cupy_backend, 1)
 
 
+def test_what_is_free_is_no_more_than_the_limit_leaves(cupy_backend: CupyBackend) -> None:
+    unlimited = cupy_backend.device_memory()
+    cupy_backend.limit_bytes = unlimited.used_bytes + 5000
+    assert cupy_backend.device_memory().free_bytes == 5000
+    cupy_backend.limit_bytes = 10 * unlimited.total_bytes
+    assert cupy_backend.device_memory().free_bytes == unlimited.free_bytes
+    cupy_backend.limit_bytes = 0
+    assert cupy_backend.device_memory().free_bytes == 0
+
+
+def test_what_no_array_uses_can_be_given_back(cupy_backend: CupyBackend) -> None:
+    held = kib(cupy_backend, 3000)
+    before = cupy_backend.device_memory().pool_bytes
+    nbytes = held.nbytes
+    del held
+    cupy_backend.give_back()
+    assert cupy_backend.device_memory().pool_bytes <= before - nbytes
+
+
 @pytest.mark.parametrize("wrong", [-1, 1.5, "1MiB"])
 def test_a_limit_that_is_none_is_refused(cupy_backend: CupyBackend, wrong: Any) -> None:
     with pytest.raises(ValueError, match="a limit is a whole number of bytes"):

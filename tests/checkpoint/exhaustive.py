@@ -51,9 +51,17 @@ def interpret(schedule: Schedule, chain: Chain) -> Account:
         rows = range(*(action.rows or (0, batch)))
         if isinstance(action, Forward):
             require(layer not in finished, "weights have changed")
-            require(layer not in buffers, "held twice")
+            filling = action.whole and rows[0] > 0
+            require(filling or layer not in buffers, "held twice")
             require(all(buffers[layer - 1][row] == ("a", layer - 1) for row in rows), "input not held")
-            buffers[layer] = dict.fromkeys(rows, ("a", layer))
+            if filling:
+                require(buffers[layer][rows[0] - 1] != ("empty", layer), "rows left out")
+                require(buffers[layer][rows[0]] == ("empty", layer), "made twice")
+            elif action.whole:
+                buffers[layer] = dict.fromkeys(range(batch), ("empty", layer))
+            else:
+                buffers[layer] = {}
+            buffers[layer].update(dict.fromkeys(rows, ("a", layer)))
             account.forward_rows += len(rows)
             account.peak_bytes = max(account.peak_bytes, held_bytes())
         elif isinstance(action, Release):

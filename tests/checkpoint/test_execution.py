@@ -14,17 +14,29 @@ from mlp import Network
 from tests.conftest import Case, ReadOnlyNumpy, cases, gradients_of, parameters_of, same_bits
 
 
-def in_row_blocks(*, n_layers: int, checkpoints: Iterable[int], rows: list[int], batch_size: int) -> Schedule:
-    """Checkpoints are kept for the whole mini-batch; `rows[i]` rows at a time go through segment i and back."""
+def in_row_blocks(
+    *, n_layers: int, checkpoints: Iterable[int], rows: list[int], batch_size: int, runs: list[int] | None = None
+) -> Schedule:
+    """Checkpoints are kept for the whole mini-batch; `rows[i]` rows at a time go through segment i and back.
+
+    `runs[i]` rows at a time run to the end of segment i before that, into a checkpoint for all rows.
+    """
+
+    def run(start: int, stop: int, rows: tuple[int, int] | None) -> Iterator[Action]:
+        for layer in range(start + 1, stop + 1):
+            yield Forward(layer, rows, whole=rows is not None and layer == stop)
+            if layer > start + 1:
+                yield Release(layer - 1, rows)
 
     def actions() -> Iterator[Action]:
         starts = [0, *sorted(set(checkpoints))]
         segments = list(pairwise([*starts, n_layers]))
-        for start, stop in segments[:-1]:
-            for layer in range(start + 1, stop + 1):
-                yield Forward(layer)
-                if layer > start + 1:
-                    yield Release(layer - 1)
+        for segment, (start, stop) in enumerate(segments[:-1]):
+            if runs is None:
+                yield from run(start, stop, None)
+                continue
+            for first in range(0, batch_size, runs[segment]):
+                yield from run(start, stop, (first, min(first + runs[segment], batch_size)))
         for segment, (start, stop) in reversed(list(enumerate(segments))):
             held = stop if stop < n_layers else stop + 1  # the last segment's end is made block by block too
             for first in range(0, batch_size, rows[segment]):
@@ -41,13 +53,26 @@ def cases_in_row_blocks(draw: st.DrawFn) -> tuple[Case, Schedule]:
     inner = st.integers(1, case.n_layers - 1) if case.n_layers > 1 else st.nothing()
     checkpoints = draw(st.sets(inner))
     size = st.integers(1, case.batch_size)
-    rows = draw(st.lists(size, min_size=len(checkpoints) + 1, max_size=len(checkpoints) + 1))
-    return case, in_row_blocks(n_layers=case.n_layers, checkpoints=checkpoints, rows=rows, batch_size=case.batch_size)
+    rows, runs = (draw(st.lists(size, min_size=len(checkpoints) + 1, max_size=len(checkpoints) + 1)) for _ in range(2))
+    return case, in_row_blocks(
+        n_layers=case.n_layers,
+        checkpoints=checkpoints,
+        rows=rows,
+        batch_size=case.batch_size,
+        runs=draw(st.sampled_from((None, runs))),
+    )
 
 
 def test_row_blocks_are_traced():
     schedule = in_row_blocks(n_layers=3, checkpoints=[2], rows=[4, 2], batch_size=4)
     assert " ".join(map(str, schedule)) == ("F1 F2 D1 F3[0:2] B3[0:2] F3[2:4] B3[2:4] F1[0:4] B2[0:4] B1[0:4]")
+
+
+def test_checkpoints_in_row_blocks_are_traced():
+    schedule = in_row_blocks(n_layers=3, checkpoints=[2], rows=[4, 4], batch_size=4, runs=[3])
+    assert " ".join(map(str, schedule)) == (
+        "F1[0:3] F2[0:3]+ D1[0:3] F1[3:4] F2[3:4]+ D1[3:4] F3[0:4] B3[0:4] F1[0:4] B2[0:4] B1[0:4]"
+    )
 
 
 @given(drawn=cases_in_row_blocks())
@@ -105,7 +130,7 @@ EXACT = Case((3, 3, 3, 3, 3), 6, "relu")
 @pytest.mark.parametrize("rows", [[6, 6], [1, 1], [2, 3], [4, 5], [5, 6]], ids=str)
 @pytest.mark.parametrize("checkpoint", [1, 2, 3])
 def test_gradients_of_whole_numbers_are_plain_ones_exactly(checkpoint, rows, backend, dtype):
-    schedule = in_row_blocks(n_layers=4, checkpoints=[checkpoint], rows=rows, batch_size=6)
+    schedule = in_row_blocks(n_layers=4, checkpoints=[checkpoint], rows=rows, batch_size=6, runs=rows)
     network = EXACT.network(backend, dtype, NetworkWithCheckpointing, schedule=schedule)
     plain = EXACT.network(backend, dtype)
     random = np.random.default_rng(10)

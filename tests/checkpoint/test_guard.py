@@ -40,7 +40,26 @@ def schedules() -> list[Schedule]:
     blocked = Schedule(
         4, (Forward(1), Forward(2), Forward(3), *rows, Backward(3), Backward(2), Backward(1)), "blocked", ROWS
     )
-    return [store_all(n_layers=4), every_nth(n_layers=4, n=2), RECOMPUTING, blocked]
+    halves = ((0, 4), (4, 7))
+    filled = tuple(Forward(layer, half, whole=layer == 2) for half in halves for layer in (1, 2))
+    released = tuple(
+        action
+        for half, pair in zip(halves, (filled[:2], filled[2:]), strict=True)
+        for action in (*pair, Release(1, half))
+    )
+    again = (
+        Forward(3),
+        Forward(4),
+        Backward(4),
+        Release(2),
+        *released,
+        Backward(3),
+        Forward(1),
+        Backward(2),
+        Backward(1),
+    )
+    filling = Schedule(4, (*released, *again), "filling", ROWS)
+    return [store_all(n_layers=4), every_nth(n_layers=4, n=2), RECOMPUTING, blocked, filling]
 
 
 @pytest.mark.parametrize("schedule", schedules(), ids=lambda schedule: schedule.name)

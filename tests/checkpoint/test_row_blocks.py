@@ -4,9 +4,19 @@ from random import Random
 
 import pytest
 
-from checkpoint import Chain, CheckpointError, Flops, chain_of, micro_batches, simulate
+from checkpoint import (
+    BudgetError,
+    Chain,
+    CheckpointError,
+    Flops,
+    Forward,
+    chain_of,
+    micro_batches,
+    plan_chain,
+    simulate,
+)
 from checkpoint.costs import block_sizes, cost_of
-from checkpoint.strategies.leaves import Leaves, leaf_actions, sweep_actions
+from checkpoint.strategies.leaves import Leaves, leaf_actions, sweep_actions, sweep_in_blocks
 from checkpoint.strategies.minimum import SmallestPeak
 from checkpoint.strategies.persistent import Persistent, exact_unit
 from tests.checkpoint.chains import ladder_of, random_chain, schedule_of
@@ -37,6 +47,36 @@ def test_a_leaf_needs_what_the_simulator_counts(allocation_bytes: int) -> None:
             schedule = schedule_of(chain, [*actions, *below])
             forward = sum(chain.forward_flops(layer) for layer in range(1, start + 1))
             assert cost_of(schedule, chain, Flops(chain)) == end.cost + inner.cost + forward
+
+
+@pytest.mark.parametrize("allocation_bytes", [1, 512])
+@pytest.mark.parametrize("rows", [12, 4, 3, 5, 9])
+def test_a_run_in_blocks_needs_what_the_simulator_counts(allocation_bytes: int, rows: int) -> None:
+    """To the byte where the blocks are three or more of one size, and no more than said for others."""
+    random = Random(3)
+    for _ in range(100):
+        chain = Chain(random_chain(random).widths, 12, 4, allocation_bytes)
+        ladder = ladder_of(chain, [rows])
+        stop = random.randrange(1, chain.n_layers)
+        run = list(sweep_in_blocks(chain, 0, stop, rows))
+        rest = [*leaf_actions(chain, stop, chain.n_layers, 12), *leaf_actions(chain, 0, stop, 12)]
+        schedule = schedule_of(chain, [*run, *rest])
+        peak = max(simulate(schedule, chain).peaks[: len(run)])
+        assert peak <= ladder.sweeps[0][stop]
+        assert peak == ladder.sweeps[0][stop] or rows in (5, 9)
+        assert interpret(schedule, chain).peak_bytes == simulate(schedule, chain).peak_bytes
+
+
+def test_checkpoints_in_blocks_spare_the_wide_layers_between_them() -> None:
+    chain = chain_of([50, *[256, 4] * 6, 5], batch_size=512)
+    whole = plan_chain(chain, budget_bytes=10**9, row_blocks=False).peak_bytes
+    with pytest.raises(BudgetError) as in_whole:
+        plan_chain(chain, budget_bytes=0, row_blocks=False)
+    with pytest.raises(BudgetError) as in_blocks:
+        plan_chain(chain, budget_bytes=0)
+    assert in_blocks.value.minimum_bytes < in_whole.value.minimum_bytes / 1.5 < whole
+    plan = plan_chain(chain, budget_bytes=in_blocks.value.minimum_bytes)
+    assert any(isinstance(action, Forward) and action.whole for action in plan.schedule)
 
 
 @pytest.mark.parametrize("seed", range(4))

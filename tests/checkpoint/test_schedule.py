@@ -39,6 +39,7 @@ GOOD = json.loads(every_nth(n_layers=5, n=2).to_json())
         ((Forward(1), Forward(2), Forward(3), Release(1)), "F1* F2* F3* D1"),
         ((Forward(1, (0, 2)), Backward(1, (0, 2))), "F1[0:2] B1[0:2]"),
         ((Forward(1, (0, 2)), Forward(2, (0, 2)), Release(1, (0, 2))), "F1[0:2] F2[0:2]*"),
+        ((Forward(1, (0, 2), whole=True), Forward(1, (2, 4), whole=True), Backward(1)), "F1[0:2]+* F1[2:4]+* B1"),
     ],
 )
 def test_schedule_is_shown_shortly(actions, text):
@@ -47,7 +48,13 @@ def test_schedule_is_shown_shortly(actions, text):
 
 @pytest.mark.parametrize(
     ("action", "text"),
-    [(Forward(3), "F3"), (Release(3), "D3"), (Backward(3), "B3"), (Backward(12, (0, 128)), "B12[0:128]")],
+    [
+        (Forward(3), "F3"),
+        (Release(3), "D3"),
+        (Backward(3), "B3"),
+        (Backward(12, (0, 128)), "B12[0:128]"),
+        (Forward(2, (0, 8), whole=True), "F2[0:8]+"),
+    ],
 )
 def test_action_is_shown_by_a_letter_its_layer_and_rows(action, text):
     assert str(action) == text
@@ -131,6 +138,8 @@ def test_record_with_one_wrong_action_is_refused(data):
         ({"actions": ["F-1"]}, "action 0"),
         ({"actions": ["F1[0:]"]}, "action 0"),
         ({"actions": ["F1[2:-1]"]}, "action 0"),
+        ({"actions": ["F1+"]}, "action 0"),
+        ({"actions": ["B1[0:2]+"]}, r"action 0: \+ is for F alone"),
         ({"actions": ["F٣"]}, "action 0"),
         ({"actions": ["F" + "9" * 5000]}, "action 0"),
         ({"actions": [["F1"]]}, "action 0"),

@@ -119,6 +119,12 @@ REJECTED = {
         4,
         "F3.*a_2 has become the error of layer 2; it must be used before",
     ),
+    "rows of an array for all do not begin at 0": ("F1[2:5]+", 0, r"F1\[2:5\]\+: rows 2:5 of a_1 do not follow"),
+    "rows of an array for all are left out": ("F1[0:2]+ F1[3:5]+", 1, "rows 3:5 of a_1 do not follow those made"),
+    "rows of an array for all come twice": ("F1[0:2]+ F1[0:2]+", 1, "a_1 is held already"),
+    "rows are put in an array for some": ("F1[0:2] F1[2:5]+ F2", 2, "F2: a_1 is not held"),
+    "rows are used before they are made": ("F1[0:2]+ F2", 1, "F2: rows 2:5 of a_1 have not been made yet"),
+    "an array for all is let go half made": ("F1[0:2]+ D1", 1, "D1: rows 2:5 of a_1 have not been made yet"),
     "rows are released apart": ("F1 F2 D1[0:2]", 2, "rows 0:5 of a_1 are held; they can only be released together"),
 }
 
@@ -165,6 +171,8 @@ BASES = [
     "F1 F2 D1 F3 D2 F1 F2 D1 B3 F1 B2 B1",
     "F1 F2[0:2] F3[0:2] B3[0:2] B2[0:2] F2[2:5] F3[2:5] B3[2:5] B2[2:5] B1",
     "F1 F2 F3[0:2] B3[0:2] F3[2:5] B3[2:5] D1 F1 B2 B1[0:3] B1[3:5]",
+    "F1[0:3] F2[0:3]+ D1[0:3] F1[3:5] F2[3:5]+ D1[3:5] F3 B3 F1 B2 B1",
+    "F1 F2[0:2]+ F3[0:2] B3[0:2] F2[2:5]+ F3[2:5] B3[2:5] B2 B1",
     "F1[0:3] F2[0:3] F3[0:3] B3[0:3] B2[0:3] B1[0:3] F1[3:5] F2[3:5] F3[3:5] B3[3:5] B2[3:5] B1[3:5]",
 ]
 
