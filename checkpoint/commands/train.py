@@ -73,11 +73,12 @@ def main(args: argparse.Namespace) -> int:
         print(dataset.notice, file=sys.stderr)
     if resumption:
         resumption.check_data(dataset)
+    backend = select_backend(settings.backend, device=settings.device)
     print(
-        f"{format_sizes(settings.sizes)} on {dataset.name}, {len(dataset.train_images)} images, {settings.backend}, "
-        f"checkpoints: {settings.choice}"
+        f"{format_sizes(settings.sizes)} on {dataset.name}, {len(dataset.train_images)} images, {settings.backend} on "
+        f"{backend.device_name}, checkpoints: {settings.choice}"
     )
-    check_fits(settings, dataset, select_backend(settings.backend, device=settings.device))
+    check_fits(settings, dataset, backend)
     network = make_network(settings, verify=args.verify)
     first = (1, 1)
     if resumption:
