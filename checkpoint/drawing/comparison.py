@@ -1,5 +1,6 @@
 """The picture of `compare`: for each network the accuracy by epoch, the seconds, the peak predicted and measured."""
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ from mlp.sizes import format_sizes
 
 if TYPE_CHECKING:
     from checkpoint.commands.compare import Compared
+
+LABEL_CHARACTERS = 12
+"""What fits on a line under a bar."""
 
 
 def draw_comparison(rows: "Sequence[Compared]", path: Path) -> None:
@@ -58,11 +62,12 @@ def _draw_peaks(axes: Axes, rows: "Sequence[Compared]") -> None:
     for place, row in enumerate(rows):
         predicted = row.record.predicted_peak_bytes / scale
         axes.hlines(predicted, place - 0.38, place + 0.38, color=MEASURED, linestyle="--", linewidth=1.2)
-    axes.set_title("peak array bytes above rest (dashes: predicted)", loc="left")
+    axes.set_title("peak array bytes (dashes: predicted)", loc="left")
     _label(axes, rows, max(peaks))
 
 
 def _label(axes: Axes, rows: "Sequence[Compared]", highest: float) -> None:
-    axes.set_xticks(range(len(rows)), [row.record.strategy.replace(" (", "\n(") for row in rows])
+    names = [textwrap.fill(row.record.strategy, LABEL_CHARACTERS) for row in rows]
+    axes.set_xticks(range(len(rows)), names, fontsize=9)
     plain_axes(axes)
     axes.set_ylim(0, highest * 1.25)
