@@ -13,10 +13,10 @@ from checkpoint.drawing.canvas import SERIES, new_figure, plain_axes, save
 def draw(results: Mapping[str, Sequence[Timed]], path: Path) -> None:
     """Draw every runner whose bytes are known, as a multiple of the products' time; write the PNG to `path`."""
     figure = new_figure(6.2 * min(len(results), 2), 4.6 * -(-len(results) // 2))
-    panels = figure.subplots(-(-len(results) // 2), min(len(results), 2), squeeze=False).flat
+    panels = list(figure.subplots(-(-len(results) // 2), min(len(results), 2), squeeze=False).flat)
     for axes, (name, rows) in zip(panels, results.items(), strict=False):
         _draw_case(axes, name, rows)
-    for axes in list(panels)[len(results) :]:
+    for axes in panels[len(results) :]:
         axes.set_visible(False)
     save(figure, path)
 
