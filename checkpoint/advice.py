@@ -3,6 +3,7 @@
 from checkpoint.chain import Chain
 from checkpoint.choice import AUTO_SHARE
 from checkpoint.errors import BudgetError
+from checkpoint.planning import plan_chain
 from checkpoint.units import format_bytes
 
 
@@ -14,10 +15,6 @@ def advice(chain: Chain, *, peak_bytes: int, free_bytes: int | None = None) -> s
     """
     known = free_bytes is not None and free_bytes < peak_bytes
     room = int((free_bytes or 0) * AUTO_SHARE) if known else peak_bytes // 2
-    try:
-        from checkpoint.planning import plan_chain
-    except ImportError:
-        return f"give a smaller --budget, below {format_bytes(peak_bytes)}, or a smaller --batch-size"
     try:
         found = plan_chain(chain, budget_bytes=room)
     except BudgetError as error:

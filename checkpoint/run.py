@@ -173,11 +173,17 @@ def run(
         peak_resident_bytes=peak_resident_bytes(),
         seconds=seconds,
         evaluation_seconds=total - seconds,
-        test_accuracy=accuracy(network, test_data),
+        test_accuracy=_last_accuracy(history, network, test_data),
         weights_sha256=weights_sha256(network),
         epochs=history,
         measured_bytes_after=first_step.usage.marks,
     )
+
+
+def _last_accuracy(history: list[EpochRecord], network: Network, test_data: ImageBatches) -> float:
+    """The accuracy at the end: the last epoch's, or measured now where a resumed run had no epoch left."""
+    last = history[-1].test_accuracy if history else None
+    return accuracy(network, test_data) if last is None else last
 
 
 def _schedule(settings: RunSettings, network: Network, chain: Chain) -> Schedule:

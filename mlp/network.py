@@ -8,9 +8,10 @@ Source of the equations: M. A. Nielsen, Neural Networks and Deep Learning (2015)
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from backend import Backend, select_backend
+from mlp.batches import ArrayBatches
 from mlp.blocks import delta_block_rows, gradient_block_rows
 from mlp.buffers import Buffers
 from mlp.errors import NetworkError, TrainingError
@@ -18,16 +19,11 @@ from mlp.gradient import Gradient
 from mlp.initialization import INITIALIZATIONS, initial_parameters
 from mlp.numbers import check_number
 from mlp.sizes import check_sizes
-
-if TYPE_CHECKING:
-    from mlp.training import EpochRecord
+from mlp.training import EVALUATED_ROWS, EpochRecord, accuracy, train
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
 COSTS = ("quadratic", "cross-entropy")
 DTYPES = ("float32", "float64")
-
-EVALUATED_ROWS = 1000
-"""Rows that `evaluate` takes at a time unless told otherwise."""
 
 
 class Network:
@@ -244,16 +240,13 @@ class Network:
         eta: float,
         test_data: tuple[Any, Any] | None = None,
         shuffle: bool = True,
-    ) -> "list[EpochRecord]":
+    ) -> list[EpochRecord]:
         """Train by mini-batch stochastic gradient descent; returns one `EpochRecord` an epoch.
 
         `training_data` and `test_data` are pairs (X, y), X (n, n_0) and y one-hot (n, n_L), on the host or the device.
         The last, smaller mini-batch of an epoch is trained on too. `shuffle` draws a new order each epoch, from the
         network's seed. A progress bar is shown on a terminal.
         """
-        from mlp.batches import ArrayBatches
-        from mlp.training import train
-
         return train(
             self,
             ArrayBatches(self, *training_data),
@@ -266,9 +259,6 @@ class Network:
 
     def evaluate(self, X: Any, y: Any, *, batch_size: int = EVALUATED_ROWS) -> float:
         """The accuracy on `X` (n, n_0) and one-hot `y` (n, n_L), a float in 0..1; `batch_size` rows at a time."""
-        from mlp.batches import ArrayBatches
-        from mlp.training import accuracy
-
         return accuracy(self, ArrayBatches(self, X, y), batch_size=batch_size)
 
     # Arguments
