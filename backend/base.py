@@ -39,6 +39,9 @@ class Backend:
     asynchronous = False
     """Whether the host runs ahead of the device, so that to ask for a value is to wait for all that was begun."""
 
+    error_in_place = False
+    """Whether `backward_layer_` turns an activation into the error without a piece of it apart."""
+
     measuring = False
     """Whether a `measure` block is open."""
 
@@ -167,13 +170,14 @@ class Backend:
         """a[:, columns] := d * activation'(a[:, columns]): the output of a layer becomes its error, in place."""
         a[:, columns] = self.times_derivative(d, a[:, columns], activation)
 
-    def sum_rows(self, d: Array, *, out: Array) -> None:
-        """out := the sum of `d`'s rows: a bias's gradient."""
-        out[...] = self.xp.sum(d, axis=0)
+    def sum_rows(self, d: Array, *, out: Array, onto: bool = False) -> None:
+        """out := the sum of `d`'s rows, a bias's gradient; or with `onto`, out += it."""
+        total = self.xp.sum(d, axis=0)
+        out[...] = out + total if onto else total
 
-    def add_(self, total: Array, part: Array) -> None:
-        """total += part."""
-        total += part
+    def add_product_(self, total: Array, a: Array, b: Array) -> None:
+        """total += a @ b, of matrices as `matmul` takes them."""
+        total += self.xp.matmul(a, b)
 
     def apply_gradient_(self, w: Array, g: Array, rate: float) -> None:
         """w -= rate * g."""
@@ -184,6 +188,54 @@ class Backend:
         v *= momentum
         v -= rate * g
         w += v
+
+    # A layer's steps, made of these kernels; a backend may have one kernel for all of a step
+
+    def forward_layer_(self, a: Array, W: Array, b: Array, activation: str, *, out: Array) -> None:
+        """out := activation(a W + b): `a` (rows, n_in), `W` (n_in, n_out), `b` (n_out,), `out` (rows, n_out)."""
+        self.matmul(a, W, out=out)
+        self.add_bias_activate_(out, b, activation)
+
+    def backward_layer_(
+        self,
+        a: Array,
+        delta: Array,
+        W: Array,
+        activation: str | None,
+        *,
+        first: int,
+        weight: Array,
+        bias: Array | None,
+        onto: bool = False,
+        piece: Array | None = None,
+    ) -> None:
+        """The gradient of a layer for c of its inputs, those from `first` on, and then the error of the layer below.
+
+        `a` (rows, n_in), `delta` (rows, n_out), `W` (n_in, n_out). `weight` (c, n_out) becomes a[:, first:first+c]'
+        delta, and `bias` (n_out,) the sum of delta's rows; with `onto`, these are added. None for `bias` leaves it out.
+
+        `activation` is that of the layer below: those columns of `a`, its output, become its error in place, `piece`
+        holding some rows of it apart: a vector of a multiple of c values, which a backend with `error_in_place` does
+        without. None for `activation` leaves `a` as it is: it is the input.
+        """
+        columns = slice(first, first + weight.shape[0])
+        if bias is not None:
+            self.sum_rows(delta, out=bias, onto=onto)
+        if onto:
+            self.add_product_(weight, a[:, columns].T, delta)
+        else:
+            self.matmul(a[:, columns].T, delta, out=weight)
+        if activation is None:
+            return
+        width = weight.shape[0]
+        if piece is None:
+            piece = self.empty((delta.shape[0] * width,), self.dtype_name(a))
+        rows, Wt = piece.shape[0] // width, W[columns, :].T
+        for start in range(0, delta.shape[0], rows):
+            chunk = slice(start, min(start + rows, delta.shape[0]))
+            d = self.xp.reshape(piece[: (chunk.stop - start) * width], (chunk.stop - start, width))
+            self.matmul(delta[chunk, :], Wt, out=d)
+            self.hidden_delta_(a[chunk, :], d, activation, columns)
 
     def all_finite(self, v: Array) -> bool:
         """Whether no value of `v`, a vector or a row-major matrix, is NaN or infinite."""

@@ -139,13 +139,13 @@ class CupyBackend(Backend):
         with self.device:
             kernels.hidden_delta(a, d, activation, columns)
 
-    def sum_rows(self, d: Any, *, out: Any) -> None:
+    def sum_rows(self, d: Any, *, out: Any, onto: bool = False) -> None:
         with self.device:
-            row_kernels.sum_rows(d, out=out)
+            row_kernels.sum_rows(d, out=out, onto=onto)
 
-    def add_(self, total: Any, part: Any) -> None:
+    def add_product_(self, total: Any, a: Any, b: Any) -> None:
         with self.device:
-            kernels.add(total, part)
+            gemm(a, b, out=total, beta=1.0)
 
     def apply_gradient_(self, w: Any, g: Any, rate: float) -> None:
         with self.device:

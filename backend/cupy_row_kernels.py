@@ -74,7 +74,7 @@ extern "C" __global__ void add_bias_softmax(
 }
 
 extern "C" __global__ void sum_rows(
-        const Item* d, long long leading, Item* out, long long rows, long long columns) {
+        const Item* d, long long leading, Item* out, long long rows, long long columns, long long onto) {
     __shared__ Item part[SUMMED_ROWS * SUMMED_COLUMNS];
     int shares = blockDim.y, place = threadIdx.y * SUMMED_COLUMNS + threadIdx.x;
     long long j = (long long)blockIdx.x * SUMMED_COLUMNS + threadIdx.x;
@@ -86,7 +86,7 @@ extern "C" __global__ void sum_rows(
         __syncthreads();
         if (threadIdx.y < half) part[place] += part[place + half * SUMMED_COLUMNS];
     }
-    if (threadIdx.y == 0 && j < columns) out[j] = part[place];
+    if (threadIdx.y == 0 && j < columns) out[j] = onto ? out[j] + part[place] : part[place];
 }
 
 // *count := how many values are NaN or infinite: either one less itself is NaN. One block of THREADS threads.
@@ -200,15 +200,16 @@ def add_bias_softmax(z: Any, b: Any) -> None:
     function(SOURCE, item_of(z, b), "add_bias_softmax")((-(-rows // block[1]),), block, (z, leading, b, rows, columns))
 
 
-def sum_rows(d: Any, *, out: Any) -> None:
-    """out := the sum of d's rows."""
+def sum_rows(d: Any, *, out: Any, onto: bool = False) -> None:
+    """out := the sum of d's rows; or with `onto`, out += it."""
     rows, columns, leading = row_major(d)
     vector(out, columns)
     if columns == 0:
         return
     shares = min(SUMMED_ROWS, power_of_two(rows))
     grid = (-(-columns // SUMMED_COLUMNS),)
-    function(SOURCE, item_of(d, out), "sum_rows")(grid, (SUMMED_COLUMNS, shares), (d, leading, out, rows, columns))
+    arguments = (d, leading, out, rows, columns, int(onto))
+    function(SOURCE, item_of(d, out), "sum_rows")(grid, (SUMMED_COLUMNS, shares), arguments)
 
 
 def count_not_finite(v: Any, count: Any) -> int:

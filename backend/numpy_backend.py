@@ -1,23 +1,33 @@
 """The NumPy backend: compiled in-place kernels, and a meter that counts array data to the byte."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import array_api_compat.numpy
 import numpy as np
 
+from backend import layer_jobs as jobs
 from backend import numpy_kernels as kernels
 from backend.array_domain import ArrayDomain
 from backend.base import Backend
+from backend.team import Team, thread_count
 from backend.usage import Usage
 
 _domain = ArrayDomain()
+_team = Team(thread_count(), jobs.serve)
+_NO_BIAS = {name: np.empty(0, name) for name in ("float32", "float64")}
 _open: list[tuple[int, Usage]] = []
 
 
 class NumpyBackend(Backend):
-    """NumPy on the host. Its kernels allocate nothing; the arrays that they write are row-major."""
+    """NumPy on the host. Its kernels allocate no arrays; those that they write are row-major.
+
+    A layer's step is one job of a team of threads, as many as OMP_NUM_THREADS says or as there are cores; see
+    `backend.layer_jobs`. Its results do not depend on their number.
+    """
+
+    error_in_place = True
 
     def __init__(self) -> None:
         super().__init__("numpy", array_api_compat.numpy, "cpu")
@@ -89,20 +99,37 @@ class NumpyBackend(Backend):
     def hidden_delta_(self, a: np.ndarray, d: np.ndarray, activation: str, columns: slice = slice(None)) -> None:
         kernels.hidden_delta(a, d, columns.start or 0, kernels.ACTIVATIONS[activation])
 
-    def sum_rows(self, d: np.ndarray, *, out: np.ndarray) -> None:
-        kernels.sum_rows(d, out)
+    def sum_rows(self, d: np.ndarray, *, out: np.ndarray, onto: bool = False) -> None:
+        kernels.sum_rows(d, out, onto)
 
-    def add_(self, total: np.ndarray, part: np.ndarray) -> None:
-        kernels.add(total.reshape(-1), part.reshape(-1))
+    def forward_layer_(self, a: np.ndarray, W: np.ndarray, b: np.ndarray, activation: str, *, out: np.ndarray) -> None:
+        _do(jobs.forward_layer, W, a, W, b, out, jobs.ACTIVATIONS[activation])
+
+    def backward_layer_(
+        self,
+        a: np.ndarray,
+        delta: np.ndarray,
+        W: np.ndarray,
+        activation: str | None,
+        *,
+        first: int,
+        weight: np.ndarray,
+        bias: np.ndarray | None,
+        onto: bool = False,
+        piece: np.ndarray | None = None,
+    ) -> None:
+        below = jobs.NO_ERROR_BELOW if activation is None else jobs.ACTIVATIONS[activation]
+        sums = _NO_BIAS[weight.dtype.name] if bias is None else bias
+        _do(jobs.backward_layer, W, a, first, delta, W, weight, sums, below, onto)
 
     def apply_gradient_(self, w: np.ndarray, g: np.ndarray, rate: float) -> None:
-        kernels.apply_gradient(w.reshape(-1), g.reshape(-1), rate)
+        _do(jobs.update, w, w.reshape(-1), g.reshape(-1), rate)
 
     def apply_momentum_(self, w: np.ndarray, v: np.ndarray, g: np.ndarray, rate: float, momentum: float) -> None:
-        kernels.apply_momentum(w.reshape(-1), v.reshape(-1), g.reshape(-1), rate, momentum)
+        _do(jobs.update_with_momentum, w, w.reshape(-1), v.reshape(-1), g.reshape(-1), rate, momentum)
 
     def all_finite(self, v: np.ndarray) -> bool:
-        return bool(kernels.all_finite(v if v.ndim == 1 else v.reshape(-1)))
+        return bool(jobs.is_finite(v if v.ndim == 1 else v.reshape(-1)))
 
     def cost_sum(self, a: np.ndarray, y: np.ndarray, cost: str) -> float:
         if cost == "quadratic":
@@ -111,3 +138,14 @@ class NumpyBackend(Backend):
 
     def count_correct(self, a: np.ndarray, y: np.ndarray) -> int:
         return int(kernels.count_correct(a, y))
+
+
+def _do(job: Callable[..., int], W: np.ndarray, *arguments: Any) -> None:
+    """Have the team do a job for the layer with weights like `W`."""
+    with _team:
+        threads = job(_team.words, _team.threads, *arguments)
+        if threads == jobs.NOT_READY:
+            jobs.make_ready(_team, W.dtype.name, W.shape[0], W.shape[-1])
+            threads = job(_team.words, _team.threads, *arguments)
+        if threads < _team.threads:
+            _team.wake()

@@ -123,48 +123,15 @@ def hidden_delta(a, d, first, activation):  # type: ignore[no-untyped-def]
                 part[j] = d[i, j] if part[j] > 0 else zero
 
 
-@_compiled("matrix", "vector")
-def sum_rows(d, out):  # type: ignore[no-untyped-def]
-    """out := the sum of d's rows, added from the first to the last."""
+@_compiled("matrix", "vector", "integer")
+def sum_rows(d, out, onto):  # type: ignore[no-untyped-def]
+    """out := the sum of d's rows, added from the first to the last; or with `onto`, out += them."""
     rows, features = d.shape
-    out[:] = 0
+    if not onto:
+        out[:] = 0
     for i in range(rows):
         for j in range(features):
             out[j] += d[i, j]
-
-
-@_compiled("vector", "vector")
-def add(total, part):  # type: ignore[no-untyped-def]
-    """total += part; both flat."""
-    for i in range(total.size):
-        total[i] += part[i]
-
-
-@_compiled("vector", "vector", "number")
-def apply_gradient(w, g, rate):  # type: ignore[no-untyped-def]
-    """w -= rate * g; all flat."""
-    rate = w.dtype.type(rate)
-    for i in range(w.size):
-        w[i] -= rate * g[i]
-
-
-@_compiled("vector", "vector", "vector", "number", "number")
-def apply_momentum(w, v, g, rate, momentum):  # type: ignore[no-untyped-def]
-    """v := momentum * v - rate * g, then w += v; all flat."""
-    rate = w.dtype.type(rate)
-    momentum = w.dtype.type(momentum)
-    for i in range(w.size):
-        v[i] = momentum * v[i] - rate * g[i]
-        w[i] += v[i]
-
-
-@_compiled("any vector", returns=types.boolean)
-def all_finite(v):  # type: ignore[no-untyped-def]
-    """Whether no value of v is NaN or infinite: either one less itself is NaN, and so is a sum with it."""
-    total = v.dtype.type(0)
-    for i in range(v.size):
-        total += v[i] - v[i]
-    return total == 0
 
 
 @_compiled("any matrix", "any matrix", returns=types.float64)

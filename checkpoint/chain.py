@@ -16,12 +16,17 @@ ITEM_BYTES = {"float32": 4, "float64": 8}
 ALLOCATION_BYTES = {"numpy": 1, "cupy": 512}
 """What each backend rounds an allocation up to. CuPy's memory pool hands out multiples of 512 bytes."""
 
+ERROR_IN_PLACE = {"numpy": True, "cupy": False}
+"""Whether each backend makes the error below where the activation is. cuBLAS's products need a place of their own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chain:
     """Layers 1 .. L between activations a_0 .. a_L. `widths` are n_0 .. n_L; a value takes `item_bytes`.
 
-    `pieces`, "large" or "small", are those that backward steps work in; see `mlp.blocks`.
+    `pieces`, "large" or "small", are those that backward steps work in; see `mlp.blocks`. `error_in_place` says that
+    an activation becomes the error without a piece of it apart, and `adds_up` that this mini-batch is one of several
+    whose gradients are added up elsewhere.
     """
 
     widths: tuple[int, ...]
@@ -29,6 +34,8 @@ class Chain:
     item_bytes: int = 4
     allocation_bytes: int = 1
     pieces: str = "large"
+    error_in_place: bool = True
+    adds_up: bool = False
 
     @property
     def n_layers(self) -> int:
@@ -54,13 +61,17 @@ class Chain:
     def workspace_bytes(self, layer: int, rows: int | None = None) -> int:
         """The bytes that a layer's backward step holds beside a_{layer-1} and delta_layer, which it starts from.
 
-        A block of the weight gradient, the bias gradient, and but for layer 1 a piece of the error below.
+        A block of the weight gradient, and the bias gradient: none for a row block, whose gradients are added to the
+        layer's where they are held. And a piece of the error below, but for layer 1, unless the error is made in place.
         """
         rows = self.batch_size if rows is None else rows
         n_in, n_out = self.widths[layer - 1], self.widths[layer]
         block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=self.pieces)
-        below = delta_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=self.pieces) * block if layer > 1 else 0
-        return self.array_bytes(block * n_out) + self.array_bytes(n_out) + self.array_bytes(below)
+        below = delta_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=self.pieces) * block
+        apart = 0 if layer == 1 or self.error_in_place else self.array_bytes(below)
+        if self.adds_up or rows < self.batch_size:
+            return apart
+        return self.array_bytes(block * n_out) + self.array_bytes(n_out) + apart
 
     def forward_flops(self, layer: int, rows: int | None = None) -> int:
         """Floating-point operations of running a layer forward: two for each weight and row."""
@@ -86,4 +97,10 @@ def chain_of(sizes: Iterable[int], *, batch_size: int, dtype: str = "float32", b
     for name, value, known in (("dtype", dtype, ITEM_BYTES), ("backend", backend, ALLOCATION_BYTES)):
         if value not in known:
             raise NetworkError(f"unknown {name} {value!r}; choose {' or '.join(known)}")
-    return Chain(check_sizes(sizes), batch_size, ITEM_BYTES[dtype], ALLOCATION_BYTES[backend])
+    return Chain(
+        check_sizes(sizes),
+        batch_size,
+        ITEM_BYTES[dtype],
+        ALLOCATION_BYTES[backend],
+        error_in_place=ERROR_IN_PLACE[backend],
+    )

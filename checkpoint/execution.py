@@ -66,13 +66,14 @@ class Execution:
             network.backend.release(self._held[layer - 1].array)
         a = self._held[layer - 1].rows(rows)
         whole = rows == (0, self._batch_size)
-        in_blocks = self._in_blocks or not whole
-        gradients = network.backward_layer(layer, a, delta, in_blocks=in_blocks, pieces=self._pieces)
         if whole:
-            yield from gradients
+            yield from network.backward_layer(layer, a, delta, in_blocks=self._in_blocks, pieces=self._pieces)
         else:
-            self._add(layer, gradients)
-        del a, delta, gradients
+            onto = layer in self._sums
+            total = self._sums[layer] if onto else self._new_sum(layer)
+            network.add_backward_layer(layer, a, delta, total, onto=onto, pieces=self._pieces)
+            del total
+        del a, delta
         if rows[1] == self._end(layer):
             self._network.buffers.give(self._held.pop(layer).array)
         if not whole and rows[1] == self._batch_size:
@@ -82,16 +83,9 @@ class Execution:
         held = self._held[layer]
         return held.first + int(held.array.shape[0])
 
-    def _add(self, layer: int, blocks: Iterator[Gradient]) -> None:
-        """Add the blocks of a layer's gradient, for some rows of the mini-batch, to its sum."""
-        backend, dtype = self._network.backend, self._network.dtype
-        if layer not in self._sums:
-            W, b = self._network.weights[layer - 1], self._network.biases[layer - 1]
-            self._sums[layer] = Gradient(layer, backend.zeros(W.shape, dtype), backend.zeros(b.shape, dtype))
-        total = self._sums[layer]
-        for block in blocks:
-            stop = block.first + int(block.weight.shape[0])
-            backend.add_(total.weight[block.first : stop, :], block.weight)
-            if block.bias is not None:
-                backend.add_(total.bias, block.bias)
-            del block
+    def _new_sum(self, layer: int) -> Gradient:
+        """Arrays for a layer's gradient, that the row blocks add up to; their values are not set."""
+        network = self._network
+        W, b = network.weights[layer - 1], network.biases[layer - 1]
+        self._sums[layer] = Gradient(layer, *(network.backend.empty(p.shape, network.dtype) for p in (W, b)))
+        return self._sums[layer]

@@ -63,6 +63,7 @@ class NetworkWithCheckpointing(Network):
         return replace(
             chain_of(self.sizes, batch_size=batch_size, dtype=self.dtype),
             allocation_bytes=self.backend.allocation_bytes,
+            error_in_place=self.backend.error_in_place,
         )
 
     def schedule_for(self, batch_size: int) -> Schedule:

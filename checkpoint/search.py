@@ -226,7 +226,7 @@ class Search:
 
     def _subsearch(self, rows: int) -> "Search":
         if rows not in self._subsearches:
-            self._subsearches[rows] = Search(replace(self.chain, batch_size=rows), self.cost, rows)
+            self._subsearches[rows] = Search(replace(self.chain, batch_size=rows, adds_up=True), self.cost, rows)
         return self._subsearches[rows]
 
     def _scaled(self, cost: float, rows: int) -> float:

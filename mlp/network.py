@@ -101,8 +101,8 @@ class Network:
 
     def forward_layer(self, layer: int, a: Any, *, out: Any) -> Any:
         """Write a_layer to `out`, (rows, n_layer), from `a` = a_{layer-1}; returns `out`."""
-        self.backend.matmul(a, self.weights[layer - 1], out=out)
-        self.backend.add_bias_activate_(out, self.biases[layer - 1], self.layer_activation(layer))
+        k = layer - 1
+        self.backend.forward_layer_(a, self.weights[k], self.biases[k], self.layer_activation(layer), out=out)
         return out
 
     def new_activation(self, layer: int, a: Any) -> Any:
@@ -153,32 +153,60 @@ class Network:
         """Yield the gradient of one layer, and turn `a` = a_{layer-1} into delta_{layer-1}, in place.
 
         `delta` = delta_layer is (rows, n_l); for layer 1, `a` is the input and stays as it is. Live beside the two: a
-        block of the weight gradient, the bias gradient, and a piece of the error below, in `pieces` (`mlp.blocks`).
+        block of the weight gradient, the bias gradient and, where the backend can't do without, a piece of the error
+        below, in `pieces` (`mlp.blocks`).
         """
-        backend, W = self.backend, self.weights[layer - 1]
-        rows, (n_in, n_out) = delta.shape[0], W.shape
-        block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces) if in_blocks else n_in
+        backend, (n_in, n_out) = self.backend, self.weights[layer - 1].shape
+        block = gradient_block_rows(rows=delta.shape[0], n_in=n_in, n_out=n_out, pieces=pieces) if in_blocks else n_in
         # A gradient in blocks lives until the next is asked for; a whole one belongs to whoever asked for it.
         new = self.buffers.take if in_blocks else lambda shape: backend.empty(shape, self.dtype)
         bias, gradient = new((n_out,)), new((block, n_out))
-        backend.sum_rows(delta, out=bias)
-        self._check_error(layer, bias)
-        if layer > 1:
-            backend.release(a)
-            below_rows = delta_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces)
-            below = self.buffers.take((below_rows * block,))
+        piece = self._piece_of_error(layer, delta, block, pieces)
         for first in range(0, n_in, block):
-            columns = slice(first, min(first + block, n_in))
-            part = gradient[: columns.stop - first, :]
-            backend.matmul(a[:, columns].T, delta, out=part)
-            if layer > 1:
-                self._to_delta_below(layer, a, delta, columns, below, below_rows)
-            yield Gradient(layer, part, bias if columns.stop == n_in else None, first)
-        if layer > 1:
-            self.buffers.give(below)
+            part = gradient[: min(block, n_in - first), :]
+            self._step_back(layer, a, delta, part, None if first else bias, first=first, piece=piece)
+            if not first:
+                self._check_error(layer, bias)
+            yield Gradient(layer, part, bias if first + block >= n_in else None, first)
+        if piece is not None:
+            self.buffers.give(piece)
         if in_blocks:
             self.buffers.give(bias)
             self.buffers.give(gradient)
+
+    def add_backward_layer(
+        self, layer: int, a: Any, delta: Any, total: Gradient, *, onto: bool, pieces: str = "large"
+    ) -> None:
+        """`backward_layer` for some rows of the mini-batch: their gradient is written to `total`, or added `onto` it."""
+        n_in, n_out = self.weights[layer - 1].shape
+        block = n_in
+        if not self.backend.error_in_place:
+            block = gradient_block_rows(rows=delta.shape[0], n_in=n_in, n_out=n_out, pieces=pieces)
+        piece = self._piece_of_error(layer, delta, block, pieces)
+        for first in range(0, n_in, block):
+            part = total.weight[first : min(first + block, n_in), :]
+            self._step_back(layer, a, delta, part, None if first else total.bias, first=first, onto=onto, piece=piece)
+        if piece is not None:
+            self.buffers.give(piece)
+        self._check_error(layer, total.bias)
+
+    def _piece_of_error(self, layer: int, delta: Any, block: int, pieces: str) -> Any:
+        """An array for the piece of the error below that is made apart; None where there is none."""
+        if layer == 1 or self.backend.error_in_place:
+            return None
+        n_in, n_out = self.weights[layer - 1].shape
+        rows = delta_block_rows(rows=delta.shape[0], n_in=n_in, n_out=n_out, pieces=pieces)
+        return self.buffers.take((rows * block,))
+
+    def _step_back(
+        self, layer: int, a: Any, delta: Any, weight: Any, bias: Any, *, first: int, piece: Any, onto: bool = False
+    ) -> None:
+        below = self.layer_activation(layer - 1) if layer > 1 else None
+        if layer > 1:
+            self.backend.release(a)
+        self.backend.backward_layer_(
+            a, delta, self.weights[layer - 1], below, first=first, weight=weight, bias=bias, onto=onto, piece=piece
+        )
 
     def _check_error(self, layer: int, bias: Any) -> None:
         """Raise `TrainingError` if the error of a layer holds a NaN or an infinity: then so does its sum, `bias`.
@@ -194,17 +222,6 @@ class Network:
                 f"values in the data",
                 layer=layer,
             )
-
-    def _to_delta_below(self, layer: int, a: Any, delta: Any, columns: slice, below: Any, rows: int) -> None:
-        """Turn the columns of `a` into those of delta_{layer-1}, `rows` rows at a time, by way of `below`."""
-        Wt = self.weights[layer - 1][columns, :].T
-        width = columns.stop - columns.start
-        xp = self.backend.xp
-        for start in range(0, delta.shape[0], rows):
-            chunk = slice(start, min(start + rows, delta.shape[0]))
-            d = xp.reshape(below[: (chunk.stop - start) * width], (chunk.stop - start, width))
-            self.backend.matmul(delta[chunk, :], Wt, out=d)
-            self.backend.hidden_delta_(a[chunk, :], d, self.layer_activation(layer - 1), columns)
 
     # Learning
 
