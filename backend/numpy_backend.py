@@ -90,17 +90,8 @@ class NumpyBackend(Backend):
     def matmul(self, a: np.ndarray, b: np.ndarray, *, out: np.ndarray) -> None:
         np.matmul(a, b, out=out)
 
-    def add_bias_activate_(self, z: np.ndarray, b: np.ndarray, activation: str) -> None:
-        kernels.add_bias_activate(z, b, kernels.ACTIVATIONS[activation])
-
     def output_delta_(self, a: np.ndarray, y: np.ndarray, activation: str) -> None:
-        kernels.output_delta(a, y, kernels.ACTIVATIONS[activation])
-
-    def hidden_delta_(self, a: np.ndarray, d: np.ndarray, activation: str, columns: slice = slice(None)) -> None:
-        kernels.hidden_delta(a, d, columns.start or 0, kernels.ACTIVATIONS[activation])
-
-    def sum_rows(self, d: np.ndarray, *, out: np.ndarray, onto: bool = False) -> None:
-        kernels.sum_rows(d, out, onto)
+        kernels.output_delta(a, y, jobs.ACTIVATIONS[activation])
 
     def forward_layer_(self, a: np.ndarray, W: np.ndarray, b: np.ndarray, activation: str, *, out: np.ndarray) -> None:
         _do(jobs.forward_layer, W, a, W, b, out, jobs.ACTIVATIONS[activation])

@@ -1,15 +1,10 @@
-"""The NumPy backend's elementwise kernels, compiled by Numba: one pass over memory each, in place, no temporaries.
+"""The NumPy backend's small kernels, compiled by Numba: the output error, and what is reported of an output.
 
-NumPy's ufuncs need four to six passes for what is one here, and allocate for what they cannot do in place; at the
-sizes of a training step those passes cost 10 to 40% of its time. Compiled code is kept on disk (`cache=True`) and the
-types are listed, so nothing is compiled during a step: once after an installation, when this file is first imported.
-Loops run over whole rows of row-major arrays: an inner loop over memory without gaps is what the compiler vectorises,
-hence `first`, the first column, in place of a slice of columns.
+Each is one pass over memory, in place, on one thread, and without temporaries; the steps of layers, which are nearly all
+of the work, are in `backend.layer_jobs`. Compiled code is kept on disk (`cache=True`) and the types are listed, so nothing
+is compiled during a step: once after an installation, when this file is first imported.
 
-They run on one thread. A second one was measured: beside BLAS's threads, which spin for a while after a product, it
-made a step of the widest layers a third slower.
-
-Activations arrive as the numbers of `ACTIVATIONS`. Nothing here checks its arguments: the backend does.
+Activations arrive as the numbers of `layer_jobs.ACTIVATIONS`. Nothing here checks its arguments: the backend does.
 """
 
 from collections.abc import Callable
@@ -17,10 +12,6 @@ from typing import Any
 
 import numpy as np
 from numba import njit, types
-
-from backend.elementary import exp_of_negative, sigmoid, tanh
-
-ACTIVATIONS = {"identity": 0, "sigmoid": 1, "tanh": 2, "relu": 3, "softmax": 4}
 
 
 def _compiled(*arguments: str, returns: types.Type = types.void) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -40,41 +31,6 @@ def _compiled(*arguments: str, returns: types.Type = types.void) -> Callable[[Ca
         signatures, cache=True, nogil=True, fastmath={"contract"}, error_model="numpy"
     )
     return decorate
-
-
-@_compiled("matrix", "vector", "integer")
-def add_bias_activate(z, b, activation):  # type: ignore[no-untyped-def]
-    """z := activation(z + b); z is (rows, features), C-contiguous."""
-    rows, features = z.shape
-    zero = z.dtype.type(0)
-    for i in range(rows):
-        if activation == 0:
-            for j in range(features):
-                z[i, j] += b[j]
-        elif activation == 1:
-            for j in range(features):
-                z[i, j] = sigmoid(z[i, j] + b[j])
-        elif activation == 2:
-            for j in range(features):
-                z[i, j] = tanh(z[i, j] + b[j])
-        elif activation == 3:
-            for j in range(features):
-                x = z[i, j] + b[j]
-                z[i, j] = zero if x < 0 else x  # NaN is not below 0, and stays
-        else:
-            largest = z[i, 0] + b[0]
-            for j in range(features):
-                x = z[i, j] + b[j]
-                z[i, j] = x
-                largest = x if x > largest else largest
-            total = 0.0  # float64: the sum of many, each of them rounded once
-            for j in range(features):
-                e = exp_of_negative(z[i, j] - largest)
-                z[i, j] = e
-                total += e
-            share = z.dtype.type(total)
-            for j in range(features):
-                z[i, j] /= share
 
 
 @_compiled("matrix", "any matrix", "integer")
@@ -98,40 +54,6 @@ def output_delta(a, y, activation):  # type: ignore[no-untyped-def]
         else:
             for j in range(features):
                 a[i, j] -= y[i, j]
-
-
-@_compiled("matrix", "matrix", "integer", "integer")
-def hidden_delta(a, d, first, activation):  # type: ignore[no-untyped-def]
-    """a[:, first:first + c] := d * activation'(a[:, ...]); d is (rows, c), both C-contiguous."""
-    rows, columns = d.shape
-    zero = a.dtype.type(0)
-    for i in range(rows):
-        part = a[i, first : first + columns]  # a sum of two indices might be below 0, for all the compiler knows
-        if activation == 0:
-            for j in range(columns):
-                part[j] = d[i, j]
-        elif activation == 1:
-            for j in range(columns):
-                x = part[j]
-                part[j] = d[i, j] * (x - x * x)
-        elif activation == 2:
-            for j in range(columns):
-                x = part[j]
-                part[j] = d[i, j] * ((1 - x) * (1 + x))
-        else:
-            for j in range(columns):
-                part[j] = d[i, j] if part[j] > 0 else zero
-
-
-@_compiled("matrix", "vector", "integer")
-def sum_rows(d, out, onto):  # type: ignore[no-untyped-def]
-    """out := the sum of d's rows, added from the first to the last; or with `onto`, out += them."""
-    rows, features = d.shape
-    if not onto:
-        out[:] = 0
-    for i in range(rows):
-        for j in range(features):
-            out[j] += d[i, j]
 
 
 @_compiled("any matrix", "any matrix", returns=types.float64)

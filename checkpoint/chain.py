@@ -34,7 +34,7 @@ class Chain:
     item_bytes: int = 4
     allocation_bytes: int = 1
     pieces: str = "large"
-    error_in_place: bool = True
+    error_in_place: bool = False
     adds_up: bool = False
 
     @property

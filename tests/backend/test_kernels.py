@@ -52,11 +52,23 @@ class Call:
     def on(self, backend: Backend, arrays: list[np.ndarray]) -> np.ndarray:
         """Call the kernel of `backend`; what it wrote or returned."""
         kernel = getattr(backend, self.kernel)
+        if self.kernel == "backward_layer_":
+            return error_below(backend, *arrays, *self.others)
         if "out" in inspect.signature(kernel).parameters:
             kernel(*arrays[1:], *self.others, out=arrays[0])
             return arrays[0]
         returned = kernel(*arrays, *self.others)
         return arrays[0] if returned is None else np.array([float(returned)])
+
+
+def error_below(
+    backend: Backend, a: np.ndarray, delta: np.ndarray, activation: str, columns: slice = slice(None)
+) -> np.ndarray:
+    """A backward step whose product gives `delta` (rows, 1) in each column, exactly; what becomes of `a`."""
+    W = np.ones((a.shape[1], 1), a.dtype)
+    weight, bias = np.empty_like(W[columns]), np.empty(1, a.dtype)
+    backend.backward_layer_(a, delta, W, activation, first=columns.start or 0, weight=weight, bias=bias)
+    return a
 
 
 def matrix(random: np.random.Generator, dtype: type, shape: tuple[int, ...] = (37, 67)) -> np.ndarray:
@@ -70,7 +82,14 @@ def unit(random: np.random.Generator, dtype: type, shape: tuple[int, ...] = (37,
 
 
 def with_bias(random: np.random.Generator, dtype: type) -> list[np.ndarray]:
-    return [matrix(random, dtype), matrix(random, dtype, (67,))]
+    """out, and a, W, b with products that are exact."""
+    return layer_of(matrix(random, dtype, (37, 1)), matrix(random, dtype, (67,)))
+
+
+def layer_of(a: np.ndarray, b: np.ndarray) -> list[np.ndarray]:
+    """The arrays of a layer that adds each value of `b` to each of `a`, a column."""
+    out = np.zeros((len(a), len(b)), a.dtype)
+    return [out, a, np.ones((1, len(b)), a.dtype), b]
 
 
 def outputs(activation: str) -> Callable[[np.random.Generator, type], list[np.ndarray]]:
@@ -85,10 +104,10 @@ def outputs(activation: str) -> Callable[[np.random.Generator, type], list[np.nd
     return draw
 
 
-def columns_of_outputs(activation: str) -> Callable[[np.random.Generator, type], list[np.ndarray]]:
+def outputs_and_errors(activation: str) -> Callable[[np.random.Generator, type], list[np.ndarray]]:
     def draw(random: np.random.Generator, dtype: type) -> list[np.ndarray]:
         a, _ = outputs(activation)(random, dtype)
-        return [a, random.normal(size=(37, 13)).astype(dtype)]
+        return [a, random.normal(size=(37, 1)).astype(dtype)]
 
     return draw
 
@@ -132,18 +151,19 @@ def sparse_targets(random: np.random.Generator, dtype: type) -> list[np.ndarray]
 
 RATE = 2.0**-5  # exact in both dtypes: a rate is rounded to the network's dtype before it is used
 CALLS = [
-    *(Call("add_bias_activate_", name, with_bias, (name,)) for name in ("identity", "sigmoid", "tanh", "relu")),
+    *(Call("forward_layer_", name, with_bias, (name,)) for name in ("identity", "sigmoid", "tanh", "relu")),
     # The total of a row's 67 terms is summed in float64: half a unit in the last place each, if the row is float64 too.
-    Call("add_bias_activate_", "softmax", with_bias, ("softmax",), ulps=(2, 2 + 67 / 2)),
+    Call("forward_layer_", "softmax", with_bias, ("softmax",), ulps=(2, 2 + 67 / 2)),
     *(Call("output_delta_", name, outputs(name), (name,)) for name in ("identity", "sigmoid", "tanh", "relu")),
     Call("output_delta_", "softmax", outputs("sigmoid"), ("softmax",)),
-    *(Call("hidden_delta_", name, outputs(name), (name,)) for name in ("identity", "sigmoid", "tanh", "relu")),
     *(
-        Call("hidden_delta_", f"{name}, columns 20 to 33", columns_of_outputs(name), (name, slice(20, 33)))
+        Call("backward_layer_", name, outputs_and_errors(name), (name,))
         for name in ("identity", "sigmoid", "tanh", "relu")
     ),
-    Call("add_", "matrix", lambda random, dtype: [unit(random, dtype), unit(random, dtype)]),
-    Call("add_", "vector", lambda random, dtype: [unit(random, dtype, (67,)), unit(random, dtype, (67,))]),
+    *(
+        Call("backward_layer_", f"{name}, columns 20 to 33", outputs_and_errors(name), (name, slice(20, 33)))
+        for name in ("identity", "sigmoid", "tanh", "relu")
+    ),
     Call("apply_gradient_", "matrix", drawn((37, 67), (37, 67)), (RATE,)),
     Call("apply_gradient_", "vector", drawn((67,), (67,)), (RATE,)),
     Call("apply_momentum_", "matrix", going_up((37, 67)), (RATE, 0.5)),
@@ -159,8 +179,6 @@ CALLS = [
     Call("matmul", "one column", drawn((37, 1), (37, 67), (67, 1)), ulps=(0, 0)),
     Call("matmul", "one inner", drawn((37, 7), (37, 1), (1, 7)), ulps=(0, 0)),
     Call("all_finite", "vector", drawn((67,))),
-    Call("sum_rows", "matrix", drawn((67,), (37, 67)), ulps=(0, 0)),
-    Call("sum_rows", "one row", drawn((67,), (1, 67)), ulps=(0, 0)),
     Call("cost_sum", "quadratic", outputs("sigmoid"), ("quadratic",), ulps=(0, 0)),
     Call("cost_sum", "cross-entropy", sparse_targets, ("cross-entropy",), ulps=(0, 0)),
 ]
@@ -240,20 +258,20 @@ def test_cost_is_summed_in_double_precision():
 @pytest.mark.parametrize("kernel", ["sigmoid", "tanh"])
 def test_activation_is_within_two_units_over_the_whole_range(kernel, dtype):
     edges = np.geomspace(np.finfo(dtype).tiny, 800, 20_000).astype(dtype)
-    z = np.concatenate([-edges[::-1], edges]).reshape(-1, 50)
-    call = Call("add_bias_activate_", kernel, with_bias, (kernel,))
-    arrays = [z, np.zeros(50, dtype)]
+    z = np.concatenate([-edges[::-1], edges]).reshape(-1, 1)
+    call = Call("forward_layer_", kernel, with_bias, (kernel,))
+    arrays = layer_of(z, np.zeros(3, dtype))
     wanted = call.on(REFERENCE, wide(arrays, dtype))
     assert ulps_apart(call.on(NUMPY, arrays), wanted) <= 2
 
 
-@pytest.mark.parametrize("kernel", ["output_delta_", "hidden_delta_"])
+@pytest.mark.parametrize("kernel", ["output_delta_", "backward_layer_"])
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh"])
 def test_derivative_is_within_two_units_where_the_output_is_nearly_saturated(kernel, activation, dtype):
     distances = np.geomspace(np.finfo(dtype).epsneg, 0.5, 2000)
     a = (1 - distances).astype(dtype).reshape(-1, 50)
     call = Call(kernel, activation, outputs(activation), (activation,))
-    arrays = [a, np.full_like(a, 0.25)]
+    arrays = [a, np.full_like(a if kernel == "output_delta_" else a[:, :1], 0.25)]
     exact = wide(arrays, dtype)
     factor = exact[0] * (1 - exact[0]) if activation == "sigmoid" else (1 - exact[0]) * (1 + exact[0])
     wanted = factor * (exact[0] - exact[1] if kernel == "output_delta_" else exact[1])
@@ -288,33 +306,12 @@ def test_value_does_not_depend_on_where_in_the_array_it_stands(call, dtype):
 
 @pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh", "relu", "softmax"])
 def test_rows_are_activated_alike_together_and_apart(activation, dtype):
-    z, b = with_bias(np.random.default_rng(3), np.dtype(dtype).type)
-    apart = [z[i : i + 1].copy() for i in range(len(z))]
-    NUMPY.add_bias_activate_(z, b, activation)
-    for row in apart:
-        NUMPY.add_bias_activate_(row, b, activation)
-    assert np.concatenate(apart).tobytes() == z.tobytes()
-
-
-@pytest.mark.parametrize("shape", [(1, 2**20), (2**20, 1), (1031, 1021)], ids=str)
-@pytest.mark.parametrize(
-    "call", [call for call in ELEMENTWISE if call.name in ("sigmoid", "tanh", "relu", "softmax")], ids=str
-)
-def test_large_array_is_worked_like_its_pieces(call, shape, dtype):
-    rows, columns = shape
-    small = call.arrays(np.random.default_rng(7), np.dtype(dtype).type)
-    large = [np.resize(a, (columns,) if a.ndim == 1 else shape) for a in small]
-    middle = slice(rows // 3, rows // 3 + 5)
-    piece = [a if a.ndim == 1 else a[middle].copy() for a in large]
-    assert call.on(NUMPY, large)[middle].tobytes() == call.on(NUMPY, piece).tobytes()
-
-
-@pytest.mark.parametrize("shape", [(3, 2**19), (2**19, 3), (1031, 1021)], ids=str)
-def test_rows_of_a_large_array_are_summed_from_first_to_last(shape, dtype):
-    d = np.random.default_rng(8).integers(-8, 8, size=shape).astype(dtype)
-    out = np.empty(shape[1], dtype)
-    NUMPY.sum_rows(d, out=out)
-    assert np.array_equal(out, d.sum(axis=0, dtype=np.float64))
+    out, a, W, b = with_bias(np.random.default_rng(3), np.dtype(dtype).type)
+    apart = np.empty_like(out)
+    NUMPY.forward_layer_(a, W, b, activation, out=out)
+    for i in range(len(a)):
+        NUMPY.forward_layer_(a[i : i + 1], W, b, activation, out=apart[i : i + 1])
+    assert apart.tobytes() == out.tobytes()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -355,10 +352,10 @@ def special_of(special: float | str, dtype: str) -> Any:
 @pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh", "relu", "softmax"])
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # the reference computes inf - inf
 def test_special_input_is_activated_as_by_the_reference(activation, special, dtype):
-    z = np.full((3, 21), special_of(special, dtype))
-    z[1, ::2] = 0.5  # among ordinary ones
-    call = Call("add_bias_activate_", activation, with_bias, (activation,))
-    arrays = [z, np.zeros(21, dtype)]
+    b = np.full(21, special_of(special, dtype))
+    b[::2] = 0.5  # among ordinary ones
+    call = Call("forward_layer_", activation, with_bias, (activation,))
+    arrays = layer_of(np.zeros((3, 1), dtype), b)
     wanted = call.on(REFERENCE, wide(arrays, dtype))
     assert ulps_apart(call.on(NUMPY, arrays), wanted) <= 2
 
@@ -367,9 +364,9 @@ def test_special_input_is_activated_as_by_the_reference(activation, special, dty
 @pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh", "relu", "softmax"])
 def test_nan_stays_nan_through_an_activation(activation, backend_class, dtype):
     backend = NUMPY if backend_class is NumpyBackend else REFERENCE
-    z = np.full((2, 21), np.nan, dtype)
-    backend.add_bias_activate_(z, np.zeros(21, dtype), activation)
-    assert np.isnan(z).all()
+    out, *layer = layer_of(np.full((2, 1), np.nan, dtype), np.zeros(21, dtype))
+    backend.forward_layer_(*layer, activation, out=out)
+    assert np.isnan(out).all()
 
 
 @pytest.mark.parametrize("backend_class", [NumpyBackend, Backend], ids=["numpy", "reference"])
@@ -382,11 +379,12 @@ def test_nan_output_makes_a_nan_error(activation, backend_class, dtype):
 
 
 @special_values
-@pytest.mark.parametrize("kernel", ["output_delta_", "hidden_delta_"])
+@pytest.mark.parametrize("kernel", ["output_delta_", "backward_layer_"])
 @pytest.mark.parametrize("activation", ["identity", "sigmoid", "tanh", "relu"])
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_special_error_goes_back_as_by_the_reference(kernel, activation, special, dtype):
-    a, d = outputs(activation)(np.random.default_rng(4), np.dtype(dtype).type)
+    draw = outputs if kernel == "output_delta_" else outputs_and_errors
+    a, d = draw(activation)(np.random.default_rng(4), np.dtype(dtype).type)
     d[:] = special_of(special, dtype)
     call = Call(kernel, activation, outputs(activation), (activation,))
     wanted = call.on(REFERENCE, wide([a, d], dtype))
@@ -414,8 +412,12 @@ def test_first_of_equal_outputs_counts(dtype):
 def test_kernel_allocates_nothing(call, dtype):
     arrays = call.arrays(np.random.default_rng(5), np.dtype(dtype).type)
     kernel = getattr(NUMPY, call.kernel)
+    if call.kernel == "backward_layer_":
+        W, weight, bias = (np.empty(shape, dtype) for shape in ((67, 1), (13, 1), (1,)))
     with NUMPY.measure() as usage:
-        if "out" in inspect.signature(kernel).parameters:
+        if call.kernel == "backward_layer_":
+            kernel(*arrays, W, call.others[0], first=20, weight=weight, bias=bias)
+        elif "out" in inspect.signature(kernel).parameters:
             kernel(*arrays[1:], *call.others, out=arrays[0])
         else:
             kernel(*arrays, *call.others)
@@ -423,10 +425,10 @@ def test_kernel_allocates_nothing(call, dtype):
 
 
 def test_reference_which_allocates_is_noticed():
-    z, b = with_bias(np.random.default_rng(5), np.float32)
+    out, *layer = with_bias(np.random.default_rng(5), np.float32)
     with NUMPY.measure() as usage:
-        REFERENCE.add_bias_activate_(z, b, "sigmoid")
-    assert usage.peak_bytes >= z.nbytes
+        REFERENCE.forward_layer_(*layer, "sigmoid", out=out)
+    assert usage.peak_bytes >= out.nbytes
 
 
 @every_call

@@ -8,9 +8,10 @@ from checkpoint.strategies.minimum import SmallestPeak
 
 
 def random_chain(random: Random, *, most_layers: int = 6) -> Chain:
-    """A chain of 2 layers or more, of widths 1 to 9."""
+    """A chain of 2 layers or more, of widths 1 to 9; where the first is odd, errors are made in place."""
     n_layers = random.randint(2, most_layers)
-    return Chain(tuple(random.randint(1, 9) for _ in range(n_layers + 1)), random.choice((1, 2, 5, 8, 64)))
+    widths = tuple(random.randint(1, 9) for _ in range(n_layers + 1))
+    return Chain(widths, random.choice((1, 2, 5, 8, 64)), error_in_place=widths[0] % 2 == 1)
 
 
 def ladder_of(chain: Chain, sizes: list[int] | None = None) -> Ladder:

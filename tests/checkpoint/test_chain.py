@@ -32,17 +32,27 @@ def test_gradient_is_the_weight_s_and_the_bias_s():
     assert [CHAIN.gradient_bytes(layer) for layer in (1, 2)] == [(4 * 3 + 3) * 4, (3 * 2 + 2) * 4]
 
 
-def test_backward_step_works_with_gradient_bias_and_error_below_but_for_the_first_layer():
-    assert CHAIN.workspace_bytes(2) == (3 * 2 + 2 + 5 * 3) * 4
-    assert CHAIN.workspace_bytes(1) == (4 * 3 + 3) * 4
-    assert CHAIN.workspace_bytes(2, rows=2) == (3 * 2 + 2 + 2 * 3) * 4
+def test_backward_step_works_with_gradient_and_bias():
+    assert [CHAIN.workspace_bytes(layer) for layer in (1, 2)] == [(4 * 3 + 3) * 4, (3 * 2 + 2) * 4]
+
+
+def test_error_below_is_made_apart_but_for_the_first_layer_where_it_cannot_be_made_in_place():
+    apart = replace(CHAIN, error_in_place=False)
+    assert apart.workspace_bytes(2) == (3 * 2 + 2 + 5 * 3) * 4
+    assert apart.workspace_bytes(1) == (4 * 3 + 3) * 4
+
+
+def test_row_block_adds_to_gradients_that_are_held_anyway():
+    assert CHAIN.workspace_bytes(2, rows=2) == replace(CHAIN, adds_up=True).workspace_bytes(2) == 0
+    assert replace(CHAIN, error_in_place=False).workspace_bytes(2, rows=2) == 2 * 3 * 4
 
 
 def test_large_backward_step_works_in_blocks():
-    small = replace(chain_of([1024, 1024, 1024], batch_size=4096), pieces="small")
+    small = replace(chain_of([1024, 1024, 1024], batch_size=4096, backend="cupy"), pieces="small")
     assert small.workspace_bytes(2) == (64 * 1024 + 1024 + DELTA_ROWS * 64) * 4
     large = replace(small, pieces="large")
     assert large.workspace_bytes(2) == (1024 * 1024 + 1024 + LARGE_DELTA_ROWS * 1024) * 4
+    assert replace(small, error_in_place=True).workspace_bytes(2) == (64 * 1024 + 1024) * 4
 
 
 def test_forward_takes_two_operations_a_weight_and_row():

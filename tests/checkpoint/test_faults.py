@@ -185,7 +185,7 @@ def test_real_shortage_of_memory_is_one_line_and_status_1():
     assert ended.returncode == 1, ended.stderr
     assert ended.stderr.count("\n") == 1
     assert "out of memory in the step after epoch 1, 0 steps in: Unable to allocate" in ended.stderr
-    assert "a step was to take 196 MiB above rest" in ended.stderr
+    assert "a step was to take 195 MiB above rest" in ended.stderr
 
 
 # Numbers that are not finite

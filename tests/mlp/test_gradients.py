@@ -96,9 +96,9 @@ class TakesMeans(Network):
 class GoesBackThroughChangedWeights(Network):
     """An update that comes before the error has gone through the layer."""
 
-    def _to_delta_below(self, layer: int, *others: Any) -> None:
+    def _step_back(self, layer: int, *others: Any, **how: Any) -> None:
         self.weights[layer - 1] *= 1.001
-        super()._to_delta_below(layer, *others)
+        super()._step_back(layer, *others, **how)
 
 
 @pytest.mark.parametrize(
