@@ -42,6 +42,13 @@ class Backend:
     error_in_place = False
     """Whether `backward_layer_` turns an activation into the error without a piece of it apart."""
 
+    chunk_rows: int | None = None
+    """Rows of the batch whose part of a gradient is summed at once, where sums of chunks are added up one by one: row
+    blocks that begin at multiples of so many give the same bits as the whole. None where sums have another order."""
+
+    threads: int | None = None
+    """How many threads of the host the kernels work on; None where it is not the host that computes."""
+
     measuring = False
     """Whether a `measure` block is open."""
 
@@ -191,8 +198,13 @@ class Backend:
 
     # A layer's steps, made of these kernels; a backend may have one kernel for all of a step
 
-    def forward_layer_(self, a: Array, W: Array, b: Array, activation: str, *, out: Array) -> None:
-        """out := activation(a W + b): `a` (rows, n_in), `W` (n_in, n_out), `b` (n_out,), `out` (rows, n_out)."""
+    def forward_layer_(
+        self, a: Array, W: Array, b: Array, activation: str, *, out: Array, soon: Array | None = None
+    ) -> None:
+        """out := activation(a W + b): `a` (rows, n_in), `W` (n_in, n_out), `b` (n_out,), `out` (rows, n_out).
+
+        `soon` is an array that is needed next: a backend may fetch it from memory meanwhile, or ignore it.
+        """
         self.matmul(a, W, out=out)
         self.add_bias_activate_(out, b, activation)
 
@@ -208,6 +220,7 @@ class Backend:
         bias: Array | None,
         onto: bool = False,
         piece: Array | None = None,
+        soon: tuple[Array | None, Array | None] = (None, None),
     ) -> None:
         """The gradient of a layer for c of its inputs, those from `first` on, and then the error of the layer below.
 
@@ -217,6 +230,7 @@ class Backend:
         `activation` is that of the layer below: those columns of `a`, its output, become its error in place, `piece`
         holding some rows of it apart: a vector of a multiple of c values, which a backend with `error_in_place` does
         without. None for `activation` leaves `a` as it is: it is the input.
+        `soon` are arrays that are needed next: a backend may fetch them from memory meanwhile, or ignore them.
         """
         columns = slice(first, first + weight.shape[0])
         if bias is not None:

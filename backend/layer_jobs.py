@@ -14,18 +14,10 @@ from typing import Any
 import numpy as np
 from numba import cfunc, njit, types
 
-from backend.products import (
-    CHUNK_ROWS,
-    all_finite,
-    apply_gradient,
-    apply_momentum,
-    bias_gradient,
-    error_below,
-    forward,
-    item_bytes_of,
-    scratch_bytes,
-    weight_gradient,
-)
+from backend.packing import CHUNK_ROWS, item_bytes_of, scratch_bytes
+from backend.products import FEW_ROWS, error_below, forward, weight_gradient
+from backend.row_steps import all_finite, apply_gradient, apply_momentum, bias_gradient
+from backend.shared_words import call
 from backend.team import (
     FIRST_FIELD,
     PARTS,
@@ -42,7 +34,7 @@ from backend.team import (
     next_part,
     start,
 )
-from backend.vector_code import call, pointer
+from backend.vector_code import pointer
 
 ACTIVATIONS = {"identity": 0, "sigmoid": 1, "tanh": 2, "relu": 3, "softmax": 4}
 
@@ -53,6 +45,12 @@ FORWARD, BACKWARD, UPDATE, MOMENTUM = 0, 1, 2, 3
 
 NOTHING = np.int64(0)
 """An address that is none, and a field that a job doesn't have."""
+
+NUMBERS = FIRST_FIELD + 12
+"""Where a job's rate and momentum are."""
+
+SOON = FIRST_FIELD + 14
+"""Where the addresses and bytes are of what is needed next: two of each."""
 
 WORTH_A_THREAD = 2**18
 """Multiply-adds, at least, for each thread of a job: some microseconds, several times what it takes to begin one."""
@@ -71,19 +69,25 @@ def _run(item, words, part):  # type: ignore[no-untyped-def]
         f[FIRST_FIELD + 1], f[FIRST_FIELD + 2], f[FIRST_FIELD + 3], f[FIRST_FIELD + 4], f[FIRST_FIELD + 5],
         f[FIRST_FIELD + 6], f[FIRST_FIELD + 7], f[FIRST_FIELD + 8], f[FIRST_FIELD + 9],
     )  # fmt: skip
+    soon, soon_bytes = f[SOON], f[SOON + 1]
     if kind == FORWARD:
-        forward(item, a, a_leading, W, b, out, rows, n_in, n_out, activation, part, n_parts, scratch)
+        forward(item, a, a_leading, W, b, out, rows, n_in, n_out, activation, soon, soon_bytes, part, n_parts, scratch)
     elif kind == BACKWARD:
         delta, weight, onto = out, f[FIRST_FIELD + 10], f[FIRST_FIELD + 11] != 0
         if b != 0:
             bias_gradient(item, delta, b, rows, n_out, onto, part, n_parts)
-        weight_gradient(item, a, a_leading, delta, weight, rows, n_in, n_out, onto, part, n_parts, scratch)
+        weight_gradient(
+            item, a, a_leading, delta, weight, rows, n_in, n_out, onto, soon, soon_bytes, part, n_parts, scratch
+        )
         if activation != NO_ERROR_BELOW:
             arrive(words, part, 1)  # the others still read what is overwritten now
-            error_below(item, a, a_leading, delta, W, rows, n_in, n_out, activation, part, n_parts, scratch)
+            soon, soon_bytes = f[SOON + 2], f[SOON + 3]
+            error_below(
+                item, a, a_leading, delta, W, rows, n_in, n_out, activation, soon, soon_bytes, part, n_parts, scratch
+            )
     else:
         numbers = pointer(0.0, words)
-        rate, momentum = numbers[FIRST_FIELD + 12], numbers[FIRST_FIELD + 13]
+        rate, momentum = numbers[NUMBERS], numbers[NUMBERS + 1]
         if kind == UPDATE:
             apply_gradient(item, W, out, rows, rate, part, n_parts)
         else:
@@ -138,8 +142,8 @@ def _do(item, words, wanted, kind, work, fields, rate, momentum):  # type: ignor
     f[FIRST_FIELD] = kind
     for place in range(len(fields)):
         f[FIRST_FIELD + 1 + place] = fields[place]
-    numbers[FIRST_FIELD + 12] = rate
-    numbers[FIRST_FIELD + 13] = momentum
+    numbers[NUMBERS] = rate
+    numbers[NUMBERS + 1] = momentum
     start(words, parts)
     call(run, words, 0)
     finish(words)
@@ -182,9 +186,17 @@ def _is_ready(item, words, n_in, n_out):  # type: ignore[no-untyped-def]
     return there and scratch_bytes(item, max(n_in, n_out, CHUNK_ROWS), max(n_in, n_out)) <= f[SCRATCH_EACH]
 
 
-@_compiled("int64", "integer", "integer", "any matrix", "any matrix", "any vector", "matrix", "integer")
-def forward_layer(words, threads, a, W, b, out, activation):  # type: ignore[no-untyped-def]
-    """out := activation(a W + b); gives the number of threads, or NOT_READY."""
+@njit(nogil=True, cache=True)
+def _set_soon(words, place, array, rows):  # type: ignore[no-untyped-def]
+    """Have an array fetched meanwhile that is needed next; not where there are many rows to hide its fetching."""
+    f = pointer(np.int64(0), words)
+    f[SOON + place] = address(array)
+    f[SOON + place + 1] = 0 if rows > FEW_ROWS else array.shape[0] * array.strides[0]
+
+
+@_compiled("int64", "integer", "integer", "any matrix", "any matrix", "any vector", "matrix", "integer", "any matrix")
+def forward_layer(words, threads, a, W, b, out, activation, soon):  # type: ignore[no-untyped-def]
+    """out := activation(a W + b), and meanwhile fetch `soon`; gives the number of threads, or NOT_READY."""
     item = out.dtype.type(0)
     rows, n_out = out.shape
     n_in = W.shape[0]
@@ -194,17 +206,21 @@ def forward_layer(words, threads, a, W, b, out, activation):  # type: ignore[no-
         address(a), a.strides[0] // a.itemsize, address(W), address(b), address(out), rows, n_in, n_out,
         activation, NOTHING, NOTHING,
     )  # fmt: skip
+    _set_soon(words, 0, soon, rows)
     return _do(item, words, threads, FORWARD, rows * n_in * n_out, fields, 0.0, 0.0)
 
 
 @_compiled(
     "int64", "integer", "integer", "any matrix", "integer", "any matrix", "any matrix", "matrix", "vector", "integer",
-    "integer",
+    "integer", "any matrix", "any matrix",
 )  # fmt: skip
-def backward_layer(words, threads, a, first, delta, W, weight, bias, activation, onto):  # type: ignore[no-untyped-def]
+def backward_layer(  # type: ignore[no-untyped-def]
+    words, threads, a, first, delta, W, weight, bias, activation, onto, soon, soon_too
+):
     """weight := or += the gradient of W's rows from `first` on, and those columns of `a` become the error below.
 
-    `bias` becomes the sum of delta's rows, unless it is empty. `onto` adds to both. Gives the number of threads.
+    `bias` becomes the sum of delta's rows, unless it is empty. `onto` adds to both. Meanwhile `soon` and `soon_too`
+    are fetched. Gives the number of threads, or NOT_READY.
     """
     item = weight.dtype.type(0)
     rows, n_out = delta.shape
@@ -216,6 +232,8 @@ def backward_layer(words, threads, a, first, delta, W, weight, bias, activation,
         address(bias) if bias.size else NOTHING, address(delta), rows, n_in, n_out, activation,
         address(weight), onto,
     )  # fmt: skip
+    _set_soon(words, 0, soon, rows)
+    _set_soon(words, 2, soon_too, rows)
     return _do(item, words, threads, BACKWARD, rows * n_in * n_out, fields, 0.0, 0.0)
 
 

@@ -11,12 +11,14 @@ from backend import layer_jobs as jobs
 from backend import numpy_kernels as kernels
 from backend.array_domain import ArrayDomain
 from backend.base import Backend
+from backend.packing import CHUNK_ROWS
 from backend.team import Team, thread_count
 from backend.usage import Usage
 
 _domain = ArrayDomain()
 _team = Team(thread_count(), jobs.serve)
-_NO_BIAS = {name: np.empty(0, name) for name in ("float32", "float64")}
+_NAMES = {np.dtype(name): name for name in ("float32", "float64")}
+_NOTHING = {np.dtype(name): np.empty((1, 0), name) for name in ("float32", "float64")}
 _open: list[tuple[int, Usage]] = []
 
 
@@ -28,6 +30,7 @@ class NumpyBackend(Backend):
     """
 
     error_in_place = True
+    chunk_rows = CHUNK_ROWS
 
     def __init__(self) -> None:
         super().__init__("numpy", array_api_compat.numpy, "cpu")
@@ -48,10 +51,15 @@ class NumpyBackend(Backend):
         return isinstance(x, np.ndarray)
 
     def dtype_name(self, a: np.ndarray) -> str:
-        return a.dtype.name if a.dtype.isnative else a.dtype.str
+        known = _NAMES.get(a.dtype)  # NumPy makes a dtype's name anew each time
+        return known or (a.dtype.name if a.dtype.isnative else a.dtype.str)
 
     def is_row_major(self, a: np.ndarray) -> bool:
         return (a.strides[1] == a.itemsize and a.strides[0] >= a.shape[1] * a.itemsize) or 1 in a.shape
+
+    @property
+    def threads(self) -> int:  # type: ignore[override]
+        return _team.threads
 
     @contextmanager
     def measure(self) -> Iterator[Usage]:
@@ -93,8 +101,18 @@ class NumpyBackend(Backend):
     def output_delta_(self, a: np.ndarray, y: np.ndarray, activation: str) -> None:
         kernels.output_delta(a, y, jobs.ACTIVATIONS[activation])
 
-    def forward_layer_(self, a: np.ndarray, W: np.ndarray, b: np.ndarray, activation: str, *, out: np.ndarray) -> None:
-        _do(jobs.forward_layer, W, a, W, b, out, jobs.ACTIVATIONS[activation])
+    def forward_layer_(
+        self,
+        a: np.ndarray,
+        W: np.ndarray,
+        b: np.ndarray,
+        activation: str,
+        *,
+        out: np.ndarray,
+        soon: np.ndarray | None = None,
+    ) -> None:
+        nothing = _NOTHING[out.dtype]
+        _do(jobs.forward_layer, W, a, W, b, out, jobs.ACTIVATIONS[activation], nothing if soon is None else soon)
 
     def backward_layer_(
         self,
@@ -108,10 +126,18 @@ class NumpyBackend(Backend):
         bias: np.ndarray | None,
         onto: bool = False,
         piece: np.ndarray | None = None,
+        soon: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
     ) -> None:
-        below = jobs.NO_ERROR_BELOW if activation is None else jobs.ACTIVATIONS[activation]
-        sums = _NO_BIAS[weight.dtype.name] if bias is None else bias
-        _do(jobs.backward_layer, W, a, first, delta, W, weight, sums, below, onto)
+        if activation is None:
+            below = jobs.NO_ERROR_BELOW
+        elif a.flags.writeable:
+            below = jobs.ACTIVATIONS[activation]
+        else:
+            raise ValueError("the activation is read-only, and cannot become the error; release it first")
+        nothing = _NOTHING[weight.dtype]
+        sums = nothing[0] if bias is None else bias
+        first_of_all, then = (nothing if x is None else x for x in soon)
+        _do(jobs.backward_layer, W, a, first, delta, W, weight, sums, below, onto, first_of_all, then)
 
     def apply_gradient_(self, w: np.ndarray, g: np.ndarray, rate: float) -> None:
         _do(jobs.update, w, w.reshape(-1), g.reshape(-1), rate)
@@ -133,7 +159,7 @@ class NumpyBackend(Backend):
 
 def _do(job: Callable[..., int], W: np.ndarray, *arguments: Any) -> None:
     """Have the team do a job for the layer with weights like `W`."""
-    with _team:
+    with _team.lock:
         threads = job(_team.words, _team.threads, *arguments)
         if threads == jobs.NOT_READY:
             jobs.make_ready(_team, W.dtype.name, W.shape[0], W.shape[-1])

@@ -1,8 +1,8 @@
 """The NumPy backend's small kernels, compiled by Numba: the output error, and what is reported of an output.
 
-Each is one pass over memory, in place, on one thread, and without temporaries; the steps of layers, which are nearly all
-of the work, are in `backend.layer_jobs`. Compiled code is kept on disk (`cache=True`) and the types are listed, so nothing
-is compiled during a step: once after an installation, when this file is first imported.
+Each is one pass over memory, in place, on one thread, and without temporaries; the steps of layers, which are nearly
+all of the work, are in `backend.layer_jobs`. Compiled code is kept on disk (`cache=True`) and the types are listed, so
+nothing is compiled during a step: once after an installation, when this file is first imported.
 
 Activations arrive as the numbers of `layer_jobs.ACTIVATIONS`. Nothing here checks its arguments: the backend does.
 """

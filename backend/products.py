@@ -14,256 +14,85 @@ Design and words (panels, packing): K. Goto and R. van de Geijn, Anatomy of High
 (2008). Matrices are given by their address and the values from a row to the next; `item` only tells the dtype.
 """
 
-from typing import Any
-
-import numpy as np
-from numba import njit, types
-from numba.extending import overload
-
-from backend.elementary import exp_of_negative, sigmoid, tanh
+from backend.packing import (
+    CHUNK_ROWS,
+    GRADIENT_ROWS,
+    PANELS_BYTES,
+    aligned,
+    columns_at_once,
+    compiled,
+    item_bytes_of,
+    lanes_of,
+    pack,
+    pack_rows,
+    pack_tiles,
+    pack_transposed,
+    places,
+    share,
+)
+from backend.row_steps import activate, add, softmax, times_derivative
 from backend.vector_code import (
+    LINE_BYTES,
     TILE_ROWS,
     TILE_VECTORS,
-    VECTOR_BYTES,
-    copy_across,
-    copy_down,
+    fetch_line_ahead,
+    fetch_tile_ahead,
     narrow_tile,
-    pointer,
     tile,
-    transpose,
 )
 
-CHUNK_ROWS = 128
-"""Rows of the batch whose part of a weight gradient is summed in registers before it is added to the gradient."""
-
-PANELS_BYTES = 2**19
-"""Scratch memory for packed panels, at least; half of a second-level cache. One panel is packed whole in any case."""
-
-GRADIENT_ROWS = 48 * 8
-"""Rows of a weight gradient, at most, whose terms are packed at a time."""
-
-compiled = njit(nogil=True, fastmath={"contract"}, error_model="numpy", cache=True)
-
-
-def lanes_of(item: Any) -> int:
-    """How many values like `item` a vector has."""
-    raise NotImplementedError("for compiled code only")
-
-
-@overload(lanes_of)
-def _lanes_of(item):  # type: ignore[no-untyped-def]
-    lanes = VECTOR_BYTES // (4 if item == types.float32 else 8)
-    return lambda item: lanes
+FEW_ROWS = 512
+"""Up to so many rows a product is cut by its columns, and what is needed next is fetched meanwhile: with more, packing
+and fetching take too little of the time to matter."""
 
 
 @compiled
-def item_bytes_of(item):  # type: ignore[no-untyped-def]
-    """The bytes of `item`."""
-    return VECTOR_BYTES // lanes_of(item)
+def _strip(  # type: ignore[no-untyped-def]
+    item, a, down, along, n_rows, panels, n_terms, n_columns, rows, out, across, ahead, ahead_down
+):
+    """out := up to TILE_ROWS rows of `a`, with strides in values, times the packed panels; `across` wide.
 
-
-@compiled
-def scratch_bytes(item, n_terms, n_columns):  # type: ignore[no-untyped-def]
-    """The bytes of scratch memory that a product of so many terms with so many columns takes."""
-    strip = TILE_ROWS * (n_columns + TILE_VECTORS * lanes_of(item))
-    panels = max(PANELS_BYTES // item_bytes_of(item), n_terms * TILE_VECTORS * lanes_of(item))
-    tiles = GRADIENT_ROWS * CHUNK_ROWS
-    return (strip + TILE_ROWS * n_terms + panels + tiles) * item_bytes_of(item) + 4 * VECTOR_BYTES
-
-
-@compiled
-def share(n, unit, part, n_parts):  # type: ignore[no-untyped-def]
-    """From where to where part number `part` of `n` goes, cut at multiples of `unit`."""
-    units = -(-n // unit)
-    return min(n, units * part // n_parts * unit), min(n, units * (part + 1) // n_parts * unit)
-
-
-# Packing
-
-
-@compiled
-def _pack(item, source, leading, n_terms, n_columns, panels):  # type: ignore[no-untyped-def]
-    """Pack the matrix at `source`, (n_terms, n_columns), into panels as wide as a tile, the last one perhaps narrow."""
-    width, size = TILE_VECTORS * lanes_of(item), item_bytes_of(item)
-    values, packed = pointer(item, source), pointer(item, panels)
-    whole = n_columns // width * width
-    for k in range(n_terms):  # along the rows, as memory is fetched ahead
-        for first in range(0, whole, width):
-            place = panels + (first * n_terms + k * width) * size
-            copy_across(item, source + (k * leading + first) * size, place)
-    if whole < n_columns:
-        left = n_columns - whole
-        across = width if left > width // 2 else width // 2
-        for k in range(n_terms):
-            for j in range(left):
-                packed[whole * n_terms + k * across + j] = values[k * leading + whole + j]
-            for j in range(left, across):
-                packed[whole * n_terms + k * across + j] = 0
-
-
-@compiled
-def _pack_transposed(item, source, leading, n_terms, n_columns, panels):  # type: ignore[no-untyped-def]
-    """Pack the transpose of the matrix at `source`, which is (n_columns, n_terms), in the same way."""
-    lanes = lanes_of(item)
-    width, size = TILE_VECTORS * lanes, item_bytes_of(item)
-    values, packed = pointer(item, source), pointer(item, panels)
-    squares = n_terms // lanes * lanes
-    for first in range(0, n_columns, width):
-        left = n_columns - first
-        across = width if left > width // 2 else width // 2
-        start = first * n_terms
-        for j in range(0, across, lanes):
-            if j + lanes <= left:
-                for k in range(0, squares, lanes):
-                    place = panels + (start + k * across + j) * size
-                    transpose(item, source + ((first + j) * leading + k) * size, leading * size, place, across * size)
-                for k in range(squares, n_terms):
-                    for i in range(lanes):
-                        packed[start + k * across + j + i] = values[(first + j + i) * leading + k]
-                continue
-            for k in range(n_terms):
-                for i in range(lanes):
-                    inside = j + i < left
-                    packed[start + k * across + j + i] = values[(first + j + i) * leading + k] if inside else 0
-
-
-@compiled
-def _pack_rows(item, source, down, along, n_rows, n_terms, out):  # type: ignore[no-untyped-def]
-    """Pack fewer rows than a tile has, and zeros for the others; `source` has strides in values."""
-    values, packed = pointer(item, source), pointer(item, out)
-    for k in range(n_terms):
-        for i in range(TILE_ROWS):
-            packed[k * TILE_ROWS + i] = values[i * down + k * along] if i < n_rows else 0
-
-
-@compiled
-def _pack_tiles(item, source, leading, n_terms, n_rows, tiles):  # type: ignore[no-untyped-def]
-    """Pack the transpose of the matrix at `source`, (n_terms, n_rows), into tiles of TILE_ROWS rows, the last padded."""
-    size = item_bytes_of(item)
-    values, packed = pointer(item, source), pointer(item, tiles)
-    whole = n_rows // TILE_ROWS * TILE_ROWS
-    for k in range(n_terms):
-        for i in range(0, whole, TILE_ROWS):
-            copy_down(item, source + (k * leading + i) * size, tiles + (i * n_terms + k * TILE_ROWS) * size)
-    if whole < n_rows:
-        for k in range(n_terms):
-            for i in range(TILE_ROWS):
-                inside = whole + i < n_rows
-                packed[whole * n_terms + k * TILE_ROWS + i] = values[k * leading + whole + i] if inside else 0
-
-
-@compiled
-def _columns_at_once(item, n_terms):  # type: ignore[no-untyped-def]
-    """How many columns are packed at a time: whole panels."""
-    width = TILE_VECTORS * lanes_of(item)
-    return max(width, PANELS_BYTES // item_bytes_of(item) // n_terms // width * width)
-
-
-@compiled
-def _aligned(address):  # type: ignore[no-untyped-def]
-    return -(-address // VECTOR_BYTES) * VECTOR_BYTES
-
-
-@compiled
-def _places(item, scratch, n_terms, n_columns):  # type: ignore[no-untyped-def]
-    """Where a strip, some packed rows and the panels have their places in the scratch memory; and a strip's width."""
-    width = TILE_VECTORS * lanes_of(item)
-    across = -(-n_columns // width) * width
-    strip = _aligned(scratch)
-    rows = _aligned(strip + TILE_ROWS * across * item_bytes_of(item))
-    return strip, rows, _aligned(rows + TILE_ROWS * n_terms * item_bytes_of(item)), across
-
-
-@compiled
-def _strip(item, a, down, along, n_rows, panels, n_terms, n_columns, rows, out, across):  # type: ignore[no-untyped-def]
-    """out := up to TILE_ROWS rows of `a`, with strides in values, times the packed panels; `across` wide."""
+    `ahead` is where the next strip's results go, in rows `ahead_down` values apart: it is fetched meanwhile.
+    """
     width, size = TILE_VECTORS * lanes_of(item), item_bytes_of(item)
     if n_rows < TILE_ROWS:
-        _pack_rows(item, a, down, along, n_rows, n_terms, rows)
+        pack_rows(item, a, down, along, n_rows, n_terms, rows)
         a, down, along = rows, 1, TILE_ROWS
     for first in range(0, n_columns, width):
         panel, place = panels + first * n_terms * size, out + first * size
+        fetch_tile_ahead(item, ahead + first * size, ahead_down * size)
         if n_columns - first > width // 2:
             tile(item, a, down * size, along * size, panel, n_terms, place, across * size)
         else:
             narrow_tile(item, a, down * size, along * size, panel, n_terms, place, across * size)
 
 
-# What is done to a row of a strip
+@compiled
+def _fetch_rows_ahead(address, down, n_rows, n_bytes):  # type: ignore[no-untyped-def]
+    """Ask for some rows of a matrix that are read soon; past its end, for nothing."""
+    for row in range(n_rows):
+        for place in range(0, n_bytes, LINE_BYTES):
+            fetch_line_ahead(address + row * down + place)
 
 
 @compiled
-def _activate(item, strip, bias, out, n, activation):  # type: ignore[no-untyped-def]
-    """out := activation(strip + bias), n values of each; "softmax" is left as it is, and done later."""
-    x, b, z = pointer(item, strip), pointer(item, bias), pointer(item, out)
-    if activation == 1:
-        for j in range(n):
-            z[j] = sigmoid(x[j] + b[j])
-    elif activation == 2:
-        for j in range(n):
-            z[j] = tanh(x[j] + b[j])
-    elif activation == 3:
-        for j in range(n):
-            value = x[j] + b[j]
-            z[j] = item if value < 0 else value  # NaN is not below 0, and stays
-    else:
-        for j in range(n):
-            z[j] = x[j] + b[j]
+def _fetch_some_ahead(address, n_bytes, row, n_rows, part, n_parts):  # type: ignore[no-untyped-def]
+    """Ask, in the strip that begins at `row` of `n_rows`, for its share of this part's share of some memory."""
+    begin, end = n_bytes * part // n_parts, n_bytes * (part + 1) // n_parts
+    strip, n_strips = row // TILE_ROWS, -(-n_rows // TILE_ROWS)
+    from_here = begin + (end - begin) * strip // n_strips
+    for place in range(from_here, begin + (end - begin) * (strip + 1) // n_strips, LINE_BYTES):
+        fetch_line_ahead(address + place)
 
 
 @compiled
-def _softmax(item, out, n):  # type: ignore[no-untyped-def]
-    """out := softmax(out), a row of n values."""
-    z = pointer(item, out)
-    largest = z[0]
-    for j in range(n):
-        largest = z[j] if z[j] > largest else largest
-    total = 0.0  # float64: the sum of many, each of them rounded once
-    for j in range(n):
-        e = exp_of_negative(z[j] - largest)
-        z[j] = e
-        total += e
-    share_of_each = type(item)(total)
-    for j in range(n):
-        z[j] /= share_of_each
+def forward(  # type: ignore[no-untyped-def]
+    item, a, a_leading, W, b, out, rows, n_in, n_out, activation, soon, soon_bytes, part, n_parts, scratch
+):
+    """out := activation(a W + b), (rows, n_out): this part's rows of it, or columns where there are few rows.
 
-
-@compiled
-def _times_derivative(item, strip, a, n, activation):  # type: ignore[no-untyped-def]
-    """a := strip * activation'(a), n values of each, the derivative as a function of the activation's output."""
-    d, x = pointer(item, strip), pointer(item, a)
-    if activation == 1:
-        for j in range(n):
-            x[j] = d[j] * (x[j] - x[j] * x[j])
-    elif activation == 2:
-        for j in range(n):
-            x[j] = d[j] * ((1 - x[j]) * (1 + x[j]))
-    elif activation == 3:
-        for j in range(n):
-            x[j] = d[j] if x[j] > 0 else item
-    else:
-        for j in range(n):
-            x[j] = d[j]
-
-
-@compiled
-def _add(item, strip, total, n, onto):  # type: ignore[no-untyped-def]
-    """total := strip, or with `onto` += it."""
-    x, sums = pointer(item, strip), pointer(item, total)
-    if onto:
-        for j in range(n):
-            sums[j] += x[j]
-    else:
-        for j in range(n):
-            sums[j] = x[j]
-
-
-# The parts of a layer's step
-
-
-@compiled
-def forward(item, a, a_leading, W, b, out, rows, n_in, n_out, activation, part, n_parts, scratch):  # type: ignore[no-untyped-def]
-    """out := activation(a W + b), (rows, n_out): this part's rows of it, or columns where there are few rows."""
+    `soon` is memory that is needed next, to be fetched meanwhile.
+    """
     width, size = TILE_VECTORS * lanes_of(item), item_bytes_of(item)
     top, bottom, left, right = 0, rows, 0, n_out
     if _by_columns(rows, n_out, width, n_parts) and activation != 4:
@@ -272,24 +101,29 @@ def forward(item, a, a_leading, W, b, out, rows, n_in, n_out, activation, part, 
         top, bottom = share(rows, TILE_ROWS, part, n_parts)
     if top == bottom or left == right:
         return
-    strip, packed_rows, panels, across = _places(item, scratch, n_in, right - left)
-    for first in range(left, right, _columns_at_once(item, n_in)):
-        n = min(_columns_at_once(item, n_in), right - first)
-        _pack(item, W + first * size, n_out, n_in, n, panels)
+    strip, packed_rows, panels, across = places(item, scratch, n_in, right - left)
+    for first in range(left, right, columns_at_once(item, n_in)):
+        n = min(columns_at_once(item, n_in), right - first)
+        pack(item, W + first * size, n_out, n_in, n, panels)
         for i in range(top, bottom, TILE_ROWS):
             m = min(TILE_ROWS, bottom - i)
-            _strip(item, a + i * a_leading * size, a_leading, 1, m, panels, n_in, n, packed_rows, strip, across)
+            if soon_bytes:
+                _fetch_some_ahead(
+                    soon, soon_bytes, (i - top) // TILE_ROWS, -(-(bottom - top) // TILE_ROWS), part, n_parts
+                )
+            here, ahead = a + i * a_leading * size, out + ((i + TILE_ROWS) * n_out + first) * size
+            _strip(item, here, a_leading, 1, m, panels, n_in, n, packed_rows, strip, across, ahead, n_out)
             for row in range(m):
                 place = out + ((i + row) * n_out + first) * size
-                _activate(item, strip + row * across * size, b + first * size, place, n, activation)
+                activate(item, strip + row * across * size, b + first * size, place, n, activation)
     if activation == 4:
         for i in range(top, bottom):
-            _softmax(item, out + i * n_out * size, n_out)
+            softmax(item, out + i * n_out * size, n_out)
 
 
 @compiled
 def error_below(  # type: ignore[no-untyped-def]
-    item, a, a_leading, delta, W, rows, n_in, n_out, activation, part, n_parts, scratch
+    item, a, a_leading, delta, W, rows, n_in, n_out, activation, soon, soon_bytes, part, n_parts, scratch
 ):
     """a := (delta W') activation'(a), for the n_in columns at `a` and as many rows of W: this part's of it."""
     width, size = TILE_VECTORS * lanes_of(item), item_bytes_of(item)
@@ -300,20 +134,27 @@ def error_below(  # type: ignore[no-untyped-def]
         top, bottom = share(rows, TILE_ROWS, part, n_parts)
     if top == bottom or left == right:
         return
-    strip, packed_rows, panels, across = _places(item, scratch, n_out, right - left)
-    for first in range(left, right, _columns_at_once(item, n_out)):
-        n = min(_columns_at_once(item, n_out), right - first)
-        _pack_transposed(item, W + first * n_out * size, n_out, n_out, n, panels)
+    strip, packed_rows, panels, across = places(item, scratch, n_out, right - left)
+    for first in range(left, right, columns_at_once(item, n_out)):
+        n = min(columns_at_once(item, n_out), right - first)
+        pack_transposed(item, W + first * n_out * size, n_out, n_out, n, panels)
         for i in range(top, bottom, TILE_ROWS):
             m = min(TILE_ROWS, bottom - i)
-            _strip(item, delta + i * n_out * size, n_out, 1, m, panels, n_out, n, packed_rows, strip, across)
+            if soon_bytes:
+                _fetch_some_ahead(
+                    soon, soon_bytes, (i - top) // TILE_ROWS, -(-(bottom - top) // TILE_ROWS), part, n_parts
+                )
+            here, ahead = delta + i * n_out * size, a + ((i + TILE_ROWS) * a_leading + first) * size
+            _strip(item, here, n_out, 1, m, panels, n_out, n, packed_rows, strip, across, ahead, a_leading)
             for row in range(m):
                 place = a + ((i + row) * a_leading + first) * size
-                _times_derivative(item, strip + row * across * size, place, n, activation)
+                times_derivative(item, strip + row * across * size, place, n, activation)
 
 
 @compiled
-def weight_gradient(item, a, a_leading, delta, out, rows, n_in, n_out, onto, part, n_parts, scratch):  # type: ignore[no-untyped-def]
+def weight_gradient(  # type: ignore[no-untyped-def]
+    item, a, a_leading, delta, out, rows, n_in, n_out, onto, soon, soon_bytes, part, n_parts, scratch
+):
     """out := a' delta, (n_in, n_out), or with `onto` += it: this part's rows or columns, whichever are more."""
     width, size = TILE_VECTORS * lanes_of(item), item_bytes_of(item)
     top, bottom, left, right = 0, n_in, 0, n_out
@@ -323,81 +164,39 @@ def weight_gradient(item, a, a_leading, delta, out, rows, n_in, n_out, onto, par
         top, bottom = share(n_in, TILE_ROWS, part, n_parts)
     if top == bottom or left == right:
         return
-    strip, packed_rows, panels, across = _places(item, scratch, CHUNK_ROWS, right - left)
-    tiles = _aligned(panels + PANELS_BYTES)
+    strip, packed_rows, panels, across = places(item, scratch, CHUNK_ROWS, right - left)
+    tiles = aligned(panels + PANELS_BYTES)
     for start in range(0, rows, CHUNK_ROWS):
         n_terms = min(CHUNK_ROWS, rows - start)
-        for first in range(left, right, _columns_at_once(item, CHUNK_ROWS)):
-            n = min(_columns_at_once(item, CHUNK_ROWS), right - first)
-            _pack(item, delta + (start * n_out + first) * size, n_out, n_terms, n, panels)
+        for first in range(left, right, columns_at_once(item, CHUNK_ROWS)):
+            n = min(columns_at_once(item, CHUNK_ROWS), right - first)
+            pack(item, delta + (start * n_out + first) * size, n_out, n_terms, n, panels)
             for low in range(top, bottom, GRADIENT_ROWS):
                 high = min(bottom, low + GRADIENT_ROWS)
                 here = a + (start * a_leading + low) * size
                 if n > width:  # a tile's terms are used for more than one panel
-                    _pack_tiles(item, here, a_leading, n_terms, high - low, tiles)
+                    pack_tiles(item, here, a_leading, n_terms, high - low, tiles)
+                each = -(-CHUNK_ROWS * TILE_ROWS // (high - low))  # rows of the next chunk that are fetched in a strip
                 for i in range(low, high, TILE_ROWS):
                     m = min(TILE_ROWS, high - i)
-                    if n > width:
-                        packed = tiles + (i - low) * n_terms * size
-                        _strip(item, packed, 1, TILE_ROWS, TILE_ROWS, panels, n_terms, n, packed_rows, strip, across)
-                    else:
-                        place = here + (i - low) * size
-                        _strip(item, place, 1, a_leading, m, panels, n_terms, n, packed_rows, strip, across)
+                    soon = start + CHUNK_ROWS + (i - low) // TILE_ROWS * each
+                    _fetch_rows_ahead(a + (soon * a_leading + low) * size, a_leading * size, each, (high - low) * size)
+                    _fetch_rows_ahead(delta + (soon * n_out + first) * size, n_out * size, each, n * size)
+                    if soon_bytes:
+                        _fetch_some_ahead(soon, soon_bytes, i - low, high - low, part, n_parts)
+                    ahead = out + ((i + TILE_ROWS) * n_out + first) * size
+                    packed, down, along, there = tiles + (i - low) * n_terms * size, 1, TILE_ROWS, TILE_ROWS
+                    if n <= width:
+                        packed, along, there = here + (i - low) * size, a_leading, m
+                    _strip(
+                        item, packed, down, along, there, panels, n_terms, n, packed_rows, strip, across, ahead, n_out
+                    )
                     for row in range(m):
                         place = out + ((i + row) * n_out + first) * size
-                        _add(item, strip + row * across * size, place, n, onto or start > 0)
-
-
-@compiled
-def bias_gradient(item, delta, out, rows, n_out, onto, part, n_parts):  # type: ignore[no-untyped-def]
-    """out := the sum of delta's rows, first to last, or with `onto` += it: this part's columns."""
-    left, right = share(n_out, lanes_of(item), part, n_parts)
-    d, sums = pointer(item, delta), pointer(item, out)
-    if not onto:
-        for j in range(left, right):
-            sums[j] = 0
-    for i in range(rows):
-        for j in range(left, right):
-            sums[j] += d[i * n_out + j]
+                        add(item, strip + row * across * size, place, n, onto or start > 0)
 
 
 @compiled
 def _by_columns(rows, n, width, n_parts):  # type: ignore[no-untyped-def]
     """Whether a product is cut by its columns: with few rows, to pack the other matrix only once among all."""
     return rows <= FEW_ROWS and n >= n_parts * width and n_parts > 1
-
-
-FEW_ROWS = 512
-
-
-@compiled
-def all_finite(item, values, n):  # type: ignore[no-untyped-def]
-    """Whether none of n values is NaN or infinite: either one less itself is NaN, and so is a sum with it."""
-    v = pointer(item, values)
-    total = item
-    for i in range(n):
-        total += v[i] - v[i]
-    return total == 0
-
-
-@compiled
-def apply_gradient(item, w, g, n, rate, part, n_parts):  # type: ignore[no-untyped-def]
-    """w -= rate * g, of n values: this part's of them."""
-    left, right = share(n, lanes_of(item), part, n_parts)
-    weights, gradient, factor = pointer(item, w), pointer(item, g), type(item)(rate)
-    for i in range(left, right):
-        weights[i] -= factor * gradient[i]
-
-
-@compiled
-def apply_momentum(item, w, v, g, n, rate, momentum, part, n_parts):  # type: ignore[no-untyped-def]
-    """v := momentum * v - rate * g, then w += v, of n values: this part's of them."""
-    left, right = share(n, lanes_of(item), part, n_parts)
-    weights, velocity, gradient = pointer(item, w), pointer(item, v), pointer(item, g)
-    factor, kept = type(item)(rate), type(item)(momentum)
-    for i in range(left, right):
-        velocity[i] = kept * velocity[i] - factor * gradient[i]
-        weights[i] += velocity[i]
-
-
-ITEMS = (np.float32(0), np.float64(0))

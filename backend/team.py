@@ -19,7 +19,7 @@ from typing import Any
 
 from numba import njit
 
-from backend.vector_code import load_word, pause, store_word, swap_word, yield_core
+from backend.shared_words import load_word, pause, store_word, swap_word, yield_core
 
 LINE = 8
 """Words in a line of the cache. What different threads write lies in different lines."""
@@ -135,13 +135,13 @@ def leave(words, worker, part):  # type: ignore[no-untyped-def]
 class Team:
     """Up to `threads` threads, the caller's one of them. `serve(words, worker)` is the compiled loop of a worker.
 
-    `with team: ...` has the team alone; jobs are only begun within. `words` is the address of what all share.
+    Jobs are only begun by who holds the `lock`. `words` is the address of what all share.
     """
 
     def __init__(self, threads: int, serve: Callable[[int, int], Any]) -> None:
         self.threads = threads
         self._serve = serve
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._memory = _memory(8 * WORDS)
         self.words = ctypes.addressof(ctypes.c_char.from_buffer(self._memory))
         self._view = (ctypes.c_int64 * WORDS).from_address(self.words)
@@ -151,16 +151,9 @@ class Team:
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._begin_alone)
 
-    def __enter__(self) -> "Team":
-        self._lock.acquire()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._lock.release()
-
     def _begin_alone(self) -> None:
         """Without workers: at first, and in a forked process, where threads are not copied."""
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._bells = []
         for worker in range(MOST_THREADS):
             self._view[STATES + worker * LINE] = ABSENT

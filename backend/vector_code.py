@@ -1,4 +1,4 @@
-"""What compiled loops need and Numba cannot say: tiles of products held in registers, vector transposes, atomics.
+"""What compiled loops need and Numba cannot say: tiles of products held in registers, vectors copied and transposed.
 
 Each function here is written in LLVM's language for vectors of the width that this machine has, and has a meaning of
 its own in compiled code alone. Addresses are whole numbers, so that one record of a job can hold them; `item` is a
@@ -34,19 +34,22 @@ TILE_ROWS = 6 if VECTOR_BYTES == 32 else 8
 TILE_VECTORS = 2
 """Vectors in a row of a full tile; a narrow one has one."""
 
+LINE_BYTES = 64
+"""Bytes that are fetched from memory together."""
 
-def _at(builder: ir.IRBuilder, address: Any, kind: Any) -> Any:
+
+def at(builder: ir.IRBuilder, address: Any, kind: Any) -> Any:
     return builder.inttoptr(address, kind.as_pointer())
 
 
 def _load(builder: ir.IRBuilder, address: Any, kind: Any, align: int) -> Any:
-    value = builder.load(_at(builder, address, kind))
+    value = builder.load(at(builder, address, kind))
     value.align = align
     return value
 
 
 def _store(builder: ir.IRBuilder, value: Any, address: Any, align: int) -> None:
-    builder.store(value, _at(builder, address, value.type)).align = align
+    builder.store(value, at(builder, address, value.type)).align = align
 
 
 def _tile_code(n_vectors: int) -> Callable[..., Any]:
@@ -81,8 +84,9 @@ def _tile_code(n_vectors: int) -> Callable[..., Any]:
         for row in range(TILE_ROWS):
             value = _load(builder, builder.add(a_k, rows[row]), scalar, item_bytes)
             spread = builder.shuffle_vector(builder.insert_element(undefined, value, _I32(0)), undefined, everywhere)
-            for j in range(n_vectors):
-                grown.append(builder.call(multiply_add, [spread, across[j], sums[row * n_vectors + j]]))
+            grown += [
+                builder.call(multiply_add, [spread, across[j], sums[row * n_vectors + j]]) for j in range(n_vectors)
+            ]
         k.add_incoming(builder.add(k, _I64(1)), body)
         a_k.add_incoming(builder.add(a_k, a_along), body)
         b_k.add_incoming(builder.add(b_k, _I64(n_vectors * VECTOR_BYTES)), body)
@@ -100,7 +104,7 @@ def _tile_code(n_vectors: int) -> Callable[..., Any]:
     return code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def tile(typing_context, item, a, a_down, a_along, b, n_terms, out, out_down):  # type: ignore[no-untyped-def]
     """out[i, j] := the sum over k of a[i, k] b[k, j], for TILE_ROWS rows i and TILE_VECTORS vectors of columns j.
 
@@ -111,13 +115,13 @@ def tile(typing_context, item, a, a_down, a_along, b, n_terms, out, out_down):  
     return types.void(item, *[types.int64] * 7), _tile_code(TILE_VECTORS)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def narrow_tile(typing_context, item, a, a_down, a_along, b, n_terms, out, out_down):  # type: ignore[no-untyped-def]
     """`tile` for one vector of columns."""
     return types.void(item, *[types.int64] * 7), _tile_code(1)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def transpose(typing_context, item, source, source_down, out, out_down):  # type: ignore[no-untyped-def]
     """out := the transpose of the square at `source`, as many rows and columns as a vector has values.
 
@@ -166,19 +170,19 @@ def _copy_code(values_of: Callable[[int], int]) -> Callable[..., Any]:
     return code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def copy_across(typing_context, item, source, out):  # type: ignore[no-untyped-def]
     """Copy a row of a panel: TILE_VECTORS vectors."""
     return types.void(item, types.int64, types.int64), _copy_code(lambda lanes: TILE_VECTORS * lanes)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def copy_down(typing_context, item, source, out):  # type: ignore[no-untyped-def]
     """Copy a value for each row of a tile: TILE_ROWS values."""
     return types.void(item, types.int64, types.int64), _copy_code(lambda lanes: TILE_ROWS)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def pointer(typing_context, item, address):  # type: ignore[no-untyped-def]
     """A pointer to values like `item` at an address."""
     kind = types.CPointer(item)
@@ -189,70 +193,35 @@ def pointer(typing_context, item, address):  # type: ignore[no-untyped-def]
     return kind(item, types.int64), code
 
 
-# Words of 64 bits that threads share. Every one of these is sequentially consistent.
+def _prefetch(builder: ir.IRBuilder, address: Any, *, write: bool) -> None:
+    bytes_at = ir.IntType(8).as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [bytes_at, _I32, _I32, _I32])
+    ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+    nearness = 3 if write else 2
+    builder.call(ask, [builder.inttoptr(address, bytes_at), _I32(int(write)), _I32(nearness), _I32(1)])
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def load_word(typing_context, address):  # type: ignore[no-untyped-def]
-    """The word at an address."""
-
-    def code(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        return builder.load_atomic(_at(builder, arguments[0], _I64), "seq_cst", 8)
-
-    return types.int64(types.int64), code
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def store_word(typing_context, address, value):  # type: ignore[no-untyped-def]
-    """Set the word at an address."""
+@intrinsic
+def fetch_tile_ahead(typing_context, item, address, down):  # type: ignore[no-untyped-def]
+    """Ask for the memory of a tile at an address, in rows `down` bytes apart, which is written to soon."""
 
     def code(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        builder.store_atomic(arguments[1], _at(builder, arguments[0], _I64), "seq_cst", 8)
+        _, address, down = arguments
+        for row in range(TILE_ROWS):
+            start = builder.add(address, builder.mul(down, _I64(row)))
+            for line in range(0, TILE_VECTORS * VECTOR_BYTES, LINE_BYTES):
+                _prefetch(builder, builder.add(start, _I64(line)), write=True)
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.int64), code
+    return types.void(item, types.int64, types.int64), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def swap_word(typing_context, address, expected, value):  # type: ignore[no-untyped-def]
-    """Set the word at an address to `value` if it is `expected`; whether it was."""
-
-    def code(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        address, expected, value = arguments
-        found = builder.cmpxchg(_at(builder, address, _I64), expected, value, "seq_cst", "seq_cst")
-        return builder.extract_value(found, 1)
-
-    return types.boolean(types.int64, types.int64, types.int64), code
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def pause(typing_context):  # type: ignore[no-untyped-def]
-    """Wait a little, and leave the core's shared parts to whoever else runs on it."""
+@intrinsic
+def fetch_line_ahead(typing_context, address):  # type: ignore[no-untyped-def]
+    """Ask for a line of memory that is read soon. There need not be any at the address."""
 
     def code(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        triple = binding.get_process_triple()
-        if triple.startswith(("x86_64", "i")):
-            kind = ir.FunctionType(ir.VoidType(), [])
-            builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.x86.sse2.pause"), [])
-        elif triple.startswith(("aarch64", "arm64")):
-            kind = ir.FunctionType(ir.VoidType(), [_I32])
-            builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.aarch64.hint"), [_I32(1)])
+        _prefetch(builder, arguments[0], write=False)
         return context.get_dummy_value()
 
-    return types.void(), code
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def call(typing_context, function, words, part):  # type: ignore[no-untyped-def]
-    """Call the compiled function at an address with two whole numbers."""
-
-    def code(context: Any, builder: ir.IRBuilder, signature: Any, arguments: Any) -> Any:
-        function, words, part = arguments
-        builder.call(_at(builder, function, ir.FunctionType(ir.VoidType(), [_I64, _I64])), [words, part])
-        return context.get_dummy_value()
-
-    return types.void(types.int64, types.int64, types.int64), code
-
-
-yield_core = types.ExternalFunction("sched_yield", types.int32())
-"""Let another thread have this core, if one waits for it."""
+    return types.void(types.int64), code

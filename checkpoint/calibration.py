@@ -36,7 +36,8 @@ class Calibration:
     def __init__(self, sizes: Iterable[int], *, dtype: str, backend: Backend, path: Path | None) -> None:
         self._sizes, self.dtype, self.backend, self._path = tuple(sizes), dtype, backend, path
         facts = environment(backend)
-        self.device = f"{facts['backend']} on {facts['device']}, {facts['blas_threads'] or 'unknown'} BLAS threads"
+        self.device = f"{facts['backend']} on {facts['device']}"
+        self.device += f", {backend.threads} threads" if backend.threads else ""
         self._key = json.dumps([facts, dtype], sort_keys=True)
         self._seconds: dict[str, float] = _read(path).get(self._key, {})
         self.measured = 0

@@ -7,7 +7,7 @@ exact: every buffer of a step is counted, rounded up to the backend's unit of al
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mlp.blocks import delta_block_rows, gradient_block_rows
+from mlp.blocks import SUM_ROWS, delta_block_rows, gradient_block_rows
 from mlp.errors import NetworkError
 from mlp.sizes import check_sizes
 
@@ -26,7 +26,8 @@ class Chain:
 
     `pieces`, "large" or "small", are those that backward steps work in; see `mlp.blocks`. `error_in_place` says that
     an activation becomes the error without a piece of it apart, and `adds_up` that this mini-batch is one of several
-    whose gradients are added up elsewhere.
+    whose gradients are added up elsewhere. Row blocks that begin at multiples of `sum_rows` rows give the same bits as
+    the whole mini-batch; None where none do.
     """
 
     widths: tuple[int, ...]
@@ -36,6 +37,7 @@ class Chain:
     pieces: str = "large"
     error_in_place: bool = False
     adds_up: bool = False
+    sum_rows: int | None = None
 
     @property
     def n_layers(self) -> int:
@@ -103,4 +105,5 @@ def chain_of(sizes: Iterable[int], *, batch_size: int, dtype: str = "float32", b
         ITEM_BYTES[dtype],
         ALLOCATION_BYTES[backend],
         error_in_place=ERROR_IN_PLACE[backend],
+        sum_rows=SUM_ROWS if backend == "numpy" else None,
     )

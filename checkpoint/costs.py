@@ -9,6 +9,7 @@ from typing import Protocol
 from checkpoint.actions import Backward, Forward
 from checkpoint.chain import Chain
 from checkpoint.schedule import Schedule
+from mlp.blocks import SUM_ROWS
 
 FLOPS_BLOCK_ROWS = 128
 """The smallest row block that is planned by counting operations, which can't see that fewer multiply slowly."""
@@ -59,10 +60,17 @@ def cost_of(schedule: Schedule, chain: Chain, cost: Cost) -> float:
 def block_sizes(batch_size: int, *, minimum_rows: int) -> list[int]:
     """The row blocks that are tried: the whole batch, its half, its quarter, and so on down to `minimum_rows`.
 
-    >>> block_sizes(1000, minimum_rows=128)
-    [1000, 500, 250]
+    Those of more than `SUM_ROWS` rows are rounded up to multiples of it, which costs nothing and may keep every bit.
+
+    >>> block_sizes(1000, minimum_rows=128), block_sizes(100, minimum_rows=16)
+    ([1000, 512, 256, 128], [100, 50, 25])
     """
-    sizes = [batch_size]
-    while -(-batch_size // 2 ** len(sizes)) >= max(1, minimum_rows) and sizes[-1] > 1:
-        sizes.append(-(-batch_size // 2 ** len(sizes)))
+    sizes, rows = [batch_size], batch_size
+    while rows > 1:
+        rows = -(-rows // 2)
+        size = rows if rows <= SUM_ROWS // 2 else -(-rows // SUM_ROWS) * SUM_ROWS
+        if size < minimum_rows:
+            break
+        if size < sizes[-1]:
+            sizes.append(size)
     return sizes

@@ -20,7 +20,7 @@ class Fault(CheckpointError):
 
 
 class VerificationError(Fault):
-    """What `--verify` found: an activation that changed, or bytes or threads other than they should be.
+    """What `--verify` found: an activation that changed, or bytes other than they should be.
 
     `.layer` is the activation's, where it is one.
     """

@@ -71,7 +71,8 @@ class Execution:
         else:
             onto = layer in self._sums
             total = self._sums[layer] if onto else self._new_sum(layer)
-            network.add_backward_layer(layer, a, delta, total, onto=onto, pieces=self._pieces)
+            below = self._sums.get(layer - 1)
+            network.add_backward_layer(layer, a, delta, total, onto=onto, pieces=self._pieces, next_total=below)
             del total
         del a, delta
         if rows[1] == self._end(layer):

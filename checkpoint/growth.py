@@ -40,7 +40,7 @@ def growth(chain: Chain, way: str) -> Growth:
     >>> from checkpoint.chain import chain_of
     >>> found = growth(chain_of([784, *[100] * 8, 10], batch_size=100), "none")
     >>> found.formula_bytes, found.predicted_bytes
-    (400400, 400400)
+    (360400, 360400)
     """
     hidden = chain.n_layers - 1
     spacing = chain.n_layers  # of checkpoints: none

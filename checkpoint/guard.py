@@ -1,9 +1,8 @@
-"""Steps that check themselves, for `--verify`: that activations, bytes and threads are what they should be.
+"""Steps that check themselves, for `--verify`: that activations and bytes are what they should be.
 
 Each activation's checksum is taken when it is made and compared whenever it is used, and so is each error's that takes
 its place; one that is recomputed is compared with the one that was first there, row for row. After each action the
-array bytes above rest are compared with the simulator's. BLAS's thread count must stay what it was, since sums in
-another number of pieces may round otherwise.
+array bytes above rest are compared with the simulator's.
 
 A normal step pays nothing for this: its stored activations are read-only in NumPy, which stops a stray write by raising
 ValueError at the line that tries it, and that is all.
@@ -13,8 +12,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 from zlib import crc32
-
-from threadpoolctl import ThreadpoolController
 
 from backend import MeterError
 from checkpoint.actions import Action, Backward, Forward, Release, Rows
@@ -34,7 +31,6 @@ class VerifyingNetwork(NetworkWithCheckpointing):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._threads = _Threads()
         self._simulations: dict[int, Simulation] = {}
 
     def execution(self, X: Any, y: Any, *, in_blocks: bool) -> Execution:
@@ -42,7 +38,6 @@ class VerifyingNetwork(NetworkWithCheckpointing):
 
     def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None:
         """One step of gradient descent, checked."""
-        self._threads.check()
         X, y = self.as_batch(X, y)  # a mini-batch taken to a device belongs to rest
         theirs = self.after_action
         try:
@@ -134,20 +129,3 @@ class _VerifyingExecution(Execution):
 
     def _checksum(self, layer: int) -> int:
         return crc32(self._network.backend.to_numpy(self._held[layer].array).data)
-
-
-class _Threads:
-    """BLAS's thread counts, as they were at the beginning."""
-
-    def __init__(self) -> None:
-        self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
-        self._counts = self._read()
-
-    def check(self) -> None:
-        now = self._read()
-        if now != self._counts:
-            was, is_now = (", ".join(map(str, counts)) for counts in (self._counts, now))
-            raise VerificationError(f"BLAS has {is_now} threads, and had {was} when training began; results may differ")
-
-    def _read(self) -> list[int]:
-        return [library.get_num_threads() for library in self._libraries]

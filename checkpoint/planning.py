@@ -24,10 +24,11 @@ class Plan:
 
     `peak_bytes` are array bytes above rest, exact. `recomputed_layers` counts whole mini-batches, `recompute_fraction`
     is recomputed forward operations over those of one forward pass. `row_block` is the smallest number of rows that the
-    schedule works on at once, None where it is the whole mini-batch: then gradients are those of plain backpropagation
-    to the last bit. `optimal_among` names the class that it is the best of. `cost` is that of the whole step, in the
-    unit of the cost planned with, times `checkpoint.pieces.SMALL_PIECES_COST` for a schedule in small pieces; and
-    `lower_bound` is a cost that no schedule for whole mini-batches is below.
+    schedule works on at once, None where it is the whole mini-batch. `keeps_bits` says whether gradients are those of
+    plain backpropagation to the last bit, and not only up to rounding. `optimal_among` names the class that it is the
+    best of. `cost` is that of the whole step, in the unit of the cost planned with, times
+    `checkpoint.pieces.SMALL_PIECES_COST` for a schedule in small pieces; and `lower_bound` is a cost that no schedule
+    for whole mini-batches is below.
     """
 
     schedule: Schedule
@@ -39,6 +40,7 @@ class Plan:
     optimal_among: str
     cost: float
     lower_bound: float
+    keeps_bits: bool
 
     @property
     def gap(self) -> float:
@@ -61,10 +63,10 @@ def plan(
     """The fastest plan of all classes for a network of `sizes` that takes no more than `budget_bytes` above rest.
 
     `cost` says what is fast: operations, unless it is given. With `row_blocks` False only whole mini-batches are
-    planned, whose gradients are bit-identical to plain backpropagation's. Blocks have at least `minimum_block_rows`
-    rows: 128 by default where operations are counted, which can't see that fewer are slow, and 16 with a `cost`.
-    `pieces`, "large" or "small", are those of backward steps; by default small ones are planned where they save enough
-    recomputing to be faster, or where nothing else fits.
+    planned, whose gradients are bit-identical to plain backpropagation's on every backend. Blocks have at least
+    `minimum_block_rows` rows: 128 by default where operations are counted, which can't see that fewer are slow, and 16
+    with a `cost`. `pieces`, "large" or "small", are those of backward steps; by default small ones are planned where
+    they save enough recomputing to be faster, or where nothing else fits.
 
     Raises `BudgetError`, which has the smallest feasible bytes, and `NetworkError` for what makes no chain.
 
@@ -141,7 +143,18 @@ def plan_of(search: SearchInPieces, found: Candidate, budget_bytes: int) -> Plan
         optimal_among=found.optimal_among,
         cost=step_cost(schedule, chain, search.cost),
         lower_bound=search.lower_bound(budget_bytes),
+        keeps_bits=keeps_bits(schedule, chain),
     )
+
+
+def keeps_bits(schedule: Schedule, chain: Chain) -> bool:
+    """Whether gradients are those of plain backpropagation to the last bit.
+
+    They are for whole mini-batches and, where the backend adds up in chunks of `chain.sum_rows` rows, for row blocks
+    that begin at multiples of it. Other row blocks add the same terms in another order.
+    """
+    starts = {action.rows[0] for action in schedule if action.rows is not None}
+    return not starts or (chain.sum_rows is not None and all(start % chain.sum_rows == 0 for start in starts))
 
 
 def _advice(chain: Chain, search: SearchInPieces) -> str:

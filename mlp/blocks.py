@@ -9,8 +9,8 @@ In *large* pieces the weight gradient is whole, and a thousand rows of the error
 run at full speed. In *small* ones a step holds a fraction of that, and its products take up to a quarter longer.
 
 The pieces depend on the layer's shape alone. Two runs that differ in what they recompute therefore multiply the same
-matrices in the same pieces, and their results are the same to the last bit. Runs in large and in small pieces are not
-promised to be: BLAS may add up in another order at a matrix's edges.
+matrices in the same pieces, and their results are the same to the last bit. With NumPy they are the same in large and
+in small pieces too; cuBLAS may add up in another order at a matrix's edges.
 """
 
 PIECES = ("large", "small")
@@ -30,6 +30,10 @@ DELTA_VALUES = GRADIENT_ROWS * DELTA_ROWS
 Where a layer is narrow behind, a small block has many rows, up to all of the gradient's, and takes few bytes all the
 same. The error's piece is as wide as those rows are many: it has fewer rows then, or it would be the larger by far.
 """
+
+SUM_ROWS = 128
+"""Rows of the batch whose part of a gradient NumPy's kernels sum before they add it to the others' (`CHUNK_ROWS` of
+`backend.packing`): row blocks that begin at multiples of so many leave no bit of a gradient other than it was."""
 
 LARGE_GRADIENT_ROWS = 2**31
 """Rows of the weight gradient in one large block: all that a layer can have."""

@@ -35,7 +35,8 @@ class Buffers:
         self._used_values += size
         self._most_values = max(self._most_values, self._used_values)
         if size in self._idle:
-            return self._backend.xp.reshape(self._pop(size), shape)
+            array = self._pop(size)
+            return array if array.shape == shape else self._backend.xp.reshape(array, shape)
         while self._used_values + self._idle_values > self._most_values:
             self._pop(next(iter(self._idle)))
         return self._backend.xp.reshape(self._backend.empty((size,), self._dtype), shape)

@@ -101,8 +101,9 @@ class Network:
 
     def forward_layer(self, layer: int, a: Any, *, out: Any) -> Any:
         """Write a_layer to `out`, (rows, n_layer), from `a` = a_{layer-1}; returns `out`."""
-        k = layer - 1
-        self.backend.forward_layer_(a, self.weights[k], self.biases[k], self.layer_activation(layer), out=out)
+        weights, k = self.weights, layer - 1
+        soon = weights[layer] if layer < len(weights) else None
+        self.backend.forward_layer_(a, weights[k], self.biases[k], self.layer_activation(layer), out=out, soon=soon)
         return out
 
     def new_activation(self, layer: int, a: Any) -> Any:
@@ -175,17 +176,30 @@ class Network:
             self.buffers.give(gradient)
 
     def add_backward_layer(
-        self, layer: int, a: Any, delta: Any, total: Gradient, *, onto: bool, pieces: str = "large"
+        self,
+        layer: int,
+        a: Any,
+        delta: Any,
+        total: Gradient,
+        *,
+        onto: bool,
+        pieces: str = "large",
+        next_total: Gradient | None = None,
     ) -> None:
-        """`backward_layer` for some rows of the mini-batch: their gradient is written to `total`, or added `onto` it."""
+        """`backward_layer` for some rows of the mini-batch: their gradient is written to `total`, or added `onto` it.
+
+        `next_total` is that of the layer below, if it has one yet, which these rows are added onto next.
+        """
         n_in, n_out = self.weights[layer - 1].shape
         block = n_in
         if not self.backend.error_in_place:
             block = gradient_block_rows(rows=delta.shape[0], n_in=n_in, n_out=n_out, pieces=pieces)
         piece = self._piece_of_error(layer, delta, block, pieces)
+        soon = None if next_total is None else next_total.weight
         for first in range(0, n_in, block):
             part = total.weight[first : min(first + block, n_in), :]
-            self._step_back(layer, a, delta, part, None if first else total.bias, first=first, onto=onto, piece=piece)
+            bias = None if first else total.bias
+            self._step_back(layer, a, delta, part, bias, first=first, onto=onto, piece=piece, soon=soon)
         if piece is not None:
             self.buffers.give(piece)
         self._check_error(layer, total.bias)
@@ -199,13 +213,33 @@ class Network:
         return self.buffers.take((rows * block,))
 
     def _step_back(
-        self, layer: int, a: Any, delta: Any, weight: Any, bias: Any, *, first: int, piece: Any, onto: bool = False
+        self,
+        layer: int,
+        a: Any,
+        delta: Any,
+        weight: Any,
+        bias: Any,
+        *,
+        first: int,
+        piece: Any,
+        onto: bool = False,
+        soon: Any = None,
     ) -> None:
-        below = self.layer_activation(layer - 1) if layer > 1 else None
+        below = next_W = None
         if layer > 1:
+            below, next_W = self.layer_activation(layer - 1), self.weights[layer - 2]
             self.backend.release(a)
         self.backend.backward_layer_(
-            a, delta, self.weights[layer - 1], below, first=first, weight=weight, bias=bias, onto=onto, piece=piece
+            a,
+            delta,
+            self.weights[layer - 1],
+            below,
+            first=first,
+            weight=weight,
+            bias=bias,
+            onto=onto,
+            piece=piece,
+            soon=(soon, next_W),
         )
 
     def _check_error(self, layer: int, bias: Any) -> None:

@@ -14,7 +14,7 @@ from checkpoint.commands.options import add_json_option
 from checkpoint.costs import Cost
 from checkpoint.errors import CheckpointError
 from checkpoint.output import check_writable, write_json
-from checkpoint.planning import Plan, plan_chain
+from checkpoint.planning import Plan, keeps_bits, plan_chain
 from checkpoint.schedule import Schedule
 from checkpoint.simulation import Simulation, simulate
 from checkpoint.strategies import store_all
@@ -42,9 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budget", metavar="BYTES", help="array bytes above rest: 64MiB, 1.5GB, 50%% of store-all's peak, or auto"
     )
     parser.add_argument("--checkpoint", metavar="HOW", help=f"show another schedule than the planned one: {FORMS}")
-    parser.add_argument(
-        "--no-row-blocks", action="store_true", help="whole mini-batches only: gradients to the last bit"
-    )
+    parser.add_argument("--no-row-blocks", action="store_true", help="whole mini-batches only")
     parser.add_argument(
         "--calibrate", action="store_true", help="plan in this machine's seconds, measured once (a few s)"
     )
@@ -78,6 +76,7 @@ def main(args: argparse.Namespace) -> int:
         "bytes_after": list(simulation.bytes_after),
         "optimal_among": found.optimal_among if found else None,
         "row_block": found.row_block if found else None,
+        "keeps_bits": keeps_bits(schedule, chain),
     }
     if calibration is not None:
         record |= _show_seconds(chain, schedule, calibration)
@@ -116,6 +115,10 @@ def _description(
         f"recomputed: {simulation.recomputed_layers} layers a step, {simulation.recompute_fraction:.1%} of a forward "
         f"pass; backward steps in {schedule.pieces} pieces",
     ]
+    lines.append(
+        "gradients: those of plain backpropagation, "
+        + ("to the last bit" if keeps_bits(schedule, chain) else "up to rounding")
+    )
     if found is not None:
         blocks = "whole mini-batches" if found.row_block is None else f"row blocks of {found.row_block} rows and more"
         lines.append(

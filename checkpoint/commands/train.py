@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--verify",
         action="store_true",
         help="check at each step that no stored activation changes, that what is recomputed is what was kept, and that "
-        "bytes and BLAS threads are as they should be; slower",
+        "bytes are as they should be; slower",
     )
     add_json_option(parser)
 

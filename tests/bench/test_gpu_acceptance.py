@@ -102,8 +102,8 @@ def test_512_bytes_too_many_are_noticed(
 ) -> None:
     plain, held = CupyBackend.sum_rows, []
 
-    def wasteful(self: CupyBackend, d: Any, *, out: Any) -> None:
-        plain(self, d, out=out)
+    def wasteful(self: CupyBackend, d: Any, *, out: Any, onto: bool = False) -> None:
+        plain(self, d, out=out, onto=onto)
         held.append(self.empty((1,), "float32"))
 
     monkeypatch.setattr(CupyBackend, "sum_rows", wasteful)

@@ -195,8 +195,9 @@ def test_write_to_a_stored_activation_is_refused():
     backend.protect(a)
     with pytest.raises(ValueError, match="read-only"):
         a[0, 0] = 2
-    with pytest.raises(TypeError, match="No matching definition"):
-        backend.hidden_delta_(a, np.ones((2, 3), np.float32), "sigmoid")
+    W, bias = np.ones((3, 3), np.float32), np.empty(3, np.float32)
+    with pytest.raises(ValueError, match="read-only"):
+        backend.backward_layer_(a, W[:2], W, "sigmoid", first=0, weight=np.empty_like(W), bias=bias)
     backend.release(a)
     a[0, 0] = 2
 

@@ -16,6 +16,7 @@ from checkpoint import (
     Schedule,
     ScheduleError,
     chain_of,
+    micro_batches,
     plan,
     plan_chain,
     simulate,
@@ -23,7 +24,7 @@ from checkpoint import (
 )
 from checkpoint.costs import cost_of
 from checkpoint.pieces import SMALL_PIECES_COST
-from checkpoint.planning import search_of
+from checkpoint.planning import keeps_bits, search_of
 from mlp.blocks import PIECES
 from tests.checkpoint.chains import random_budget, random_chain, step_flops
 from tests.checkpoint.exhaustive import WrongSchedule, interpret, least_recompute
@@ -172,3 +173,19 @@ def test_both_judges_refuse(name: str) -> None:
         simulate(schedule, chain)
     with pytest.raises((WrongSchedule, LookupError, ValueError)):
         interpret(schedule, chain)
+
+
+@pytest.mark.parametrize(("backend", "keeps"), [("numpy", True), ("cupy", False)])
+def test_row_blocks_of_whole_chunks_keep_the_bits_where_the_backend_does(backend: str, keeps: bool) -> None:
+    chain = chain_of([30, *[64] * 6, 10], batch_size=1000, backend=backend)
+    whole = simulate(store_all(n_layers=7), chain).peak_bytes
+    found = plan_chain(chain, budget_bytes=whole // 3)
+    assert found.row_block is not None
+    assert found.keeps_bits is keeps
+    assert plan_chain(chain, budget_bytes=whole, row_blocks=False).keeps_bits
+
+
+def test_row_blocks_elsewhere_do_not_keep_the_bits() -> None:
+    chain = chain_of([30, 64, 10], batch_size=1000)
+    assert not keeps_bits(micro_batches(n_layers=2, batch_size=1000, rows=100), chain)
+    assert keeps_bits(micro_batches(n_layers=2, batch_size=1000, rows=384), chain)

@@ -1,14 +1,14 @@
 """Plans on the allocator: each keeps the budget that it was made for, and takes the bytes that it said."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from backend import Backend
-from checkpoint import BudgetError, NetworkWithCheckpointing, chain_of, simulate, store_all
+from backend import Backend, select_backend
+from checkpoint import BudgetError, NetworkWithCheckpointing, simulate, store_all
+from checkpoint.network import chain_on
 from checkpoint.planning import plan_chain
 from mlp import Network
+from tests.conftest import parameters_of, same_bits
 
 SIZES = {"even": (20, *[24] * 9, 4), "ragged": (20, 64, 8, 40, 4, 64, 8, 40, 4)}
 BATCH = 256
@@ -30,7 +30,7 @@ def one_step(net: Network, backend: Backend, dtype: str) -> int:
 def test_plan_keeps_its_budget_on_the_allocator(
     metered: Backend, sizes: tuple[int, ...], row_blocks: bool, part: float | str
 ) -> None:
-    chain = replace(chain_of(sizes, batch_size=BATCH), allocation_bytes=metered.allocation_bytes)
+    chain = chain_on(metered, sizes, batch_size=BATCH)
     whole = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
     with pytest.raises(BudgetError) as refused:
         plan_chain(chain, budget_bytes=1, row_blocks=row_blocks, minimum_block_rows=16)
@@ -47,3 +47,19 @@ def test_plan_keeps_its_budget_on_the_allocator(
             assert W.tobytes() == other.tobytes()
         else:
             np.testing.assert_allclose(W, other, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("pieces", ["large", "small"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_planned_row_blocks_end_in_the_bits_of_plain_backpropagation(dtype: str, pieces: str) -> None:
+    numpy, sizes = select_backend("numpy"), SIZES["ragged"]
+    chain = chain_on(numpy, sizes, batch_size=BATCH, dtype=dtype)
+    whole = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
+    plan = plan_chain(chain, budget_bytes=whole // 3, minimum_block_rows=128, pieces=pieces)
+    assert plan.row_block == 128
+    assert plan.keeps_bits
+    networks = [Network(sizes, dtype=dtype), NetworkWithCheckpointing(sizes, schedule=plan.schedule, dtype=dtype)]
+    for net in networks:
+        for _ in range(3):
+            one_step(net, numpy, dtype)
+    assert same_bits(*(parameters_of(net) for net in networks))
