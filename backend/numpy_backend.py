@@ -55,6 +55,8 @@ class NumpyBackend(Backend):
         return known or (a.dtype.name if a.dtype.isnative else a.dtype.str)
 
     def is_row_major(self, a: np.ndarray) -> bool:
+        if a.flags.c_contiguous:
+            return True
         return (a.strides[1] == a.itemsize and a.strides[0] >= a.shape[1] * a.itemsize) or 1 in a.shape
 
     @property

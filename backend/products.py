@@ -107,10 +107,8 @@ def forward(  # type: ignore[no-untyped-def]
         pack(item, W + first * size, n_out, n_in, n, panels)
         for i in range(top, bottom, TILE_ROWS):
             m = min(TILE_ROWS, bottom - i)
-            if soon_bytes:
-                _fetch_some_ahead(
-                    soon, soon_bytes, (i - top) // TILE_ROWS, -(-(bottom - top) // TILE_ROWS), part, n_parts
-                )
+            if soon_bytes:  # the next layer's weights: this part takes some columns of them too
+                _fetch_columns_ahead(soon, soon_bytes, n_out, i - top, bottom - top, part, n_parts)
             here, ahead = a + i * a_leading * size, out + ((i + TILE_ROWS) * n_out + first) * size
             _strip(item, here, a_leading, 1, m, panels, n_in, n, packed_rows, strip, across, ahead, n_out)
             for row in range(m):
@@ -141,9 +139,7 @@ def error_below(  # type: ignore[no-untyped-def]
         for i in range(top, bottom, TILE_ROWS):
             m = min(TILE_ROWS, bottom - i)
             if soon_bytes:
-                _fetch_some_ahead(
-                    soon, soon_bytes, (i - top) // TILE_ROWS, -(-(bottom - top) // TILE_ROWS), part, n_parts
-                )
+                _fetch_some_ahead(soon, soon_bytes, i - top, bottom - top, part, n_parts)
             here, ahead = delta + i * n_out * size, a + ((i + TILE_ROWS) * a_leading + first) * size
             _strip(item, here, n_out, 1, m, panels, n_out, n, packed_rows, strip, across, ahead, a_leading)
             for row in range(m):
@@ -194,6 +190,16 @@ def weight_gradient(  # type: ignore[no-untyped-def]
                     for row in range(m):
                         place = out + ((i + row) * n_out + first) * size
                         add(item, strip + row * across * size, place, n, onto or start > 0)
+
+
+@compiled
+def _fetch_columns_ahead(address, n_bytes, n_lines, row, n_rows, part, n_parts):  # type: ignore[no-untyped-def]
+    """`_fetch_some_ahead` for this part's columns of a matrix of `n_lines` rows."""
+    down = n_bytes // n_lines
+    strip, n_strips = row // TILE_ROWS, -(-n_rows // TILE_ROWS)
+    for line in range(n_lines * strip // n_strips, n_lines * (strip + 1) // n_strips):
+        for place in range(down * part // n_parts, down * (part + 1) // n_parts, LINE_BYTES):
+            fetch_line_ahead(address + line * down + place)
 
 
 @compiled

@@ -64,6 +64,8 @@ class Network:
             raise NetworkError(f"seed must be a whole number, 0 or more; got {seed!r}")
         self.momentum = float(momentum)
         self.seed = seed
+        last = "softmax" if cost == "cross-entropy" else activation
+        self._activations = (*[activation] * (self.n_layers - 1), last)
         self.backend = select_backend(backend)
         self.buffers = Buffers(self.backend, dtype)
         self.weights: list[Any] = []
@@ -88,7 +90,7 @@ class Network:
 
     def layer_activation(self, layer: int) -> str:
         """The name of layer `layer`'s activation, 1 .. L; "softmax" for the last one under cross-entropy."""
-        return "softmax" if layer == self.n_layers and self.cost == "cross-entropy" else self.activation
+        return self._activations[layer - 1]
 
     # The forward pass
 
