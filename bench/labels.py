@@ -40,27 +40,32 @@ def place_labels(figure: Figure, axes: Axes, labels: Sequence[Label], *, fontsiz
     points = [axes.transData.transform((label.x, label.y)) for label in labels]
     half = MARKER_POINTS * scale
     markers = [Bbox.from_extents(x - half, y - half, x + half, y + half) for x, y in points]
-    lines = [box for line in axes.lines for box in _along(line.get_xydata(), axes) if line.get_linestyle() == "-"]
+    lines = [box for line in axes.lines if line.get_linestyle() == "-" for box in _along(line.get_xydata(), axes)]
+    inside = axes.bbox.padded(-MARKER_POINTS * scale)
     placed: list[Bbox] = []
+    ties: list[Bbox] = []
     for label, (x, y) in zip(labels, points, strict=True):
         if not label.text:
             continue
+        size = _size(axes, label.text, fontsize)
+        box = _free(x, y, size, scale, inside, [*markers, *lines, *placed, *ties], [*markers, *placed])
+        placed.append(box)
+        end = _nearest(box, x, y)
+        style = None
+        if max(abs(end[0] - x), abs(end[1] - y)) > RINGS[0] * scale + 1:
+            corner = ((end[0] - box.x0) / box.width, (end[1] - box.y0) / box.height)
+            style = {"arrowstyle": "-", "linewidth": 0.6, "color": label.colour, "relpos": corner, "shrinkA": 0}
+            ties += _between((x, y), end)
         written = axes.annotate(
             label.text,
             (label.x, label.y),
-            (0, 0),
+            ((box.x0 - x) / scale, (box.y0 - y) / scale),
             textcoords="offset points",
             fontsize=fontsize,
             color=label.colour,
-            arrowprops={"arrowstyle": "-", "linewidth": 0.6, "color": label.colour, "shrinkA": 0, "shrinkB": 3},
+            arrowprops=style,
         )
         written.set_in_layout(False)
-        size = written.get_window_extent()
-        found = _free(x, y, size.width, size.height, scale, axes.bbox.padded(-4 * scale), [*markers, *lines], placed)
-        placed.append(found)
-        written.set_position(((found.x0 - x) / scale, (found.y0 - y) / scale))
-        if _gap(found, x, y) < RINGS[1] * scale and written.arrow_patch is not None:
-            written.arrow_patch.set_visible(False)
     return placed
 
 
@@ -69,24 +74,29 @@ def overlaps(boxes: Sequence[Bbox]) -> int:
     return sum(a.overlaps(b) for place, a in enumerate(boxes) for b in boxes[:place])
 
 
+def _size(axes: Axes, text: str, fontsize: float) -> Bbox:
+    """What a text takes, in pixels."""
+    probe = axes.text(0, 0, text, fontsize=fontsize, transform=None)
+    size = probe.get_window_extent()
+    probe.remove()
+    return size
+
+
 def _free(
-    x: float,
-    y: float,
-    width: float,
-    height: float,
-    scale: float,
-    inside: Bbox,
-    drawn: Sequence[Bbox],
-    placed: Sequence[Bbox],
+    x: float, y: float, size: Bbox, scale: float, inside: Bbox, taken: Sequence[Bbox], crossed: Sequence[Bbox]
 ) -> Bbox:
-    candidates = [box for box in _around(x, y, width, height, scale) if _contains(inside, box)]
-    for box in candidates:
-        tie = list(_between((x, y), (_clamp(x, box.x0, box.x1), _clamp(y, box.y0, box.y1))))
-        if not any(box.overlaps(other) for other in [*drawn, *placed]) and not any(
-            part.overlaps(other) for part in tie for other in placed
-        ):
+    """The nearest box for a text of the point (x, y) that covers nothing `taken`, its tie nothing `crossed`.
+
+    Where points crowd there may be none whose tie is clear: then one that is clear itself.
+    """
+    candidates = [box for box in _around(x, y, size.width, size.height, scale) if _contains(inside, box)]
+    clear = [box for box in candidates if not any(box.overlaps(other) for other in taken)]
+    others = [other for other in crossed if not other.contains(x, y)]
+    for box in clear:
+        tie = _between((x, y), _nearest(box, x, y))
+        if not any(part.overlaps(other) for part in tie for other in others):
             return box
-    return candidates[0] if candidates else Bbox.from_bounds(x, y, width, height)
+    return next(iter([*clear, *candidates]), Bbox.from_bounds(x, y, size.width, size.height))
 
 
 def _around(x: float, y: float, width: float, height: float, scale: float) -> Iterator[Bbox]:
@@ -115,14 +125,10 @@ def _between(start: Sequence[float], end: Sequence[float]) -> Iterator[Bbox]:
         yield Bbox.from_extents(at_x - 1, at_y - 1, at_x + 1, at_y + 1)
 
 
-def _clamp(value: float, least: float, most: float) -> float:
-    return max(least, min(value, most))
+def _nearest(box: Bbox, x: float, y: float) -> tuple[float, float]:
+    """The place of the box that is nearest to (x, y)."""
+    return float(max(box.x0, min(x, box.x1))), float(max(box.y0, min(y, box.y1)))
 
 
 def _contains(outer: Bbox, box: Bbox) -> bool:
     return cast(bool, outer.x0 <= box.x0 and box.x1 <= outer.x1 and outer.y0 <= box.y0 and box.y1 <= outer.y1)
-
-
-def _gap(box: Bbox, x: float, y: float) -> float:
-    """How far the point (x, y) is from the box."""
-    return float(max(box.x0 - x, 0, x - box.x1) + max(box.y0 - y, 0, y - box.y1))

@@ -31,7 +31,9 @@ def figure_of(results: Mapping[str, Sequence[Timed]]) -> Figure:
     for axes in panels[len(results) :]:
         axes.set_visible(False)
     handles, texts = panels[0].get_legend_handles_labels()
-    figure.legend(handles, texts, loc="outside lower center", ncols=len(texts), frameon=False, fontsize=9)
+    figure.legend(
+        handles, texts, loc="outside lower center", ncols=3 if columns == 1 else len(texts), frameon=False, fontsize=9
+    )
     for axes, of_case in zip(panels, labels, strict=False):
         place_labels(figure, axes, of_case)
     return figure

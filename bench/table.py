@@ -11,13 +11,13 @@ from bench.timing import Timed
 from bench.ways import CONTROL, EAGER, JIT, PLAIN, SEQUENTIAL
 
 TIMES = {
-    CONTROL: "products'",
+    CONTROL: "floor",
     PLAIN: "plain's",
     EAGER: "PyTorch\neager's",
-    SEQUENTIAL: "its sequ-\nential's",
+    SEQUENTIAL: "sequen-\ntial's",
     JIT: "JAX\njit's",
 }
-"""What times are compared with, and how the table calls it."""
+"""What times are compared with, and how the table calls it; the floor is the matrix products alone."""
 
 BYTES = {PLAIN: "plain's", EAGER: "PyTorch\neager's"}
 """What bytes are compared with."""
@@ -31,7 +31,7 @@ def table(case: Case, rows: Sequence[Timed]) -> str:
     resident = any(row.resident for row in rows)
     headers = ["step", "ms", *(f"time of\n{of}" for of in times.values()), "MiB\nabove\nrest"]
     headers += [f"bytes of\n{of}" for of in sizes.values()]
-    headers += ["resident\nMiB above\nstart", "resident\nMiB\nat most"] if resident else []
+    headers += ["resident\nMiB over\nstart", "resident\nMiB\nat most"] if resident else []
     headers.append("recom-\nputed")
     body = []
     for row in rows:
@@ -44,7 +44,20 @@ def table(case: Case, rows: Sequence[Timed]) -> str:
         cells.append("" if row.way.recompute_fraction is None else f"{row.way.recompute_fraction:.2f}")
         body.append(cells)
     title = f"{case.name}: {case.why}, {case.n_layers} layers, batch {case.batch_size}"
-    return f"{title}\n" + tabulate(body, headers, disable_numparse=True, stralign="right", colalign=("left",))
+    return "\n".join([title, *_lines(headers, body)])
+
+
+def _lines(headers: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of a table; headers of several lines stand on the rule below them.
+
+    As headers of tabulate's own, each would be two characters wider than its text.
+    """
+    height = max(header.count("\n") for header in headers)
+    lifted = ["\n" * (height - header.count("\n")) + header for header in headers]
+    text = tabulate([lifted, *body], tablefmt="plain", disable_numparse=True, stralign="right", colalign=("left",))
+    lines = text.splitlines()
+    lines.insert(height + 1, "-" * max(map(len, lines)))
+    return lines
 
 
 def record(row: Timed, rows: Sequence[Timed]) -> dict[str, Any]:
