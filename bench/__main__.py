@@ -1,82 +1,119 @@
-"""`python -m bench`: time against memory, ours and the peers', as a table and a picture."""
+"""`python -m bench`: the time and memory of a training step, ours and the peers', as tables, a picture and a JSON."""
 
 import argparse
-import json
+import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import threadpoolctl
-from tabulate import tabulate
 from tqdm import tqdm
 
-from bench.cases import CASES, MIB, Case
+from backend import BackendUnavailable, select_backend
+from bench.cases import CASES, Case
+from bench.environment import environment, headline
 from bench.peers import absent_peers
-from bench.runners import runners
-from bench.timing import Timed, time_interleaved
+from bench.resident import resident_of
+from bench.runners import Absent, build
+from bench.table import record, table
+from bench.timing import Entry, Timed, time_interleaved
+from bench.ways import PEERS, Way, ways
+from checkpoint.errors import CheckpointError
+from checkpoint.output import check_writable, write_json
 
 
-def main() -> int:
-    """Time the cases named and print a table of each; 0."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--case", action="append", choices=CASES, help="may be repeated (default: all)")
-    parser.add_argument("--backend", default="numpy", help="numpy or cupy (default: numpy)")
-    parser.add_argument("--turns", type=int, default=5, metavar="N", help="repeats, interleaved (default: 5)")
-    parser.add_argument("--no-peers", action="store_true", help="leave PyTorch and JAX out")
-    parser.add_argument("--figure", type=Path, metavar="PATH", help="draw time against memory")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="also write every figure")
-    args = parser.parse_args()
-    blas = [f"{info['internal_api']} on {info['num_threads']} threads" for info in threadpoolctl.threadpool_info()]
-    print(f"Python {sys.version.split()[0]}, NumPy {np.__version__}, {', '.join(blas)}")
-    for name in absent_peers():
-        print(f"{name} is not installed and is left out")
+def main(argv: list[str] | None = None) -> int:
+    """Time the cases named and print a table of each; 0, or 2 where the backend or a path cannot be used."""
+    args = _arguments(argv)
+    try:
+        select_backend(args.backend)
+        check_writable(args.figure)
+        check_writable(args.json)
+    except (BackendUnavailable, CheckpointError) as error:
+        print(f"bench: error: {error}", file=sys.stderr)
+        return 2
+    where = environment(args.backend)
+    print(headline(where))
+    absent = {} if args.no_peers else _absent(args.backend)
+    for name, reason in absent.items():
+        print(f"{name} is left out: {reason}")
     results: dict[str, list[Timed]] = {}
     for case in (CASES[name] for name in args.case or CASES):
-        found = list(runners(case, backend_name=args.backend, peers=not args.no_peers))
-        with tqdm(desc=case.name, leave=False, disable=None) as bar:
-            results[case.name] = time_interleaved(case, found, turns=args.turns, report=bar.set_description)
-        print(f"\n{_table(case, results[case.name])}", flush=True)
-        del found
+        rows = _timed(case, args, absent)
+        print(f"\n{table(case, rows)}", flush=True)
+        results[case.name] = rows
     if args.figure:
         from bench.picture import draw
 
         draw(results, args.figure)
     if args.json:
-        args.json.write_text(
-            json.dumps({name: [_record(row) for row in rows] for name, rows in results.items()}, indent=2)
-        )
+        cases = {name: [record(row, rows) for row in rows] for name, rows in results.items()}
+        options = {"turns": args.turns, "order_seed": args.order_seed, "backend": args.backend}
+        write_json(args.json, {"environment": where, "options": options, "left_out": absent, "cases": cases})
     return 0
 
 
-def _table(case: Case, rows: list[Timed]) -> str:
-    plain = next(row for row in rows if row.runner.name == "plain")
-    body = [
-        [
-            row.runner.name,
-            f"{row.seconds * 1e3:.2f}",
-            f"{row.ratio:.2f}",
-            f"{row.seconds / plain.seconds:.2f}",
-            "" if row.peak_bytes is None else f"{row.peak_bytes / MIB:.1f}",
-            "" if row.peak_bytes is None or not plain.peak_bytes else f"{row.peak_bytes / plain.peak_bytes:.3f}",
-            "" if row.runner.recompute_fraction is None else f"{row.runner.recompute_fraction:.2f}",
-        ]
-        for row in rows
-    ]
-    headers = ["step", "ms", "of the products'", "of plain's", "MiB above rest", "of plain's", "recomputed"]
-    return f"{case.name}: {case.why}, batch {case.batch_size}\n" + tabulate(
-        body, headers, disable_numparse=True, stralign="right", colalign=("left",)
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--case", action="append", choices=CASES, help="may be repeated (default: all)")
+    parser.add_argument("--backend", default="numpy", help="numpy or cupy (default: numpy)")
+    parser.add_argument("--turns", type=_positive, default=5, metavar="N", help="repeats, interleaved (default: 5)")
+    parser.add_argument(
+        "--order-seed", type=int, default=0, metavar="N", help="draw the order of each turn from this (default: 0)"
     )
+    parser.add_argument("--no-peers", action="store_true", help="leave PyTorch and JAX out")
+    parser.add_argument(
+        "--no-resident", action="store_true", help="leave out the resident sets, for which each step is taken apart"
+    )
+    parser.add_argument("--figure", type=Path, metavar="PATH", help="draw time against memory, and take more plans")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="also write every figure, in bytes and seconds")
+    return parser.parse_args(argv)
 
 
-def _record(row: Timed) -> dict[str, object]:
-    return {
-        "name": row.runner.name,
-        "kind": row.runner.kind,
-        "seconds": row.seconds,
-        "ratio_to_control": row.ratio,
-        "peak_bytes": row.peak_bytes,
-        "recompute_fraction": row.runner.recompute_fraction,
-    }
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"wanted 1 or more; got {text}")
+    return number
+
+
+def _absent(backend_name: str) -> dict[str, str]:
+    if backend_name == "numpy":
+        return absent_peers()
+    return dict.fromkeys(PEERS, "on a card, python -m bench.gpu_acceptance compares with PyTorch")
+
+
+def _timed(case: Case, args: argparse.Namespace, absent: dict[str, str]) -> list[Timed]:
+    """Build, time and measure the ways of a case; who turns out to be unable is added to `absent`, by name."""
+    entries: list[Entry] = []
+    with tqdm(leave=False, disable=None, bar_format="{desc} [{elapsed}]") as bar:
+        for way in ways(case, backend_name=args.backend, front=args.figure is not None):
+            if way.kind == "peer" and (args.no_peers or way.name in absent):
+                continue
+            bar.set_description(f"{case.name}: building {way.name}")
+            try:
+                entries.append((way, build(way, case, backend_name=args.backend)))
+            except Absent as reason:
+                absent[way.name] = str(reason)
+                bar.write(f"{way.name} is left out: {reason}")
+        rows = time_interleaved(case, entries, turns=args.turns, order_seed=args.order_seed, report=bar.set_description)
+        del entries  # the processes that follow need the memory
+        if args.no_resident:
+            return rows
+        measured = []
+        for row in rows:
+            bar.set_description(f"{case.name}: resident set of {row.way.name}")
+            measured.append(_with_resident(row, case, args.backend))
+    return measured
+
+
+def _with_resident(row: Timed, case: Case, backend_name: str) -> Timed:
+    way: Way = row.way
+    try:
+        return replace(row, resident=resident_of(way, case, backend_name=backend_name))
+    except subprocess.CalledProcessError as error:
+        last = (error.stderr.strip().splitlines() or ["no message"])[-1]
+        print(f"the resident set of {way.name} could not be measured: {last}", file=sys.stderr)
+        return row
 
 
 if __name__ == "__main__":

@@ -1,13 +1,22 @@
-"""`--backend` and the cases, for the benchmarks."""
+"""`--backend` and `--no-resident`, for the benchmarks."""
 
 import pytest
+
+# Programs of their own, with dependencies of their own: nothing in them is a test.
+collect_ignore = ["__main__.py", "fuzz_target.py", "torch_peers.py", "jax_peers.py"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--backend", default="numpy", help="numpy or cupy")
+    parser.addoption("--no-resident", action="store_true", help="leave out the resident sets of processes apart")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def backend_name(request: pytest.FixtureRequest) -> str:
     name: str = request.config.getoption("--backend")
     return name
+
+
+@pytest.fixture(scope="session")
+def resident(request: pytest.FixtureRequest) -> bool:
+    return not request.config.getoption("--no-resident")

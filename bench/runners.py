@@ -1,6 +1,6 @@
 """What is timed: one training step of a case, done by us, by a peer, or by the control, each behind one record."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -8,18 +8,25 @@ from typing import Any
 import numpy as np
 
 from backend import Backend, select_backend
-from bench.cases import MIB, Case
-from checkpoint import NetworkWithCheckpointing, Schedule, every_nth, plan_chain, simulate, square_root
+from bench.cases import Case
+from bench.ways import Way
+from checkpoint import NetworkWithCheckpointing
 from mlp import Network
+from mlp.initialization import initial_parameters
 
 ETA = 0.01
+
+
+class Absent(Exception):
+    """A way that cannot be taken here; its text says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Runner:
     """One way of taking a step. `step()` takes it; `peak_bytes()` is what it holds above rest, where that is known.
 
-    `kind` is "control", "ours" or "peer"; `recompute_fraction` is of our schedules.
+    `kind` is "control", "ours" or "peer"; `recompute_fraction` is of our schedules. `weights()` are those now, on the
+    host, first layer to last; of the control there are none.
     """
 
     name: str
@@ -27,6 +34,17 @@ class Runner:
     step: Callable[[], None]
     peak_bytes: Callable[[], int | None]
     recompute_fraction: float | None = None
+    weights: Callable[[], list[np.ndarray]] = list
+
+
+def build(way: Way, case: Case, *, backend_name: str = "numpy") -> Runner:
+    """The runner of a way, ready for its first step. Raises `Absent` for a peer that cannot run here."""
+    if way.kind == "peer":
+        from bench.peers import build_peer
+
+        return build_peer(way, case)
+    backend = select_backend(backend_name)
+    return control(case, backend) if way.kind == "control" else ours(way, case, backend)
 
 
 def batch_of(case: Case) -> tuple[np.ndarray, np.ndarray]:
@@ -34,6 +52,11 @@ def batch_of(case: Case) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(0)
     X = random.random((case.batch_size, case.sizes[0]), dtype=np.float32)
     return X, random.random((case.batch_size, case.sizes[-1]), dtype=np.float32)
+
+
+def parameters_of(case: Case) -> list[tuple[np.ndarray, np.ndarray]]:
+    """W (n_in, n_out) and b (n_out,) of each layer, on the host: every runner that trains begins with these."""
+    return list(initial_parameters(case.sizes, initialization="scaled", activation="sigmoid", dtype="float32", seed=0))
 
 
 def control(case: Case, backend: Backend) -> Runner:
@@ -57,55 +80,26 @@ def control(case: Case, backend: Backend) -> Runner:
     return Runner("matrix products alone", "control", step, lambda: None)
 
 
-def ours(case: Case, backend: Backend) -> Iterator[Runner]:
-    """Plain backpropagation and each strategy."""
-    yield _runner("plain", Network(case.sizes, **_options(backend)), case, 0.0)
-    for name, schedule in schedules(case):
-        net = NetworkWithCheckpointing(case.sizes, schedule=schedule, **_options(backend))
-        yield _runner(name, net, case, simulate(schedule, net.chain(case.batch_size)).recompute_fraction)
-
-
-def schedules(case: Case) -> Iterator[tuple[str, Schedule]]:
-    """The schedules compared with plain backpropagation, by name."""
-    n_layers = len(case.sizes) - 1
-    yield f"every {case.every}th" if case.every > 3 else "every 2nd", every_nth(n_layers=n_layers, n=case.every)
-    root = square_root(n_layers=n_layers)
-    yield "sqrt", root
-    if n_layers < 10:
-        return
-    budget = simulate(root, case.chain).peak_bytes
-    yield "planned, unblocked", plan_chain(case.chain, budget_bytes=budget, row_blocks=False).schedule
-    if case.row_block_mib is not None:
-        blocked = plan_chain(case.chain, budget_bytes=int(case.row_block_mib * MIB)).schedule
-        yield f"planned, {case.row_block_mib:g} MiB", blocked
-
-
-def _options(backend: Backend) -> dict[str, Any]:
-    return {"initialization": "scaled", "backend": backend}
-
-
-def _runner(name: str, net: Network, case: Case, recompute_fraction: float) -> Runner:
-    X, y = (net.backend.asarray(x) for x in batch_of(case))
+def ours(way: Way, case: Case, backend: Backend) -> Runner:
+    """Our step in one of our ways: plain backpropagation where there is no schedule."""
+    options: dict[str, Any] = {"initialization": "scaled", "backend": backend}
+    net: Network
+    if way.schedule is None:
+        net = Network(case.sizes, **options)
+    else:
+        net = NetworkWithCheckpointing(case.sizes, schedule=way.schedule, **options)
+    X, y = (backend.asarray(x) for x in batch_of(case))
 
     def step() -> None:
         net.update_mini_batch(X, y, eta=ETA)
-        net.backend.synchronize()
+        backend.synchronize()
 
     def peak_bytes() -> int:
-        with net.backend.measure() as usage:
+        with backend.measure() as usage:
             step()
         return usage.peak_bytes
 
-    return Runner(name, "ours", step, peak_bytes, recompute_fraction)
+    def weights() -> list[np.ndarray]:
+        return [backend.to_numpy(W) for W in net.weights]
 
-
-def runners(case: Case, *, backend_name: str = "numpy", peers: bool = True) -> Iterator[Runner]:
-    """Everything that can run here for a case, the control first."""
-    backend = select_backend(backend_name)
-    yield control(case, backend)
-    yield from ours(case, backend)
-    if peers and backend_name == "numpy":
-        from bench.peers import jax_runners, torch_runners
-
-        yield from torch_runners(case)
-        yield from jax_runners(case)
+    return Runner(way.name, way.kind, step, peak_bytes, way.recompute_fraction, weights)

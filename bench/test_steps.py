@@ -1,64 +1,96 @@
 """One training step of each case in each way, for pytest-benchmark: `pytest bench --benchmark-only [--backend cupy]`.
 
-For ratios use `python -m bench`, which interleaves. Here each benchmark runs alone; peak bytes, the recomputed part and
-the resident peak go to `extra_info`, and the control is a benchmark of its own in each group.
+For ratios use `python -m bench`, which interleaves. Here each benchmark runs alone; bytes, the recomputed part, the
+resident set of a process of its own, the control's seconds and the environment go to `extra_info`.
 """
 
-from collections.abc import Callable, Iterator
+import statistics
+import subprocess
+import time
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from backend import peak_resident_bytes, select_backend
+from backend import select_backend
 from bench.cases import CASES, Case
-from bench.peers import absent_peers, jax_runners, torch_runners
-from bench.runners import Runner, control, ours
+from bench.environment import environment
+from bench.resident import resident_of
+from bench.runners import Absent, Runner, build, control
+from bench.timing import SPINNING_SECONDS
+from bench.ways import CONTROL, OURS, PEERS, Way, our_ways
 
-WAYS: dict[str, int] = {"plain": 0, "every nth": 1, "sqrt": 2, "planned, unblocked": 3, "planned, row blocks": 4}
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # the peers' own
+    pytest.mark.parametrize("case", CASES.values(), ids=list(CASES)),
+]
+CONTROL_ROUNDS = 3
 
 
-def _ours(case: Case, backend_name: str) -> Iterator[Runner]:
-    return ours(case, select_backend(backend_name))
+@pytest.fixture(scope="session")
+def where(request: pytest.FixtureRequest) -> dict[str, object]:
+    """The environment, looked up once."""
+    return environment(request.config.getoption("--backend"))
 
 
-def _bench(benchmark: BenchmarkFixture, case: Case, runner: Runner) -> None:
+def _bench(
+    benchmark: BenchmarkFixture, case: Case, way: Way, *, backend_name: str, where: dict[str, object], resident: bool
+) -> None:
+    try:
+        runner = build(way, case, backend_name=backend_name)
+    except Absent as reason:
+        pytest.skip(f"{way.name}: {reason}")
     benchmark.group = case.name
+    benchmark.extra_info["control_seconds"] = _seconds_of(control(case, select_backend(backend_name)), case)
     runner.step()
+    time.sleep(SPINNING_SECONDS)  # the control's threads, and what else was measured
     benchmark.pedantic(runner.step, rounds=5, iterations=case.steps, warmup_rounds=1)  # type: ignore[no-untyped-call]
     benchmark.extra_info["peak_bytes"] = runner.peak_bytes()
-    benchmark.extra_info["recompute_fraction"] = runner.recompute_fraction
-    benchmark.extra_info["peak_resident_bytes"] = peak_resident_bytes()
+    benchmark.extra_info["recompute_fraction"] = way.recompute_fraction
+    benchmark.extra_info["versions"] = where["versions"]
+    benchmark.extra_info["threads"] = where["threads"]
+    if resident:
+        try:
+            found = resident_of(way, case, backend_name=backend_name)
+        except subprocess.CalledProcessError as error:
+            pytest.fail(f"{way.name} in a process of its own: {error.stderr.strip()[-500:]}")
+        benchmark.extra_info["peak_resident_bytes"] = found.peak_bytes
+        benchmark.extra_info["resident_bytes_above_start"] = found.above_start_bytes
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
-def test_matrix_products_alone(benchmark: BenchmarkFixture, case: Case, backend_name: str) -> None:
-    _bench(benchmark, case, control(case, select_backend(backend_name)))
+def _seconds_of(runner: Runner, case: Case) -> float:
+    """The median seconds of a step, in a few rounds."""
+    runner.step()
+    found = []
+    for _ in range(CONTROL_ROUNDS):
+        begun = time.perf_counter()
+        for _ in range(case.steps):
+            runner.step()
+        found.append((time.perf_counter() - begun) / case.steps)
+    return statistics.median(found)
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
-def test_step(benchmark: BenchmarkFixture, case: Case, way: str, backend_name: str) -> None:
-    found = list(_ours(case, backend_name))
-    if WAYS[way] >= len(found):
-        pytest.skip(f"{case.name} is too shallow to be planned for")
-    _bench(benchmark, case, found[WAYS[way]])
-
-
-@pytest.mark.parametrize(
-    ("peer", "runners", "place"),
-    [
-        ("torch", torch_runners, 0),
-        ("torch", torch_runners, 1),
-        ("torch", torch_runners, 2),
-        ("jax", jax_runners, 0),
-        ("jax", jax_runners, 1),
-    ],
-    ids=["torch-eager", "torch-optimiser-in-backward", "torch-checkpoint-sequential", "jax-jit", "jax-checkpoint"],
-)
-@pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))
-def test_peer(
-    benchmark: BenchmarkFixture, case: Case, peer: str, runners: Callable[[Case], Iterator[Runner]], place: int
+def test_matrix_products_alone(
+    benchmark: BenchmarkFixture, case: Case, backend_name: str, where: dict[str, object], resident: bool
 ) -> None:
-    if peer in absent_peers():
-        pytest.skip(f"{peer} is not installed")
-    _bench(benchmark, case, list(runners(case))[place])
+    way = Way(CONTROL, "control", key="control")
+    _bench(benchmark, case, way, backend_name=backend_name, where=where, resident=resident)
+
+
+@pytest.mark.parametrize("key", OURS)
+def test_step(
+    benchmark: BenchmarkFixture, case: Case, key: str, backend_name: str, where: dict[str, object], resident: bool
+) -> None:
+    way = next((way for way in our_ways(case, backend_name=backend_name) if way.key == key), None)
+    if way is None:
+        pytest.skip(f"{case.name} is too shallow to be planned for")
+    _bench(benchmark, case, way, backend_name=backend_name, where=where, resident=resident)
+
+
+@pytest.mark.parametrize("name", PEERS)
+def test_peer(
+    benchmark: BenchmarkFixture, case: Case, name: str, backend_name: str, where: dict[str, object], resident: bool
+) -> None:
+    if backend_name != "numpy":
+        pytest.skip(f"{name}: on a card, python -m bench.gpu_acceptance compares with PyTorch")
+    way = Way(name, "peer", PEERS[name], key=name)
+    _bench(benchmark, case, way, backend_name=backend_name, where=where, resident=resident)

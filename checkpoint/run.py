@@ -55,8 +55,12 @@ class RunRecord:
     """What a run did and took. Bytes are array bytes above rest, of a step on a whole mini-batch.
 
     `measured_bytes_after`: after each action of the schedule, none for plain backpropagation, which has no actions.
-    `rest_bytes`: parameters, velocities and one mini-batch. `seconds`: of all steps. `weights_sha256`: of the final
-    weights and biases, to tell whether two runs ended alike to the last bit.
+    `rest_bytes`: parameters, velocities and one mini-batch. `weights_sha256`: of the final weights and biases, to tell
+    whether two runs ended alike to the last bit.
+
+    `seconds`: of all steps, of which `batch_seconds` in taking the mini-batches; `evaluation_seconds` come on top.
+    `loading_seconds` and `wall_seconds` are what `run` was told and when it was told that all began; what remains of
+    the wall is starting up, saving, and the loop itself. `busy_share`: of steps and evaluation in `wall_seconds`.
     """
 
     strategy: str
@@ -72,6 +76,10 @@ class RunRecord:
     evaluation_seconds: float
     test_accuracy: float
     weights_sha256: str
+    batch_seconds: float = 0.0
+    loading_seconds: float = 0.0
+    wall_seconds: float = 0.0
+    busy_share: float = 0.0
     epochs: list[EpochRecord] = field(default_factory=list)
     measured_bytes_after: list[int] = field(default_factory=list)
 
@@ -109,15 +117,20 @@ def run(
     saver: Saver | None = None,
     first: tuple[int, int] = (1, 1),
     after_epoch: Callable[[EpochRecord], None] | None = None,
+    begun: float | None = None,
+    loading_seconds: float = 0.0,
 ) -> RunRecord:
     """Train as `settings` say on `dataset`, and record it. The first step is measured, the others are not slowed.
 
     `network`: to train this one, which `make_network` made for these settings, and which may have been trained before:
-    then `first` is the epoch and the step to go on with. `saver`: saves the state as it goes.
+    then `first` is the epoch and the step to go on with. `saver`: saves the state as it goes. `begun`: when what the
+    record calls the wall began, on the clock of `time.perf_counter`, now by default; `loading_seconds`: those since
+    then in which the data was loaded.
 
     Raises `Fault` when memory runs out or numbers are no longer finite, and `Stopped` for Ctrl-C and SIGTERM, once the
     step under way is done and its state saved.
     """
+    begun = time.perf_counter() if begun is None else begun
     network = make_network(settings) if network is None else network
     chain = chain_of(network.sizes, batch_size=settings.batch_size, dtype=network.dtype, backend=settings.backend)
     schedule = _schedule(settings, network, chain)
@@ -125,7 +138,6 @@ def run(
     test_data = ImageBatches(network, dataset.test_images, dataset.test_labels)
     saver = saver or Saver(network, progress_of(settings, dataset, at=first), None)
     first_step = _MeasuredFirstStep(network, settings.batch_size)
-    begun = time.perf_counter()
     with watched(saver, chain, peak_bytes=predicted.peak_bytes) as interruption:
 
         def update(X: Any, y: Any, eta: float) -> None:
@@ -159,8 +171,10 @@ def run(
         )
         interruption.hold()
         saver.finish()
-    total = time.perf_counter() - begun
+    accuracy_at_the_end = _last_accuracy(history, network, test_data)
+    wall = time.perf_counter() - begun
     seconds = sum(record.seconds for record in history)
+    evaluation = sum(record.evaluation_seconds for record in history)
     return RunRecord(
         strategy=schedule.name,
         data=dataset.name,
@@ -172,9 +186,13 @@ def run(
         rest_bytes=rest_bytes(network, settings.batch_size),
         peak_resident_bytes=peak_resident_bytes(),
         seconds=seconds,
-        evaluation_seconds=total - seconds,
-        test_accuracy=_last_accuracy(history, network, test_data),
+        evaluation_seconds=evaluation,
+        test_accuracy=accuracy_at_the_end,
         weights_sha256=weights_sha256(network),
+        batch_seconds=sum(record.batch_seconds for record in history),
+        loading_seconds=loading_seconds,
+        wall_seconds=wall,
+        busy_share=(seconds + evaluation) / wall,
         epochs=history,
         measured_bytes_after=first_step.usage.marks,
     )

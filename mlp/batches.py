@@ -70,21 +70,24 @@ class ImageBatches:
     def __init__(self, network: "Network", images: np.ndarray, labels: np.ndarray) -> None:
         check_images(network.sizes, images, labels)
         self._network, self._images, self._labels = network, images, labels
-        self._n_classes = network.sizes[-1]
+        # Labels are checked here, once; a mini-batch's rows are then taken from those of each label.
+        self._one_hot = one_hot(np.arange(int(labels.max()) + 1), classes=network.sizes[-1], dtype=network.dtype)
 
     def __len__(self) -> int:
         return len(self._images)
 
     def take(self, rows: slice | np.ndarray) -> tuple[Any, Any]:
-        dtype = self._network.dtype
-        X = as_inputs(self._images[rows], dtype)
-        return self._network.as_batch(X, one_hot(self._labels[rows], classes=self._n_classes, dtype=dtype))
+        images = self._images[rows] if isinstance(rows, slice) else self._images.take(rows, axis=0)
+        X = as_inputs(images, self._network.dtype)
+        return self._network.as_batch(X, self._one_hot.take(self._labels[rows], axis=0))
 
 
 def check_images(sizes: tuple[int, ...], images: np.ndarray, labels: np.ndarray) -> None:
     """Raise `NetworkError` unless a network of `sizes` takes such images, and has an output for each label."""
     if images.shape[1] != sizes[0]:
         raise NetworkError(f"the images have {images.shape[1]} pixels, the network {sizes[0]} inputs; change sizes")
+    if labels.dtype.kind not in "iu" or int(labels.min()) < 0:
+        raise NetworkError(f"labels must be whole numbers from 0 on; got {labels.dtype}, the smallest {labels.min()}")
     largest = int(labels.max())
     if largest >= sizes[-1]:
         raise NetworkError(

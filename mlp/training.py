@@ -21,11 +21,17 @@ EVALUATED_ROWS = 1000
 
 @dataclass(frozen=True, slots=True)
 class EpochRecord:
-    """One epoch: its number from 1, the seconds spent in steps, and the accuracy on the test data, if any was given."""
+    """One epoch: its number from 1, the seconds spent in steps, and the accuracy on the test data, if any was given.
+
+    `batch_seconds` are those of `seconds` in which mini-batches were taken from the data; `evaluation_seconds` come on
+    top.
+    """
 
     epoch: int
     seconds: float
     test_accuracy: float | None
+    batch_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +73,12 @@ def train(
     history = []
     for epoch in range(first_epoch, epochs + 1):
         order = epoch_order(len(training_data), seed=network.seed, epoch=epoch) if shuffle else None
-        seconds = 0.0
+        seconds = batch_seconds = 0.0
         first = first_step if epoch == first_epoch else 1
         for step, rows in _steps(len(training_data), mini_batch_size, order, first, f"epoch {epoch}/{epochs}"):
             begun = time.perf_counter()
             X, y = training_data.take(rows)
+            batch_seconds += time.perf_counter() - begun
             try:
                 take_step(X, y, eta)
             except TrainingError as error:
@@ -83,7 +90,9 @@ def train(
         begun = time.perf_counter()
         network.backend.synchronize()
         seconds += time.perf_counter() - begun
-        record = EpochRecord(epoch, seconds, None if test_data is None else accuracy(network, test_data))
+        begun = time.perf_counter()
+        found = None if test_data is None else accuracy(network, test_data)
+        record = EpochRecord(epoch, seconds, found, batch_seconds, time.perf_counter() - begun)
         history.append(record)
         if after_epoch is not None:
             after_epoch(record)

@@ -2,10 +2,12 @@
 
 import argparse
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 
 from backend import select_backend
+from checkpoint.clock import process_begun
 from checkpoint.commands.options import (
     add_backend_options,
     add_checkpoint_options,
@@ -59,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Train as the options say; 0."""
+    begun = process_begun()
     resumption = None
     if args.resume is not None:
         resumption = Resumption.read(args.resume, allow_changed_data=args.allow_changed_data)
@@ -68,7 +71,9 @@ def main(args: argparse.Namespace) -> int:
     saving = _saving(args)
     check_writable(args.json)
     source = data_of(args, resumption)
+    loading = time.perf_counter()
     dataset = data.load(source)
+    loading_seconds = time.perf_counter() - loading
     if dataset.notice:
         print(dataset.notice, file=sys.stderr)
     if resumption:
@@ -96,6 +101,8 @@ def main(args: argparse.Namespace) -> int:
         saver=saver,
         first=first,
         after_epoch=lambda epoch: print(_line(epoch), flush=True),
+        begun=begun,
+        loading_seconds=loading_seconds,
     )
     print(_summary(record))
     if saving:
@@ -127,10 +134,21 @@ def _summary(record: RunRecord) -> str:
     if not record.measured_peak_bytes:
         agree = "no whole mini-batch was left to train on"
     return (
-        f"{record.strategy}: {record.recomputed_layers} layers recomputed a step, {record.seconds:.2f} s in steps, "
-        f"{record.evaluation_seconds:.2f} s in evaluation\n"
+        f"{record.strategy}: {record.recomputed_layers} layers recomputed a step\n"
+        f"{_time_spent(record)}\n"
         f"peak above rest: {record.measured_peak_bytes:,} bytes measured, {record.predicted_peak_bytes:,} predicted "
         f"({agree})\n"
         f"at rest: {format_bytes(record.rest_bytes)} of parameters and mini-batch; resident peak of the process: "
         f"{format_bytes(record.peak_resident_bytes)}"
+    )
+
+
+def _time_spent(record: RunRecord) -> str:
+    """Where the time went since the process began."""
+    other = record.wall_seconds - record.seconds - record.evaluation_seconds - record.loading_seconds
+    return (
+        f"{record.seconds:.2f} s in steps ({record.batch_seconds:.2f} s of it to take mini-batches), "
+        f"{record.evaluation_seconds:.2f} s in evaluation, {record.loading_seconds:.2f} s to load the data, "
+        f"{other:.2f} s to start up and in all else: {record.busy_share:.0%} of {record.wall_seconds:.2f} s in steps "
+        f"and evaluation"
     )

@@ -6,7 +6,6 @@ from pathlib import Path
 from mlp.data.dataset import Dataset
 from mlp.data.errors import UnreadableDataError
 from mlp.data.folder import find_idx_files, read_idx_files
-from mlp.data.mnist import load_mnist
 from mlp.data.npz_file import read_npz_file
 from mlp.data.sample import load_sample
 from mlp.data.stream import kind_of
@@ -23,6 +22,8 @@ def load(name_or_path: str | Path, *, cache_dir: str | Path | None = None) -> Da
     whatever a path names or a file holds.
     """
     if name_or_path == "mnist":
+        from mlp.data.mnist import load_mnist  # and with it the downloading, which nobody else waits for
+
         return load_mnist(cache_dir)
     if name_or_path == "sample":
         return load_sample()

@@ -188,6 +188,16 @@ def test_resident_peak_remembers_what_has_been_freed():
     assert peak > 95 * MIB > now
 
 
+def test_resident_peak_is_not_that_of_the_process_that_started_it():
+    child = "from backend import peak_resident_bytes; print(peak_resident_bytes())"
+    code = (
+        "import subprocess, sys; import numpy as np; large = np.ones(512 * 2**20, np.uint8)\n"
+        f"print(subprocess.run([sys.executable, '-c', {child!r}], check=True, capture_output=True, text=True).stdout)"
+    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert int(found.stdout) < 400 * MIB
+
+
 def test_selected_numpy_backend_measures():
     with select_backend("numpy").measure() as usage:
         np.empty(5, np.uint8)

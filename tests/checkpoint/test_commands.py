@@ -44,6 +44,28 @@ def test_train_measures_what_it_predicted(capsys: pytest.CaptureFixture[str], tm
     assert record["epochs"][0]["test_accuracy"] == record["test_accuracy"]
 
 
+def test_train_says_where_the_time_went(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    report = tmp_path / "run.json"
+    _, out, _ = run(capsys, "train", *TINY, "--epochs", 2, "--json", report)
+    record = json.loads(report.read_text())
+    assert 0 < record["batch_seconds"] < record["seconds"]
+    assert record["evaluation_seconds"] == sum(epoch["evaluation_seconds"] for epoch in record["epochs"]) > 0
+    known = record["seconds"] + record["evaluation_seconds"] + record["loading_seconds"]
+    assert record["loading_seconds"] > 0
+    assert known < record["wall_seconds"]
+    assert record["busy_share"] == (record["seconds"] + record["evaluation_seconds"]) / record["wall_seconds"]
+    assert f"{record['busy_share']:.0%} of {record['wall_seconds']:.2f} s in steps and evaluation" in out
+
+
+def test_wall_begins_with_the_process_and_not_with_its_imports() -> None:
+    code = (
+        "import time; first = time.perf_counter(); time.sleep(0.3)\n"
+        "from checkpoint.clock import process_begun\n"
+        "begun = process_begun(); assert first - 30 < begun < first + 0.1, (begun, first)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_train_keeps_to_a_budget(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     report = tmp_path / "run.json"
     sizes = ",".join(["784", "64x12", "10"])

@@ -208,10 +208,11 @@ IMAGES = np.zeros((5, 4), np.uint8)
     [
         (np.zeros((5, 6), np.uint8), np.zeros(5, np.uint8), "images have 6 pixels, the network 4 inputs"),
         (IMAGES, np.array([0, 1, 2, 3, 0], np.uint8), "largest label is 3.*at least 4 units; got 3"),
+        (IMAGES, np.zeros(5), "labels must be whole numbers from 0 on; got float64"),
         (IMAGES, np.zeros(4, np.uint8), "5 images.*4 labels|as many"),
         (IMAGES, np.array([0, 1, -1, 0, 0]), "label"),
     ],
-    ids=["too many pixels", "label out of range", "too few labels", "label below zero"],
+    ids=["too many pixels", "label out of range", "labels not whole", "too few labels", "label below zero"],
 )
 def test_images_that_do_not_fit_the_network_are_refused(images, labels, message):
     check(ValueError, message, lambda: [ImageBatches(network(), images, labels).take(slice(0, 5))])

@@ -215,3 +215,17 @@ def test_classic_network_reaches_935_in_a_thousand_on_mnist(initialization, mini
         if record.test_accuracy >= 0.935:
             return
     pytest.fail(f"{record.test_accuracy} after {epochs} epochs")
+
+
+def test_mini_batches_of_images_are_the_quotients_and_one_hot_rows_in_the_order_asked_for(dtype: str) -> None:
+    from mlp.batches import ImageBatches
+    from mlp.data import as_inputs, one_hot
+
+    random = np.random.default_rng(5)
+    images, labels = random.integers(0, 256, (50, 6), np.uint8), random.integers(0, 3, 50, np.uint8)
+    batches = ImageBatches(Network([6, 4, 5], dtype=dtype), images, labels)
+    order = random.permutation(50)[:7]
+    first, again = batches.take(order), batches.take(order[::-1])
+    for rows, (X, y) in ((order, first), (order[::-1], again), (slice(3, 9), batches.take(slice(3, 9)))):
+        np.testing.assert_array_equal(X, as_inputs(images[rows], dtype), strict=True)
+        np.testing.assert_array_equal(y, one_hot(labels[rows], classes=5, dtype=dtype), strict=True)
