@@ -27,7 +27,7 @@ PLANNED_LAYERS = 10
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way of taking a step: `kind` "control", "ours" or "peer", and `library`, whose threads work.
+    """One way of taking a step: `kind` "control", "ours" or "peer", and `library`, whose threads work: "blas" is NumPy's.
 
     `key` is the same in every case, where `name` may have the case's numbers in it. `schedule` is None but for ours
     with checkpointing, `recompute_fraction` None for peers, which do not say. `row_blocks`: not whole mini-batches.
@@ -47,7 +47,7 @@ class Way:
 
 def ways(case: Case, *, backend_name: str = "numpy", front: bool = False) -> Iterator[Way]:
     """Every way of a case, the control first. With `front`, more points of our front are among them."""
-    yield Way(CONTROL, "control", key="control")
+    yield Way(CONTROL, "control", "blas", key="control")
     yield from our_ways(case, backend_name=backend_name)
     if front:
         yield from front_ways(case, backend_name=backend_name)
@@ -97,7 +97,7 @@ def one_extra_forward(chain: Chain, *, budget_bytes: int) -> Plan:
     recomputes the least is what comes back.
     """
     found: list[Plan] = []
-    for rows in (chain.batch_size, 128, 64):
+    for rows in (chain.batch_size, 128, 64, 32):
         for pieces in ("large", "small"):
             try:
                 found.append(plan_chain(chain, budget_bytes=budget_bytes, minimum_block_rows=rows, pieces=pieces))
