@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from backend.lazy import lazy_names
-from checkpoint.actions import Action, Backward, Forward, Release
+from checkpoint.actions import Action, Backward, Fetch, Forward, Offload, Release
 from checkpoint.chain import Chain, chain_of
 from checkpoint.costs import Cost, Flops
 from checkpoint.errors import BudgetError, CheckpointError, ScheduleError
@@ -23,11 +23,13 @@ __all__ = [
     "Chain",
     "CheckpointError",
     "Cost",
+    "Fetch",
     "Flops",
     "Forward",
     "Front",
     "FrontPoint",
     "NetworkWithCheckpointing",
+    "Offload",
     "Plan",
     "Release",
     "Schedule",

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from backend import Backend
-from checkpoint.actions import Action, Backward, Forward
+from backend import Backend, Transfers, open_transfers
+from backend.offload import HOST
+from checkpoint.actions import Action, Backward, Fetch, Forward, Offload
 from checkpoint.chain import Chain, chain_of
 from checkpoint.errors import CheckpointError
 from checkpoint.execution import Execution
@@ -33,6 +35,9 @@ class NetworkWithCheckpointing(Network):
     may take, for which the fastest plan is made when the batch size is known; or `schedule`, any `Schedule` for these
     layers. All other arguments are `Network`'s.
 
+    `offload` is where a schedule that offloads puts activations: "host" on cupy, which is the default there; the path
+    of a folder or of a new file on numpy, which has no name once it is open and goes with the network; or `Transfers`.
+
     A schedule for whole mini-batches gives the gradients of plain backpropagation to the last bit, and so does one with
     row blocks that begin at multiples of 128 rows, on NumPy. Other row blocks add the same terms in another order, and
     differ by rounding.
@@ -48,6 +53,7 @@ class NetworkWithCheckpointing(Network):
         checkpoint_every_nth_layer: int | None = None,
         budget_bytes: int | None = None,
         schedule: Schedule | None = None,
+        offload: str | Path | Transfers | None = None,
         **as_network: Any,
     ) -> None:
         given = sum(choice is not None for choice in (checkpoint_every_nth_layer, budget_bytes, schedule))
@@ -67,8 +73,22 @@ class NetworkWithCheckpointing(Network):
             simulate(schedule, self.chain(schedule.batch_size or 1))
         elif not (isinstance(budget_bytes, int) and budget_bytes >= 1):
             raise CheckpointError(f"budget_bytes must be a whole number, 1 or more; got {budget_bytes!r}")
+        if offload is not None and not isinstance(offload, Transfers):
+            offload = open_transfers(self.backend, offload)
+        self.transfers = offload
+        """Where activations are offloaded to; None where none are."""
+        if schedule is not None and offload is None and any(isinstance(action, Offload) for action in schedule):
+            self.transfers = open_transfers(self.backend, self._default_place())
         self._schedule = schedule
         self._schedules: dict[int, Schedule] = {}
+
+    def _default_place(self) -> str:
+        if self.backend.device_memory() is None:
+            raise CheckpointError(
+                f"the schedule offloads activations, and {self.backend.name} has no place of its own for them; give "
+                f"offload, the path of a file or a folder"
+            )
+        return HOST
 
     def chain(self, batch_size: int) -> Chain:
         """The chain that this network is for mini-batches of `batch_size` rows."""
@@ -115,12 +135,19 @@ class NetworkWithCheckpointing(Network):
         X, y = self.as_batch(X, y)
         self.buffers.begin_step()
         step = self.execution(X, y, in_blocks=in_blocks)
-        for position, action in enumerate(self.schedule_for(X.shape[0]).actions):
-            if isinstance(action, Forward):
-                step.forward(action)
-            elif isinstance(action, Backward):
-                yield from step.backward(action)
-            else:
-                step.release(action)
-            if self.after_action is not None:
-                self.after_action(position, action)
+        try:
+            for position, action in enumerate(self.schedule_for(X.shape[0]).actions):
+                if isinstance(action, Forward):
+                    step.forward(action)
+                elif isinstance(action, Backward):
+                    yield from step.backward(action)
+                elif isinstance(action, Offload):
+                    step.offload(action)
+                elif isinstance(action, Fetch):
+                    step.fetch(action)
+                else:
+                    step.release(action)
+                if self.after_action is not None:
+                    self.after_action(position, action)
+        finally:
+            step.end()
