@@ -209,7 +209,8 @@ class TestCopiesFollowComputing:
         if not follows:
             monkeypatch.setattr(transfers, "_follow_computing", lambda: None)
         backend = select_backend("cupy")
-        a = backend.empty((64,), "float32")
+        a = backend.zeros((64,), "float32")
+        backend.synchronize()
         a.data.memset_async(77, a.nbytes)
         ticket = transfers.out(a)
         transfers._stream.synchronize()
