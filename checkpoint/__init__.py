@@ -8,10 +8,11 @@ from checkpoint.chain import Chain, chain_of
 from checkpoint.costs import Cost, Flops
 from checkpoint.errors import BudgetError, CheckpointError, ScheduleError
 from checkpoint.front import Front, FrontPoint, front_of
+from checkpoint.offloading import Offloading
 from checkpoint.planning import Plan, plan, plan_chain
 from checkpoint.schedule import Schedule
 from checkpoint.simulation import Simulation, simulate
-from checkpoint.strategies import binomial, every_nth, micro_batches, segmented, square_root, store_all
+from checkpoint.strategies import binomial, every_nth, micro_batches, offloaded, segmented, square_root, store_all
 
 if TYPE_CHECKING:
     from checkpoint.network import NetworkWithCheckpointing
@@ -30,6 +31,7 @@ __all__ = [
     "FrontPoint",
     "NetworkWithCheckpointing",
     "Offload",
+    "Offloading",
     "Plan",
     "Release",
     "Schedule",
@@ -40,6 +42,7 @@ __all__ = [
     "every_nth",
     "front_of",
     "micro_batches",
+    "offloaded",
     "plan",
     "plan_chain",
     "segmented",
