@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from backend import OutOfDeviceMemory
+from backend import OutOfDeviceMemory, TransferError
 from backend.device_memory import DeviceMemory
 from checkpoint.advice import advice
 from checkpoint.chain import Chain
@@ -32,6 +32,8 @@ def watched(saver: Saver, chain: Chain, *, peak_bytes: int) -> Iterator[Interrup
     except VerificationError as error:
         problem = f"in the step after {saver.where}: {error}; {saver.last_good}"
         raise VerificationError(problem, layer=error.layer) from None
+    except TransferError as error:
+        raise Fault(f"in the step after {saver.where}: {error}; {saver.last_good}") from None
     except MemoryError as error:
         reason = error.reason if isinstance(error, OutOfDeviceMemory) else str(error) or "no reason given"
         traceback.clear_frames(error.__traceback__)  # which hold the step's arrays

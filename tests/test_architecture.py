@@ -20,7 +20,7 @@ ARRAY_LIBRARIES = {
 }
 
 NOT_PLANNING = {
-    *("calibration", "execution", "guard", "host_copies", "network"),  # run layers and schedules on arrays
+    *("bandwidth", "calibration", "execution", "guard", "host_copies", "network"),  # run layers and schedules on arrays
     *("cases", "faults", "fits", "resumption", "run", "saver"),  # train
     *("__main__", "command_line", "commands", "drawing"),
 }

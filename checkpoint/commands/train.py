@@ -12,6 +12,7 @@ from checkpoint.commands.options import (
     add_data_option,
     add_json_option,
     add_network_options,
+    add_offload_options,
     settings_from,
 )
 from checkpoint.errors import CheckpointError
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_option(parser)
     add_network_options(parser, RunSettings())
     add_checkpoint_options(parser)
+    add_offload_options(parser)
     parser.set_defaults(backend=None, data=None)  # those of a saved run, where there is one
     saved = parser.add_argument_group("saved state")
     saved.add_argument("--save", type=Path, metavar="PATH", help="save the network and its training here, as it goes")
@@ -131,6 +133,16 @@ def _summary(record: RunRecord) -> str:
         f"{record.evaluation_seconds:.2f} s in evaluation\n"
         f"peak above rest: {record.measured_peak_bytes:,} bytes measured, {record.predicted_peak_bytes:,} predicted "
         f"({agree})\n"
+        f"{_offloaded(record)}"
         f"at rest: {format_bytes(record.rest_bytes)} of parameters and mini-batch; resident peak of the process: "
         f"{format_bytes(record.peak_resident_bytes)}"
+    )
+
+
+def _offloaded(record: RunRecord) -> str:
+    if not record.offload_place:
+        return ""
+    return (
+        f"offloaded: {format_bytes(record.offloaded_bytes)} a step to {record.offload_place} and back; "
+        f"{record.host_asked_bytes:,} bytes there at once, which take {record.host_held_bytes:,}\n"
     )

@@ -22,6 +22,7 @@ from checkpoint.chain import Chain
 from checkpoint.costs import Cost
 from checkpoint.errors import CheckpointError
 from checkpoint.schedule import Schedule
+from checkpoint.strategies.every_nth import every_nth
 from checkpoint.strategies.leaves import sweep_actions
 from checkpoint.strategies.segments import check_n_layers
 
@@ -53,6 +54,12 @@ def offloaded(*, n_layers: int, checkpoints: Iterable[int], name: str = "") -> S
     if len(starts) > 1 and not 1 <= starts[1] <= starts[-1] < n_layers:
         raise CheckpointError(f"checkpoints must be from 1 to {n_layers - 1}; got {starts[1]} to {starts[-1]}")
     return Schedule(n_layers, tuple(offloaded_actions(n_layers, starts, [*starts[1:], n_layers])), name)
+
+
+def every_nth_offloaded(*, n_layers: int, n: int) -> Schedule:
+    """`every_nth`, its checkpoints offloaded."""
+    kept = every_nth(n_layers=n_layers, n=n)
+    return offloaded(n_layers=n_layers, checkpoints=range(n, n_layers, n), name=f"{kept.name}, offloaded")
 
 
 def offloaded_actions(n_layers: int, starts: Iterable[int], fetch_before: Iterable[int]) -> Iterator[Action]:

@@ -133,6 +133,13 @@ def test_cupy_offloads_to_the_host_unless_told(folder: Path) -> None:
     assert net.transfers.asked_bytes > 0
 
 
+def test_every_nth_layer_is_offloaded_where_a_place_is_given(folder: Path) -> None:
+    net = CASE.network("numpy", "float32", NetworkWithCheckpointing, checkpoint_every_nth_layer=2, offload=folder)
+    assert str(net.schedule_for(8)) == "F1 F2* O2 F3 F4* D2 P2 F5* F6 B6 B5 F3* B4 B3 F1* B2 B1"
+    X, y = CASE.batch(net.backend, "float32")
+    assert same_bits(gradients_of(net, X, y), gradients_of(CASE.network("numpy", "float32"), X, y))
+
+
 def test_schedule_that_offloads_nothing_needs_no_place() -> None:
     assert CASE.network("numpy", "float32", NetworkWithCheckpointing, schedule=store_all(n_layers=6)).transfers is None
 
