@@ -59,9 +59,9 @@ def _saved(saver: Saver, stop: Stopped) -> str:
 
 def _advice(chain: Chain, peak_bytes: int, device: DeviceMemory | None) -> str:
     free_bytes = None
-    if device is not None:  # a step's own arrays are gone by now, and its mini-batch too, which the next one holds
+    if device is not None:  # a step's own arrays are gone by now, and its mini-batch and the one after it too
         batch = sum(chain.array_bytes(chain.batch_size * width) for width in (chain.widths[0], chain.widths[-1]))
-        free_bytes = max(device.free_bytes - batch, 0)
+        free_bytes = max(device.free_bytes - 2 * batch, 0)
     try:
         return advice(chain, peak_bytes=peak_bytes, free_bytes=free_bytes)
     except MemoryError:  # nothing is left for planning either

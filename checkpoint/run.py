@@ -75,7 +75,7 @@ class RunRecord:
 
     `measured_bytes_after`: after each action of the schedule, none for plain backpropagation, which has no actions.
     `offloaded_bytes` are copied away in a step and back; `host_asked_bytes` were there at once, in `host_held_bytes` of
-    the place. `rest_bytes`: parameters, velocities and one mini-batch. `seconds`: of all steps. `weights_sha256`: of
+    the place. `rest_bytes`: see the function. `seconds`: of all steps. `weights_sha256`: of
     the final weights and biases, to tell whether two runs ended alike to the last bit.
     """
 
@@ -248,10 +248,11 @@ def progress_of(settings: RunSettings, dataset: Dataset, *, at: tuple[int, int])
 
 
 def rest_bytes(network: Network, batch_size: int) -> int:
-    """Bytes held between steps: parameters, velocities, and a mini-batch."""
+    """Bytes held between steps: parameters, velocities, and a mini-batch; on a card the next mini-batch too."""
     parameters = [*network.weights, *network.biases, *(v for pair in network.velocities for v in pair)]
     item_bytes = chain_of(network.sizes, batch_size=1, dtype=network.dtype).item_bytes
-    values = sum(int(a.size) for a in parameters) + batch_size * (network.sizes[0] + network.sizes[-1])
+    held = batch_size * (2 if network.backend.asynchronous else 1)
+    values = sum(int(a.size) for a in parameters) + held * (network.sizes[0] + network.sizes[-1])
     return values * item_bytes
 
 
