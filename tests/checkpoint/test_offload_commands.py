@@ -146,7 +146,7 @@ def test_front_and_shown_schedules_can_offload(capsys: pytest.CaptureFixture[str
 
 
 def test_calibrated_plan_that_offloads_is_timed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    options = ["--sizes", "784,32x6,10", "--batch-size", 256, "--budget", "60%", "--calibrate", "--no-row-blocks"]
+    options = ["--sizes", "784,32x6,10", "--batch-size", 256, "--budget", "80%", "--calibrate", "--no-row-blocks"]
     status, out, _ = run(capsys, "plan", *options, "--offload", str(tmp_path), "--bandwidth", "900GB/s")
     assert status == 0
     assert "ms predicted" in out
