@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from backend.errors import BackendError, BackendUnavailable, MeterError, OutOfDeviceMemory
+from backend.errors import BackendError, BackendUnavailable, MeterError, OffloadError, OutOfDeviceMemory, TransferError
 from backend.lazy import lazy_names
 from backend.usage import Usage
 
 if TYPE_CHECKING:
     from backend.base import Backend
+    from backend.offload import Transfers, open_transfers
     from backend.resident import free_bytes, peak_resident_bytes, resident_bytes
     from backend.select import select_backend
 
@@ -16,9 +17,13 @@ __all__ = [
     "BackendError",
     "BackendUnavailable",
     "MeterError",
+    "OffloadError",
     "OutOfDeviceMemory",
+    "TransferError",
+    "Transfers",
     "Usage",
     "free_bytes",
+    "open_transfers",
     "peak_resident_bytes",
     "resident_bytes",
     "select_backend",
@@ -28,7 +33,9 @@ __getattr__ = lazy_names(
     __name__,
     {
         "Backend": "backend.base",
+        "Transfers": "backend.offload",
         "free_bytes": "backend.resident",
+        "open_transfers": "backend.offload",
         "peak_resident_bytes": "backend.resident",
         "resident_bytes": "backend.resident",
         "select_backend": "backend.select",

@@ -15,6 +15,7 @@ import numpy as np
 
 from backend.device_memory import DeviceMemory
 from backend.errors import MeterError
+from backend.uploads import Uploads
 from backend.usage import Usage
 
 Array = Any
@@ -107,6 +108,10 @@ class Backend:
         if len(rows) and not 0 <= rows.min() <= rows.max() < a.shape[0]:  # a device would wrap, or read elsewhere
             raise IndexError(f"rows must be from 0 to {a.shape[0] - 1}; got {rows.min()} to {rows.max()}")
         return self.xp.take(a, self.asarray(rows), axis=0)
+
+    def uploads(self) -> Uploads | None:
+        """What takes mini-batches to the device ahead of their use; None where there is nothing to gain by that."""
+        return None
 
     def synchronize(self) -> None:
         """Wait until the device has done all that it was asked to."""

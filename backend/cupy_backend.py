@@ -18,6 +18,7 @@ from backend.cupy_detection import import_cupy, usable_device
 from backend.cupy_gemm import gemm
 from backend.cupy_layout import leading_dimension
 from backend.cupy_pool import ALLOCATION_BYTES, pool_of
+from backend.cupy_uploads import CupyUploads
 from backend.device_memory import DeviceMemory
 from backend.usage import Usage
 
@@ -82,6 +83,9 @@ class CupyBackend(Backend):
 
     def is_row_major(self, a: Any) -> bool:
         return leading_dimension(a) is not None
+
+    def uploads(self) -> CupyUploads:
+        return CupyUploads(self)
 
     def synchronize(self) -> None:
         self.device.synchronize()

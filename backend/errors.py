@@ -39,3 +39,11 @@ class OutOfDeviceMemory(BackendError, MemoryError):
         self.used_bytes = used_bytes
         self.limit_bytes = limit_bytes
         self.free_bytes = free_bytes
+
+
+class OffloadError(BackendError):
+    """A place that arrays cannot be offloaded to: what is wrong with it, and which would do."""
+
+
+class TransferError(BackendError):
+    """A copy to or from where arrays are offloaded that failed on the way: a full disk, or no memory to pin."""

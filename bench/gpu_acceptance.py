@@ -1,8 +1,8 @@
 """`python -m bench.gpu_acceptance`: everything that only a real card can show, in one run of less than 8 minutes.
 
-Results against NumPy's, bytes against the predicted ones, a network that fits only by its plan, and time against the
-matrix products alone and PyTorch. One table, and one JSON with --json. Status 0, or 1 where a check fails; 2 where
-there is no card.
+Results against NumPy's, bytes against the predicted ones, a network that fits only by its plan, activations offloaded
+to the host, and time against the matrix products alone and PyTorch. One table, and one JSON with --json. Status 0, or 1
+where a check fails; 2 where there is no card.
 
 On a stand-in for a card (../shared/cupy-on-host) networks are small and timings left out: there it tests itself.
 """
@@ -23,6 +23,7 @@ from tabulate import tabulate
 from backend import BackendUnavailable, select_backend
 from backend.cupy_backend import CupyBackend
 from bench.gpu_checks import FULL, QUICK, bytes_as_predicted, fits_under_a_budget, give_back, parity
+from bench.gpu_offload import offload
 from bench.gpu_rows import Row, to_the_end
 from bench.gpu_timing import steps, torch_on_card
 from checkpoint.units import format_bytes
@@ -111,6 +112,7 @@ def _all(backend: CupyBackend, *, quick: bool, timed: bool, deadline: float) -> 
         "parity": parity(backend, shapes),
         "bytes": bytes_as_predicted(backend, shapes),
         "limit": fits_under_a_budget(backend, shapes),
+        "offload": offload(backend, shapes, timed=timed, deadline=deadline),
         "steps": steps(backend, quick=quick, timed=timed, deadline=deadline),
     }
     for name, rows in groups.items():
@@ -118,7 +120,6 @@ def _all(backend: CupyBackend, *, quick: bool, timed: bool, deadline: float) -> 
         give_back(backend)
     if not timed:
         yield Row("steps", "timings", None, "left out: the device is a stand-in, in host memory")
-    yield Row("offload", "under load", None, "not run: offload is not built yet")
 
 
 def table(rows: Sequence[Row]) -> str:

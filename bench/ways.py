@@ -27,7 +27,7 @@ PLANNED_LAYERS = 10
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way of taking a step: `kind` "control", "ours" or "peer", and `library`, whose threads work: "blas" is NumPy's.
+    """One way of taking a step: `kind` "control", "ours" or "peer", and `library`, whose threads work; "blas": NumPy's.
 
     `key` is the same in every case, where `name` may have the case's numbers in it. `schedule` is None but for ours
     with checkpointing, `recompute_fraction` None for peers, which do not say. `row_blocks`: not whole mini-batches.

@@ -3,15 +3,16 @@
 from typing import TYPE_CHECKING
 
 from backend.lazy import lazy_names
-from checkpoint.actions import Action, Backward, Forward, Release
+from checkpoint.actions import Action, Backward, Fetch, Forward, Offload, Release
 from checkpoint.chain import Chain, chain_of
 from checkpoint.costs import Cost, Flops
 from checkpoint.errors import BudgetError, CheckpointError, ScheduleError
 from checkpoint.front import Front, FrontPoint, front_of
+from checkpoint.offloading import Offloading
 from checkpoint.planning import Plan, plan, plan_chain
 from checkpoint.schedule import Schedule
 from checkpoint.simulation import Simulation, simulate
-from checkpoint.strategies import binomial, every_nth, micro_batches, segmented, square_root, store_all
+from checkpoint.strategies import binomial, every_nth, micro_batches, offloaded, segmented, square_root, store_all
 
 if TYPE_CHECKING:
     from checkpoint.network import NetworkWithCheckpointing
@@ -23,11 +24,14 @@ __all__ = [
     "Chain",
     "CheckpointError",
     "Cost",
+    "Fetch",
     "Flops",
     "Forward",
     "Front",
     "FrontPoint",
     "NetworkWithCheckpointing",
+    "Offload",
+    "Offloading",
     "Plan",
     "Release",
     "Schedule",
@@ -38,6 +42,7 @@ __all__ = [
     "every_nth",
     "front_of",
     "micro_batches",
+    "offloaded",
     "plan",
     "plan_chain",
     "segmented",

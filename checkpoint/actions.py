@@ -1,11 +1,13 @@
 """The actions that a schedule is made of. No arrays here: layers are integers, rows are pairs of them.
 
 Layer l = 1 .. L lies between the activations a_{l-1} and a_l; a_0 is the input and always there. An action is for
-the whole mini-batch (`rows` None) or for the rows `(start, stop)` of it. Three actions say everything that the
-strategies of this package do; what each needs and leaves is stated here, and judged by `checkpoint.simulation`.
+the whole mini-batch (`rows` None) or for the rows `(start, stop)` of it. Three actions say everything that is done on
+the device, two more what crosses between it and the host; what each needs and leaves is stated here, and judged by
+`checkpoint.simulation`.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 Rows = tuple[int, int]
 
@@ -55,7 +57,35 @@ class Backward:
         return f"B{self.layer}{_rows_text(self.rows)}"
 
 
-Action = Forward | Release | Backward
+@dataclass(frozen=True, slots=True)
+class Offload:
+    """Begin to copy the activation a_layer, held for the whole mini-batch, to the host.
+
+    It stays on the device until its `Release`, and layers may run from it meanwhile. It cannot become an error before.
+    """
+
+    layer: int
+    rows: ClassVar[None] = None
+
+    def __str__(self) -> str:
+        return f"O{self.layer}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Put back an activation a_layer that is on the host: hold it on the device again, and begin to copy it there.
+
+    Its first use waits until it has come. The copy on the host is gone with it.
+    """
+
+    layer: int
+    rows: ClassVar[None] = None
+
+    def __str__(self) -> str:
+        return f"P{self.layer}"
+
+
+Action = Forward | Release | Backward | Offload | Fetch
 
 
 def _rows_text(rows: Rows | None) -> str:

@@ -39,7 +39,7 @@ class Calibration:
         self.device = f"{facts['backend']} on {facts['device']}"
         self.device += f", {backend.threads} threads" if backend.threads else ""
         self._key = json.dumps([facts, dtype], sort_keys=True)
-        self._seconds: dict[str, float] = _read(path).get(self._key, {})
+        self._seconds: dict[str, float] = read_timings(path).get(self._key, {})
         self.measured = 0
         """How many timings were made, and not found in the file."""
 
@@ -57,7 +57,7 @@ class Calibration:
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(self._path, {**_read(self._path), self._key: self._seconds})
+            write_json(self._path, {**read_timings(self._path), self._key: self._seconds})
         except (OSError, OutputError):
             return
 
@@ -79,16 +79,21 @@ def calibrate(sizes: Iterable[int], *, batch_size: int, dtype: str, backend: str
     return Calibration(chain.widths, dtype=dtype, backend=select_backend(backend), path=path)
 
 
-def time_step(chain: Chain, schedule: Schedule, calibration: Calibration) -> float:
-    """Seconds of a real step of `schedule` on random data: what the calibration's sum is to be compared with."""
+def time_step(
+    chain: Chain, schedule: Schedule, calibration: Calibration, *, offload: str | Path | None = None
+) -> float:
+    """Seconds of a real step of `schedule` on random data: what the calibration's sum is to be compared with.
+
+    `offload`: where a schedule that offloads does so.
+    """
     backend, dtype = calibration.backend, calibration.dtype
     net = NetworkWithCheckpointing(
-        chain.widths, schedule=schedule, dtype=dtype, backend=backend, initialization="scaled"
+        chain.widths, schedule=schedule, offload=offload, dtype=dtype, backend=backend, initialization="scaled"
     )
     random = np.random.default_rng(0)
     X = backend.asarray(random.random((chain.batch_size, chain.widths[0])), dtype)
     y = backend.asarray(random.random((chain.batch_size, chain.widths[-1])), dtype)
-    return _least_seconds(lambda: net.update_mini_batch(X, y, eta=1e-3), backend)
+    return least_seconds(lambda: net.update_mini_batch(X, y, eta=1e-3), backend)
 
 
 def _time_layer(direction: str, n_in: int, n_out: int, rows: int, first: bool, dtype: str, backend: Backend) -> float:
@@ -108,10 +113,11 @@ def _time_layer(direction: str, n_in: int, n_out: int, rows: int, first: bool, d
             net.apply_gradient(gradient, 1e-6)
             del gradient
 
-    return _least_seconds(forward if direction == "forward" else backward, backend)
+    return least_seconds(forward if direction == "forward" else backward, backend)
 
 
-def _least_seconds(run: Callable[[], None], backend: Backend) -> float:
+def least_seconds(run: Callable[[], None], backend: Backend) -> float:
+    """The least seconds of some runs, after one that warms up."""
     run()
     least = float("inf")
     for _ in range(REPEATS):
@@ -123,7 +129,7 @@ def _least_seconds(run: Callable[[], None], backend: Backend) -> float:
     return least
 
 
-def _read(path: Path | None) -> dict[str, Any]:
+def read_timings(path: Path | None) -> dict[str, Any]:
     """The timings kept in a file; none where there is no file, or something else is in it."""
     if path is None:
         return {}

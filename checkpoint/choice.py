@@ -5,13 +5,18 @@ A choice is the text of `--checkpoint`, with that of `--budget`: it becomes a sc
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from checkpoint.chain import ALLOCATION_BYTES, Chain
 from checkpoint.errors import CheckpointError
 from checkpoint.schedule import Schedule
 from checkpoint.simulation import simulate
 from checkpoint.strategies import binomial, every_nth, micro_batches, square_root, store_all
+from checkpoint.strategies.offloaded import every_nth_offloaded
 from checkpoint.units import parse_bytes
+
+if TYPE_CHECKING:
+    from checkpoint.offloading import Offloading
 
 AUTO_SHARE = 0.75
 """The part of free memory that a budget of "auto" takes; the rest is for parameters, BLAS and whoever else is here."""
@@ -22,10 +27,14 @@ _COUNTED = re.compile(r"(every|slots|micro):([0-9]{1,7})")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """`checkpoint` as in `--checkpoint`; `budget` as in `--budget`, for "optimal" alone."""
+    """`checkpoint` as in `--checkpoint`; `budget` as in `--budget`, for "optimal" alone; `offload` as in `--offload`.
+
+    With a place to offload to, what "every" and "sqrt" keep goes there, but the last checkpoint; "optimal" weighs it.
+    """
 
     checkpoint: str = "none"
     budget: str | None = None
+    offload: str | None = None
 
     def __post_init__(self) -> None:
         if self.checkpoint not in ("none", "sqrt", "optimal") and not _COUNTED.fullmatch(self.checkpoint):
@@ -34,12 +43,23 @@ class Choice:
             raise CheckpointError("optimal needs a budget to be optimal under; give one, such as --budget 64MiB")
         if self.budget is not None and self.checkpoint != "optimal":
             raise CheckpointError(f"a budget is planned for; with it use optimal, not {self.checkpoint}")
+        if self.offload is not None and not re.match("every|sqrt|optimal", self.checkpoint):
+            raise CheckpointError(
+                f"{self.checkpoint} keeps no checkpoints that could be offloaded; give --budget, or checkpoint every:N "
+                f"or sqrt"
+            )
 
     def __str__(self) -> str:
-        return self.checkpoint if self.budget is None else f"optimal in {self.budget}"
+        how = self.checkpoint if self.budget is None else f"optimal in {self.budget}"
+        return how if self.offload is None else f"{how}, offloaded to {self.offload}"
 
-    def schedule(self, chain: Chain) -> Schedule:
-        """The schedule for `chain`. Raises `CheckpointError` where there is none."""
+    def schedule(self, chain: Chain, *, offloading: "Offloading | None" = None) -> Schedule:
+        """The schedule for `chain`; one that is planned offloads at the rates of `offloading`, if at all.
+
+        Raises `CheckpointError` where there is none.
+        """
+        if self.offload is not None and self.checkpoint != "optimal":
+            return self._offloaded(chain.n_layers)
         if self.checkpoint == "none":
             return store_all(n_layers=chain.n_layers)
         if self.checkpoint == "sqrt":
@@ -53,7 +73,11 @@ class Choice:
             return micro_batches(n_layers=chain.n_layers, batch_size=chain.batch_size, rows=count)
         from checkpoint.planning import plan_chain
 
-        return plan_chain(chain, budget_bytes=self.budget_bytes(chain)).schedule
+        return plan_chain(chain, budget_bytes=self.budget_bytes(chain), offload=offloading).schedule
+
+    def _offloaded(self, n_layers: int) -> Schedule:
+        n = round(n_layers**0.5) if self.checkpoint == "sqrt" else int(self.checkpoint.removeprefix("every:"))
+        return every_nth_offloaded(n_layers=n_layers, n=n)
 
     def budget_bytes(self, chain: Chain) -> int:
         """The budget in bytes."""

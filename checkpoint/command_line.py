@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
-from backend.errors import BackendError
+from backend.errors import BackendError, TransferError
 from checkpoint.errors import CheckpointError, Fault
 from checkpoint.interruption import Stopped
 from mlp.errors import NetworkError, StateError, TrainingError
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except MemoryError as error:
         return _fail(f"out of memory: {error or 'no reason given'}; a smaller --budget or --batch-size may fit", 1)
-    except (Fault, TrainingError) as error:
+    except (Fault, TrainingError, TransferError) as error:
         return _fail(str(error), 1)
     except (BackendError, CheckpointError, NetworkError, StateError) as error:
         return _fail(str(error), 2)

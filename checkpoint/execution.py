@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from checkpoint.actions import Backward, Forward, Release, Rows
+from checkpoint.actions import Backward, Fetch, Forward, Offload, Release, Rows
+from checkpoint.host_copies import HostCopies
 from mlp import Gradient
 
 if TYPE_CHECKING:
@@ -31,10 +32,12 @@ class Execution:
         self._pieces = network.schedule_for(self._batch_size).pieces
         self._held = {0: _Held(X, 0)}
         self._sums: dict[int, Gradient] = {}
+        self._copies = HostCopies(network.transfers)
 
     def forward(self, action: Forward) -> None:
         """Run a layer from the activation below it, and hold what comes out."""
         layer, rows = action.layer, action.rows or (0, self._batch_size)
+        self._await(layer - 1)
         below = self._held[layer - 1].rows(rows)
         if action.whole:
             self._fill(layer, below, rows)
@@ -52,12 +55,35 @@ class Execution:
             network.backend.protect(self._held[layer].array)
 
     def release(self, action: Release) -> None:
-        """Let go of an activation."""
+        """Let go of an activation, which may be on its way to the host."""
+        self._copies.before_release(action.layer)
         self._network.buffers.give(self._held.pop(action.layer).array)
+
+    def offload(self, action: Offload) -> None:
+        """Begin to copy an activation to the host; it stays here."""
+        self._await(action.layer)
+        self._copies.out(action.layer, self._held[action.layer].array)
+
+    def fetch(self, action: Fetch) -> None:
+        """Hold an activation again, and begin to copy it from the host."""
+        array = self._network.buffers.take((self._batch_size, self._network.sizes[action.layer]))
+        self._held[action.layer] = _Held(array, 0)
+        self._copies.back(action.layer, array)
+
+    def end(self) -> None:
+        """The end of the step, also of one that is given up: no copy is under way any more."""
+        self._copies.end()
+
+    def _await(self, *layers: int) -> None:
+        """Wait for those activations that are on their way back from the host."""
+        for layer in layers:
+            if self._copies.arrived(layer):
+                self._network.backend.protect(self._held[layer].array)
 
     def backward(self, action: Backward) -> Iterator[Gradient]:
         """Take the error back through a layer; yield its gradient, or add it to the sum of the row blocks so far."""
         network, layer, rows = self._network, action.layer, action.rows or (0, self._batch_size)
+        self._await(layer - 1, layer)
         delta = self._held[layer].rows(rows)
         if layer == network.n_layers:
             network.backend.release(self._held[layer].array)

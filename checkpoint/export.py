@@ -15,7 +15,7 @@ one starts elsewhere. Where a backward step's pieces matter, as in bytes, that l
 from itertools import zip_longest
 from typing import Any
 
-from checkpoint.actions import Backward, Forward, Release
+from checkpoint.actions import Backward, Fetch, Forward, Offload, Release
 from checkpoint.errors import CheckpointError
 from checkpoint.schedule import Schedule
 
@@ -34,6 +34,8 @@ def to_checkpoint_schedules(schedule: Schedule) -> list[Any]:
         ) from None
     if any(action.rows is not None for action in schedule.actions):
         raise CheckpointError("checkpoint_schedules has no row blocks; plan with row_blocks=False to export a schedule")
+    if any(isinstance(action, Offload | Fetch) for action in schedule.actions):
+        raise CheckpointError("a schedule that offloads is not exported; plan without offload to export one")
     writer = _Writer(schedule.n_layers, checkpoint_schedules)
     for action, following in zip_longest(schedule.actions, schedule.actions[1:]):
         if isinstance(action, Forward):

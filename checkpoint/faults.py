@@ -5,7 +5,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from backend import OutOfDeviceMemory
+from backend import OutOfDeviceMemory, TransferError
 from backend.device_memory import DeviceMemory
 from checkpoint.advice import advice
 from checkpoint.chain import Chain
@@ -32,6 +32,8 @@ def watched(saver: Saver, chain: Chain, *, peak_bytes: int) -> Iterator[Interrup
     except VerificationError as error:
         problem = f"in the step after {saver.where}: {error}; {saver.last_good}"
         raise VerificationError(problem, layer=error.layer) from None
+    except TransferError as error:
+        raise Fault(f"in the step after {saver.where}: {error}; {saver.last_good}") from None
     except MemoryError as error:
         reason = error.reason if isinstance(error, OutOfDeviceMemory) else str(error) or "no reason given"
         traceback.clear_frames(error.__traceback__)  # which hold the step's arrays
@@ -57,9 +59,9 @@ def _saved(saver: Saver, stop: Stopped) -> str:
 
 def _advice(chain: Chain, peak_bytes: int, device: DeviceMemory | None) -> str:
     free_bytes = None
-    if device is not None:  # a step's own arrays are gone by now, and its mini-batch too, which the next one holds
+    if device is not None:  # a step's own arrays are gone by now, and its mini-batch and the one after it too
         batch = sum(chain.array_bytes(chain.batch_size * width) for width in (chain.widths[0], chain.widths[-1]))
-        free_bytes = max(device.free_bytes - batch, 0)
+        free_bytes = max(device.free_bytes - 2 * batch, 0)
     try:
         return advice(chain, peak_bytes=peak_bytes, free_bytes=free_bytes)
     except MemoryError:  # nothing is left for planning either

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from checkpoint.chain import Chain
 from checkpoint.costs import Cost, block_sizes, cost_of
+from checkpoint.offloading import Offloading
 from checkpoint.planning import Plan, plan_of, search_of
 from checkpoint.schedule import Schedule
 from checkpoint.simulation import simulate
@@ -68,13 +69,15 @@ def front_of(
     row_blocks: bool = True,
     minimum_block_rows: int | None = None,
     most_points: int = 24,
+    offload: Offloading | None = None,
 ) -> Front:
     """The plans that no other beats in bytes and cost, from that of store-all's peak to the smallest feasible one.
 
     Each next plan is made for one byte less than the last one took; for more than 16 layers, whose fronts are long, the
-    budgets are spaced evenly in their logarithm so that there are at most about `most_points`.
+    budgets are spaced evenly in their logarithm so that there are at most about `most_points`. With `offload`, plans
+    may copy checkpoints to the host.
     """
-    search = search_of(chain, cost=cost, row_blocks=row_blocks, minimum_block_rows=minimum_block_rows)
+    search = search_of(chain, cost=cost, row_blocks=row_blocks, minimum_block_rows=minimum_block_rows, offload=offload)
     smallest, budget = search.smallest.need_bytes, search.store_all.need_bytes
     complete = chain.n_layers <= COMPLETE_LAYERS
     ratio = 1.0 if complete else (smallest / budget) ** (1 / max(1, most_points - 1))

@@ -14,7 +14,7 @@ from typing import Any
 from zlib import crc32
 
 from backend import MeterError
-from checkpoint.actions import Action, Backward, Forward, Release, Rows
+from checkpoint.actions import Action, Backward, Fetch, Forward, Offload, Release, Rows
 from checkpoint.errors import VerificationError
 from checkpoint.execution import Execution
 from checkpoint.network import NetworkWithCheckpointing
@@ -102,6 +102,21 @@ class _VerifyingExecution(Execution):
         super().release(action)
         del self._now[action.layer]
 
+    def offload(self, action: Offload) -> None:
+        self._compare(action.layer, "offloading it")
+        self._first.setdefault((action.layer, (0, self._batch_size)), self._now[action.layer][1])
+        super().offload(action)
+
+    def fetch(self, action: Fetch) -> None:
+        super().fetch(action)
+        checksum = self._note(action.layer, "a")  # which waits for the copy
+        if self._first[action.layer, (0, self._batch_size)] != checksum:
+            raise VerificationError(
+                f"a_{action.layer}, fetched, is not the a_{action.layer} that was offloaded; the copy was changed on "
+                f"the host, or a copy and a computation were not in order",
+                layer=action.layer,
+            )
+
     def backward(self, action: Backward) -> Iterator[Gradient]:
         self._compare(action.layer, "its backward step")
         self._compare(action.layer - 1, "the backward step above it")
@@ -128,4 +143,5 @@ class _VerifyingExecution(Execution):
             )
 
     def _checksum(self, layer: int) -> int:
+        self._await(layer)
         return crc32(self._network.backend.to_numpy(self._held[layer].array).data)

@@ -2,17 +2,21 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from backend import Backend
-from checkpoint.actions import Action, Backward, Forward
+from backend import Backend, Transfers, open_transfers
+from backend.offload import HOST
+from checkpoint.actions import Action, Backward, Fetch, Forward, Offload
 from checkpoint.chain import Chain, chain_of
 from checkpoint.errors import CheckpointError
 from checkpoint.execution import Execution
+from checkpoint.offloading import Offloading
 from checkpoint.planning import plan_chain
 from checkpoint.schedule import Schedule
 from checkpoint.simulation import simulate
 from checkpoint.strategies import every_nth
+from checkpoint.strategies.offloaded import every_nth_offloaded
 from mlp import Gradient, Network
 
 
@@ -33,6 +37,11 @@ class NetworkWithCheckpointing(Network):
     may take, for which the fastest plan is made when the batch size is known; or `schedule`, any `Schedule` for these
     layers. All other arguments are `Network`'s.
 
+    `offload` is where a schedule that offloads puts activations: "host" on cupy, which is the default there; the path
+    of a folder or of a new file on numpy, which has no name once it is open and goes with the network; or `Transfers`.
+    With `checkpoint_every_nth_layer` all checkpoints go there but the last; with `budget_bytes`, plans weigh it at the
+    rates of `offloading`, which are measured unless they are given.
+
     A schedule for whole mini-batches gives the gradients of plain backpropagation to the last bit, and so does one with
     row blocks that begin at multiples of 128 rows, on NumPy. Other row blocks add the same terms in another order, and
     differ by rounding.
@@ -48,6 +57,8 @@ class NetworkWithCheckpointing(Network):
         checkpoint_every_nth_layer: int | None = None,
         budget_bytes: int | None = None,
         schedule: Schedule | None = None,
+        offload: str | Path | Transfers | None = None,
+        offloading: Offloading | None = None,
         **as_network: Any,
     ) -> None:
         given = sum(choice is not None for choice in (checkpoint_every_nth_layer, budget_bytes, schedule))
@@ -60,15 +71,42 @@ class NetworkWithCheckpointing(Network):
         self.after_action: Callable[[int, Action], None] | None = None
         """Called after each action of a step with its position, for whoever measures or draws it."""
         if checkpoint_every_nth_layer is not None:
-            schedule = every_nth(n_layers=self.n_layers, n=checkpoint_every_nth_layer)
+            write = every_nth if offload is None else every_nth_offloaded
+            schedule = write(n_layers=self.n_layers, n=checkpoint_every_nth_layer)
         if schedule is not None:
             if not isinstance(schedule, Schedule):
                 raise CheckpointError(f"schedule must be a Schedule, such as a plan's; got {schedule!r}")
             simulate(schedule, self.chain(schedule.batch_size or 1))
         elif not (isinstance(budget_bytes, int) and budget_bytes >= 1):
             raise CheckpointError(f"budget_bytes must be a whole number, 1 or more; got {budget_bytes!r}")
+        self._place = offload
+        self.transfers = (
+            offload if offload is None or isinstance(offload, Transfers) else open_transfers(self.backend, offload)
+        )
+        """Where activations are offloaded to; None where none are."""
+        if schedule is not None and offload is None and any(isinstance(action, Offload) for action in schedule):
+            self.transfers = open_transfers(self.backend, self._default_place())
+        self._offloading = offloading
         self._schedule = schedule
         self._schedules: dict[int, Schedule] = {}
+
+    def _rates(self) -> Offloading | None:
+        """How fast this network's offloading is; None where it does not offload."""
+        if self._place is not None and self._offloading is None:
+            if isinstance(self._place, Transfers):
+                raise CheckpointError("how fast these transfers are is not known; give offloading, their rates")
+            from checkpoint.bandwidth import measured_rates  # which calibrates networks
+
+            self._offloading = measured_rates(self.backend, self._place, dtype=self.dtype)
+        return self._offloading
+
+    def _default_place(self) -> str:
+        if self.backend.device_memory() is None:
+            raise CheckpointError(
+                f"the schedule offloads activations, and {self.backend.name} has no place of its own for them; give "
+                f"offload, the path of a file or a folder"
+            )
+        return HOST
 
     def chain(self, batch_size: int) -> Chain:
         """The chain that this network is for mini-batches of `batch_size` rows."""
@@ -83,7 +121,7 @@ class NetworkWithCheckpointing(Network):
                 self._schedules[batch_size] = schedule
             else:
                 budget_bytes = self.budget_bytes or 0
-                plan = plan_chain(self.chain(batch_size), budget_bytes=budget_bytes)
+                plan = plan_chain(self.chain(batch_size), budget_bytes=budget_bytes, offload=self._rates())
                 self._schedules[batch_size] = plan.schedule
         return self._schedules[batch_size]
 
@@ -115,12 +153,19 @@ class NetworkWithCheckpointing(Network):
         X, y = self.as_batch(X, y)
         self.buffers.begin_step()
         step = self.execution(X, y, in_blocks=in_blocks)
-        for position, action in enumerate(self.schedule_for(X.shape[0]).actions):
-            if isinstance(action, Forward):
-                step.forward(action)
-            elif isinstance(action, Backward):
-                yield from step.backward(action)
-            else:
-                step.release(action)
-            if self.after_action is not None:
-                self.after_action(position, action)
+        try:
+            for position, action in enumerate(self.schedule_for(X.shape[0]).actions):
+                if isinstance(action, Forward):
+                    step.forward(action)
+                elif isinstance(action, Backward):
+                    yield from step.backward(action)
+                elif isinstance(action, Offload):
+                    step.offload(action)
+                elif isinstance(action, Fetch):
+                    step.fetch(action)
+                else:
+                    step.release(action)
+                if self.after_action is not None:
+                    self.after_action(position, action)
+        finally:
+            step.end()

@@ -13,7 +13,7 @@ from checkpoint.schedule import Schedule
 from checkpoint.search import Candidate, Search
 
 SMALL_PIECES_COST = 1.15
-"""What a step in small pieces takes of one in large: 1.08 to 1.19 times as long on NumPy, for wide and narrow layers."""
+"""What a step in small pieces takes of one in large: 1.08 to 1.19 times as long on NumPy, wide layers or narrow."""
 
 
 class SearchInPieces:
@@ -24,6 +24,17 @@ class SearchInPieces:
         self._large, self._small = (
             Search(replace(chain, pieces=pieces), cost, minimum_rows) for pieces in ("large", "small")
         )
+
+    @property
+    def chains(self) -> dict[str, Chain]:
+        """The chain in each kind of pieces that may be planned in."""
+        kinds = ("large", "small") if self.pieces is None else (self.pieces,)
+        return {pieces: replace(self.chain, pieces=pieces) for pieces in kinds}
+
+    def step_cost(self, schedule: Schedule) -> float:
+        """The cost of a step that follows `schedule`: that of its actions, and what small pieces add to it."""
+        total = cost_of(schedule, self.chain, self.cost)
+        return total * SMALL_PIECES_COST if schedule.pieces == "small" else total
 
     @property
     def store_all(self) -> Candidate:
@@ -58,12 +69,6 @@ class SearchInPieces:
     def schedule(self, found: Candidate) -> Schedule:
         """The schedule of a candidate."""
         return replace(self._large.schedule(found), pieces=found.pieces)
-
-
-def step_cost(schedule: Schedule, chain: Chain, cost: Cost) -> float:
-    """The cost of a step that follows `schedule`: that of its actions, and what small pieces add to it."""
-    total = cost_of(schedule, chain, cost)
-    return total * SMALL_PIECES_COST if schedule.pieces == "small" else total
 
 
 def _in_small(found: Candidate) -> Candidate:

@@ -10,12 +10,16 @@ from dataclasses import dataclass
 from checkpoint.chain import Chain, chain_of
 from checkpoint.costs import FLOPS_BLOCK_ROWS, MEASURED_BLOCK_ROWS, Cost, Flops
 from checkpoint.errors import BudgetError, CheckpointError
-from checkpoint.pieces import SearchInPieces, step_cost
+from checkpoint.offload_search import SearchWithOffload
+from checkpoint.offloading import Offloading
+from checkpoint.pieces import SearchInPieces
 from checkpoint.schedule import Schedule
 from checkpoint.search import Candidate
 from checkpoint.simulation import simulate
 from checkpoint.units import format_bytes
 from mlp.blocks import PIECES
+
+AnySearch = SearchInPieces | SearchWithOffload
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,10 @@ class Plan:
     best of. `cost` is that of the whole step, in the unit of the cost planned with, times
     `checkpoint.pieces.SMALL_PIECES_COST` for a schedule in small pieces; and `lower_bound` is a cost that no schedule
     for whole mini-batches is below.
+
+    `offloaded_bytes` are copied to the host in a step, and back; `host_peak_bytes` are the most there at once; the cost
+    has in it what isn't hidden of these copies. `cost_without_offload` is that of the best plan in the same budget that
+    offloads nothing, None where there is none.
     """
 
     schedule: Schedule
@@ -41,6 +49,14 @@ class Plan:
     cost: float
     lower_bound: float
     keeps_bits: bool
+    offloaded_bytes: int = 0
+    host_peak_bytes: int = 0
+    cost_without_offload: float | None = None
+
+    @property
+    def gain(self) -> float | None:
+        """The part of the cost without offload that offloading saves; None where nothing fits without it."""
+        return None if self.cost_without_offload is None else 1 - self.cost / self.cost_without_offload
 
     @property
     def gap(self) -> float:
@@ -59,6 +75,7 @@ def plan(
     row_blocks: bool = True,
     minimum_block_rows: int | None = None,
     pieces: str | None = None,
+    offload: Offloading | None = None,
 ) -> Plan:
     """The fastest plan of all classes for a network of `sizes` that takes no more than `budget_bytes` above rest.
 
@@ -66,7 +83,8 @@ def plan(
     planned, whose gradients are bit-identical to plain backpropagation's on every backend. Blocks have at least
     `minimum_block_rows` rows: 128 by default where operations are counted, which can't see that fewer are slow, and 16
     with a `cost`. `pieces`, "large" or "small", are those of backward steps; by default small ones are planned where
-    they save enough recomputing to be faster, or where nothing else fits.
+    they save enough recomputing to be faster, or where nothing else fits. With `offload`, checkpoints may be copied
+    to the host at these rates, where that is cheaper than to recompute; whole mini-batches only.
 
     Raises `BudgetError`, which has the smallest feasible bytes, and `NetworkError` for what makes no chain.
 
@@ -81,6 +99,7 @@ def plan(
         row_blocks=row_blocks,
         minimum_block_rows=minimum_block_rows,
         pieces=pieces,
+        offload=offload,
     )
 
 
@@ -92,11 +111,19 @@ def plan_chain(
     row_blocks: bool = True,
     minimum_block_rows: int | None = None,
     pieces: str | None = None,
+    offload: Offloading | None = None,
 ) -> Plan:
     """`plan` for a chain."""
     if not (isinstance(budget_bytes, int) and budget_bytes >= 0):
         raise CheckpointError(f"a budget is a whole number of bytes; got {budget_bytes!r}")
-    search = search_of(chain, cost=cost, row_blocks=row_blocks, minimum_block_rows=minimum_block_rows, pieces=pieces)
+    search = search_of(
+        chain,
+        cost=cost,
+        row_blocks=row_blocks,
+        minimum_block_rows=minimum_block_rows,
+        pieces=pieces,
+        offload=offload,
+    )
     found = search.best(budget_bytes)
     if found is None:
         smallest = search.smallest.need_bytes
@@ -116,7 +143,8 @@ def search_of(
     row_blocks: bool = True,
     minimum_block_rows: int | None = None,
     pieces: str | None = None,
-) -> SearchInPieces:
+    offload: Offloading | None = None,
+) -> AnySearch:
     """The search that `plan_chain` makes, to be asked for several budgets."""
     if minimum_block_rows is None:
         minimum_block_rows = FLOPS_BLOCK_ROWS if cost is None else MEASURED_BLOCK_ROWS
@@ -125,14 +153,16 @@ def search_of(
     if pieces not in (None, *PIECES):
         raise CheckpointError(f"unknown pieces {pieces!r}; choose {' or '.join(PIECES)}, or None for the better")
     minimum_rows = minimum_block_rows if row_blocks else chain.batch_size
-    return SearchInPieces(chain, cost or Flops(chain), minimum_rows, pieces=pieces)
+    plain = SearchInPieces(chain, cost or Flops(chain), minimum_rows, pieces=pieces)
+    return plain if offload is None else SearchWithOffload(plain, offload)
 
 
-def plan_of(search: SearchInPieces, found: Candidate, budget_bytes: int) -> Plan:
+def plan_of(search: AnySearch, found: Candidate, budget_bytes: int) -> Plan:
     """What `search` found within a budget, as a plan."""
     chain, schedule = search.chain, search.schedule(found)
     simulation = simulate(schedule, chain)
     rows = min((action.rows[1] - action.rows[0] for action in schedule if action.rows), default=None)
+    cost = search.step_cost(schedule)
     return Plan(
         schedule=schedule,
         budget_bytes=budget_bytes,
@@ -141,9 +171,12 @@ def plan_of(search: SearchInPieces, found: Candidate, budget_bytes: int) -> Plan
         recompute_fraction=simulation.recompute_fraction,
         row_block=rows,
         optimal_among=found.optimal_among,
-        cost=step_cost(schedule, chain, search.cost),
+        cost=cost,
         lower_bound=search.lower_bound(budget_bytes),
         keeps_bits=keeps_bits(schedule, chain),
+        offloaded_bytes=simulation.offloaded_bytes,
+        host_peak_bytes=simulation.host_peak_bytes,
+        cost_without_offload=_without_offload(search, budget_bytes) if simulation.offloaded_bytes else cost,
     )
 
 
@@ -157,7 +190,14 @@ def keeps_bits(schedule: Schedule, chain: Chain) -> bool:
     return not starts or (chain.sum_rows is not None and all(start % chain.sum_rows == 0 for start in starts))
 
 
-def _advice(chain: Chain, search: SearchInPieces) -> str:
+def _without_offload(search: AnySearch, budget_bytes: int) -> float | None:
+    if not isinstance(search, SearchWithOffload):
+        return None
+    found = search.without_offload(budget_bytes)
+    return None if found is None else search.step_cost(search.schedule(found))
+
+
+def _advice(chain: Chain, search: AnySearch) -> str:
     advice = "raise the budget or shrink the batch"
     if search.minimum_rows >= chain.batch_size > 1:
         return advice + ", or allow row blocks"

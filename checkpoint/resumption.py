@@ -48,6 +48,9 @@ class Resumption:
             checkpoint=notes.get("checkpoint", "none"),
             budget=notes.get("budget") or None,
             backend=state.environment.get("backend", "numpy"),
+            offload=notes.get("offload") or None,
+            bandwidth=notes.get("bandwidth") or None,
+            speed=notes.get("speed") or None,
         )
 
     def check_settings(self, settings: RunSettings) -> None:
@@ -105,6 +108,9 @@ def notes_of(settings: RunSettings, network: Network, dataset: Dataset, data: st
     return {
         "checkpoint": settings.checkpoint,
         "budget": settings.budget or "",
+        "offload": settings.offload or "",
+        "bandwidth": settings.bandwidth or "",
+        "speed": settings.speed or "",
         "row_blocks": row_blocks(network, settings.batch_size, len(dataset.train_images)),
         "data": data if data in ("mnist", "sample") else str(Path(data).expanduser().resolve()),
     }

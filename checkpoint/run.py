@@ -12,11 +12,13 @@ from typing import Any
 
 from backend import Usage, peak_resident_bytes, select_backend
 from checkpoint.actions import Action
+from checkpoint.bandwidth import rates_for
 from checkpoint.chain import Chain, chain_of
 from checkpoint.choice import Choice
 from checkpoint.faults import watched
 from checkpoint.guard import VerifyingNetwork
 from checkpoint.network import NetworkWithCheckpointing
+from checkpoint.offloading import Offloading
 from checkpoint.saver import Saver
 from checkpoint.schedule import Schedule
 from checkpoint.simulation import simulate
@@ -43,11 +45,28 @@ class RunSettings:
     budget: str | None = None
     backend: str = "numpy"
     device: int | None = None
+    offload: str | None = None
+    bandwidth: str | None = None
+    speed: str | None = None
 
     @property
     def choice(self) -> Choice:
-        """What is kept and recomputed."""
-        return Choice(self.checkpoint, self.budget)
+        """What is kept, recomputed and offloaded."""
+        return Choice(self.checkpoint, self.budget, self.offload)
+
+    @property
+    def offloading(self) -> Offloading | None:
+        """The rates that a plan weighs offloading at, measured where they aren't given; None where it isn't planned."""
+        if self.offload is None or self.checkpoint != "optimal":
+            return None
+        return rates_for(
+            self.backend,
+            self.offload,
+            dtype=self.dtype,
+            bandwidth=self.bandwidth,
+            speed=self.speed,
+            device=self.device,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +74,9 @@ class RunRecord:
     """What a run did and took. Bytes are array bytes above rest, of a step on a whole mini-batch.
 
     `measured_bytes_after`: after each action of the schedule, none for plain backpropagation, which has no actions.
-    `rest_bytes`: parameters, velocities and one mini-batch. `weights_sha256`: of the final weights and biases, to tell
-    whether two runs ended alike to the last bit.
+    `rest_bytes`: see the function. `offloaded_bytes` are copied away in a step and back; `host_asked_bytes` were there
+    at once, in `host_held_bytes` of the place. `weights_sha256`: of the final weights and biases, to tell whether two
+    runs ended alike to the last bit.
 
     `seconds`: of all steps, of which `batch_seconds` in taking the mini-batches; `evaluation_seconds` come on top.
     `loading_seconds` and `wall_seconds` are what `run` was told and when it was told that all began; what remains of
@@ -82,6 +102,10 @@ class RunRecord:
     busy_share: float = 0.0
     epochs: list[EpochRecord] = field(default_factory=list)
     measured_bytes_after: list[int] = field(default_factory=list)
+    offloaded_bytes: int = 0
+    host_asked_bytes: int = 0
+    host_held_bytes: int = 0
+    offload_place: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Every figure, in bytes and seconds."""
@@ -104,8 +128,10 @@ def make_network(settings: RunSettings, *, verify: bool = False) -> Network:
     if choice.checkpoint == "none" and not verify:
         return Network(settings.sizes, **as_network)
     kind = VerifyingNetwork if verify else NetworkWithCheckpointing
+    as_network["offload"] = settings.offload
     if choice.checkpoint == "optimal":
-        return kind(settings.sizes, budget_bytes=choice.budget_bytes(chain), **as_network)
+        budget_bytes = choice.budget_bytes(chain)
+        return kind(settings.sizes, budget_bytes=budget_bytes, offloading=settings.offloading, **as_network)
     return kind(settings.sizes, schedule=choice.schedule(chain), **as_network)
 
 
@@ -195,7 +221,21 @@ def run(
         busy_share=(seconds + evaluation) / wall,
         epochs=history,
         measured_bytes_after=first_step.usage.marks,
+        offloaded_bytes=predicted.offloaded_bytes,
+        **_place_record(network),
     )
+
+
+def _place_record(network: Network) -> dict[str, Any]:
+    """What a run records of the place that it offloaded to."""
+    there = network.transfers if isinstance(network, NetworkWithCheckpointing) else None
+    if there is None:
+        return {}
+    return {
+        "host_asked_bytes": there.asked_bytes,
+        "host_held_bytes": there.held_bytes,
+        "offload_place": there.place,
+    }
 
 
 def _last_accuracy(history: list[EpochRecord], network: Network, test_data: ImageBatches) -> float:
@@ -226,10 +266,11 @@ def progress_of(settings: RunSettings, dataset: Dataset, *, at: tuple[int, int])
 
 
 def rest_bytes(network: Network, batch_size: int) -> int:
-    """Bytes held between steps: parameters, velocities, and a mini-batch."""
+    """Bytes held between steps: parameters, velocities, and a mini-batch; on a card the next mini-batch too."""
     parameters = [*network.weights, *network.biases, *(v for pair in network.velocities for v in pair)]
     item_bytes = chain_of(network.sizes, batch_size=1, dtype=network.dtype).item_bytes
-    values = sum(int(a.size) for a in parameters) + batch_size * (network.sizes[0] + network.sizes[-1])
+    held = batch_size * (2 if network.backend.asynchronous else 1)
+    values = sum(int(a.size) for a in parameters) + held * (network.sizes[0] + network.sizes[-1])
     return values * item_bytes
 
 

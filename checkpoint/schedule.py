@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from itertools import pairwise, zip_longest
 from typing import Any
 
-from checkpoint.actions import Action, Backward, Forward, Release
+from checkpoint.actions import Action, Backward, Fetch, Forward, Offload, Release
 from checkpoint.errors import ScheduleError
 from mlp.blocks import PIECES
 
 FORMAT = "mlp-checkpointing schedule 1"
 MAX_ACTIONS = 20_000_000
 
-_ACTION = re.compile(r"([FDB])([0-9]{1,7})(?:\[([0-9]{1,10}):([0-9]{1,10})\](\+?))?")
-_KINDS: dict[str, type[Action]] = {"F": Forward, "D": Release, "B": Backward}
+_ACTION = re.compile(r"([FDBOP])([0-9]{1,7})(?:\[([0-9]{1,10}):([0-9]{1,10})\](\+?))?")
+_IN_ROWS: dict[str, type[Forward | Release | Backward]] = {"F": Forward, "D": Release, "B": Backward}
+_WHOLE: dict[str, type[Offload | Fetch]] = {"O": Offload, "P": Fetch}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Schedule:
         """The actions, shortly: `F2*` runs layer 2 and keeps a_2, `F2` keeps it until the next layer has run.
 
         `B2` is the backward step, `D2` a release that is not such a step's, `[0:128]` the rows, and `+` says that they
-        go to their place in an array for all rows.
+        go to their place in an array for all rows. `O2` copies a_2 to the host, `P2` puts it back.
         """
         return " ".join(_short(self.actions))
 
@@ -110,13 +111,18 @@ def _read(position: int, item: object) -> Action:
     if match is None:
         shown = repr(item)
         raise ScheduleError(
-            f"action {position} must be like 'F3', 'D3', 'B3' or 'B3[0:128]'; got {shown[:40]}", position=position
+            f"action {position} must be like 'F3', 'D3', 'B3', 'B3[0:128]', 'O3' or 'P3'; got {shown[:40]}",
+            position=position,
         )
     kind, layer, start, stop, whole = match.groups()
     rows = None if start is None else (int(start), int(stop))
     if whole and kind != "F":
         raise ScheduleError(f"action {position}: + is for F alone; got {item!r}", position=position)
-    return Forward(int(layer), rows, whole=True) if whole else _KINDS[kind](int(layer), rows)
+    if kind in _WHOLE:
+        if rows is not None:
+            raise ScheduleError(f"action {position}: {kind} is for all rows; got {item!r}", position=position)
+        return _WHOLE[kind](int(layer))
+    return Forward(int(layer), rows, whole=True) if whole else _IN_ROWS[kind](int(layer), rows)
 
 
 def _short(actions: tuple[Action, ...]) -> Iterator[str]:
@@ -129,6 +135,7 @@ def _short(actions: tuple[Action, ...]) -> Iterator[str]:
         and second.layer == first.layer - 1
         and second.rows == first.rows
     }
+    passed -= _after_offload(actions)
     shown = [position for position in range(len(actions)) if position not in passed]
     for position, following in zip_longest(shown, shown[1:]):
         action, after = actions[position], None if following is None else actions[following]
@@ -137,9 +144,22 @@ def _short(actions: tuple[Action, ...]) -> Iterator[str]:
         yield f"{action}*" if isinstance(action, Forward) and not (used_at_once or let_go) else str(action)
 
 
+def _after_offload(actions: tuple[Action, ...]) -> set[int]:
+    """The positions of releases whose activation is on the host."""
+    there, positions = set(), set()
+    for position, action in enumerate(actions):
+        if isinstance(action, Offload):
+            there.add(action.layer)
+        elif isinstance(action, Fetch):
+            there.discard(action.layer)
+        elif isinstance(action, Release) and action.layer in there:
+            positions.add(position)
+    return positions
+
+
 def _cut(actions: Iterable[Action], batch_size: int) -> Iterator[Action]:
     for action in actions:
-        if action.rows is None:
+        if isinstance(action, Offload | Fetch) or action.rows is None:
             yield action
         elif action.rows[0] < batch_size:
             yield replace(action, rows=(action.rows[0], min(action.rows[1], batch_size)))

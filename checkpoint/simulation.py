@@ -1,12 +1,13 @@
 """The reader of schedules that asks what they would cost. No arrays here: it counts bytes and operations.
 
 It is also the judge: a schedule that it accepts computes every layer's gradient exactly once, from activations and
-errors that are held when they are needed. At its end nothing is held: each layer's backward step lets go of its error.
+errors that are held when they are needed. At its end nothing is held: each layer's backward step lets go of its error,
+and what was copied to the host has come back.
 """
 
 from dataclasses import dataclass, field, replace
 
-from checkpoint.actions import Action, Backward, Forward
+from checkpoint.actions import Action, Backward, Fetch, Forward, Offload
 from checkpoint.chain import Chain
 from checkpoint.errors import ScheduleError
 from checkpoint.schedule import Schedule
@@ -18,7 +19,8 @@ class Simulation:
 
     `peak_bytes` is the most at any moment. `bytes_after[i]` are held after action i, `peaks[i]` is the most while it
     runs. `recomputed[i]` says whether it runs a layer forward that has run before. `recomputed_layers` counts such
-    runs, whole mini-batches each, and `recomputed_flops` their operations.
+    runs, whole mini-batches each, and `recomputed_flops` their operations. `offloaded_bytes` are copied to the host in
+    all, and back; `host_peak_bytes` are the most that it holds at any moment.
     """
 
     peak_bytes: int
@@ -28,6 +30,8 @@ class Simulation:
     recomputed_layers: int
     recomputed_flops: int
     forward_flops: int
+    offloaded_bytes: int
+    host_peak_bytes: int
 
     @property
     def recompute_fraction(self) -> float:
@@ -72,6 +76,8 @@ def simulate(schedule: Schedule, chain: Chain) -> Simulation:
         recomputed_layers=-(-recomputed_rows // chain.batch_size),
         recomputed_flops=recomputed_flops,
         forward_flops=chain.total_forward_flops,
+        offloaded_bytes=state.host.copied_bytes,
+        host_peak_bytes=state.host.peak_bytes,
     )
 
 
@@ -91,12 +97,27 @@ class _Held:
 
 
 @dataclass(slots=True)
+class _Host:
+    """The activations on the host, by layer, with the bytes of their values: it rounds nothing up."""
+
+    held: dict[int, int] = field(default_factory=dict)
+    copied_bytes: int = 0
+    peak_bytes: int = 0
+
+    def take(self, layer: int, size: int) -> None:
+        self.held[layer] = size
+        self.copied_bytes += size
+        self.peak_bytes = max(self.peak_bytes, sum(self.held.values()))
+
+
+@dataclass(slots=True)
 class _State:
     chain: Chain
     bytes: int = 0
     held: dict[int, _Held] = field(default_factory=dict)
     run_rows: dict[int, int] = field(default_factory=dict)  # rows 0 to here of a layer have run forward
     done_rows: dict[int, int] = field(default_factory=dict)  # rows 0 to here of a layer have gone backward
+    host: _Host = field(default_factory=_Host)
 
     def __post_init__(self) -> None:
         self.held[0] = _Held(0, self.chain.batch_size, 0, 0, self.chain.batch_size)
@@ -112,6 +133,10 @@ class _State:
             return self._forward(action.layer, start, stop, whole=action.whole)
         if isinstance(action, Backward):
             return self._backward(action.layer, start, stop), False
+        if isinstance(action, Offload):
+            return self._offload(action.layer), False
+        if isinstance(action, Fetch):
+            return self._fetch(action.layer), False
         return self._release(action.layer, start, stop), False
 
     def _forward(self, layer: int, start: int, stop: int, *, whole: bool) -> tuple[int, bool]:
@@ -142,6 +167,26 @@ class _State:
         self._drop(layer)
         return before
 
+    def _offload(self, layer: int) -> int:
+        self._need(layer, 0, self.chain.batch_size)
+        if layer in self.host.held:
+            raise _Refused(f"a_{layer} is on the host already; fetch it before copying it there again")
+        self.host.take(layer, self.chain.batch_size * self.chain.widths[layer] * self.chain.item_bytes)
+        return self.bytes
+
+    def _fetch(self, layer: int) -> int:
+        batch = self.chain.batch_size
+        if layer not in self.host.held:
+            names = ", ".join(f"a_{number}" for number in sorted(self.host.held)[:8]) or "none"
+            raise _Refused(f"a_{layer} is not on the host (there: {names}); the schedule must offload it first")
+        if layer in self.held:
+            raise _Refused(f"a_{layer} is held already; release it before fetching it from the host")
+        del self.host.held[layer]
+        taken = self.chain.activation_bytes(layer)
+        self.held[layer] = _Held(0, batch, taken, 0, batch)
+        self.bytes += taken
+        return self.bytes
+
     def _backward(self, layer: int, start: int, stop: int) -> int:
         batch, n_layers = self.chain.batch_size, self.chain.n_layers
         done = self.done_rows.get(layer, 0)
@@ -155,6 +200,12 @@ class _State:
         elif self._find(layer, start, stop).turned < stop:
             raise _Refused(f"the error of layer {layer} isn't there; layer {layer + 1} must go backward first")
         self._need(layer - 1, start, stop)
+        # So nothing is left on the host at the end, where every layer has gone backward.
+        for turned in (layer - 1, layer) if layer == n_layers else (layer - 1,):
+            if turned in self.host.held:
+                raise _Refused(
+                    f"a_{turned} is on the host as well, and may be on its way there; release it and fetch it"
+                )
         if start == 0 and stop < batch:
             self.bytes += self.chain.gradient_bytes(layer)
         peak = self.bytes + self.chain.workspace_bytes(layer, stop - start)

@@ -51,3 +51,35 @@ def format_bytes(amount: float) -> str:
         amount /= 1024
     digits = 0 if unit == "B" or abs(amount) >= 100 else 1 if abs(amount) >= 10 else 2
     return f"{amount:.{digits}f} {unit}"
+
+
+_RATE = re.compile(r"(.*[^/\s])\s*/\s*s", re.DOTALL)
+_SPEED = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,9})?)\s*([kmgtp]?)flops?(?:/s)?", re.IGNORECASE)
+
+
+def parse_bandwidth(text: str) -> float:
+    """The bytes a second that `text` names: "12GB/s" or "500 MiB/s". Raises `CheckpointError` for anything else.
+
+    >>> parse_bandwidth("12GB/s")
+    12000000000.0
+    """
+    match = _RATE.fullmatch(text.strip())
+    try:
+        if match is not None and "%" not in match[1]:
+            return float(parse_bytes(match[1]))
+    except CheckpointError:
+        pass
+    raise CheckpointError(f"a bandwidth is written like 12GB/s or 500MiB/s; got {text[:40]!r}")
+
+
+def parse_speed(text: str) -> float:
+    """The operations a second that `text` names: "30TFLOP/s" or "900GFLOPS". Raises `CheckpointError` for others.
+
+    >>> parse_speed("30TFLOP/s")
+    30000000000000.0
+    """
+    match = _SPEED.fullmatch(text.strip())
+    speed = 0.0 if match is None else float(match[1]) * 1000.0 ** " kmgtp".index(match[2].lower() or " ")
+    if speed <= 0:
+        raise CheckpointError(f"a speed is written like 30TFLOP/s or 900GFLOP/s; got {text[:40]!r}")
+    return speed

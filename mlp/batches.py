@@ -4,7 +4,7 @@ The data set stays where it is. A mini-batch in order is a view where that is po
 gathered. Images stay uint8 until they are asked for, which is a quarter of the bytes of float32.
 """
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -25,6 +25,18 @@ class Batches(Protocol):
 
     def take(self, rows: slice | np.ndarray) -> tuple[Any, Any]:
         """X (k, n_0) and y (k, n_L) of the rows named, on the network's device."""
+        ...
+
+
+@runtime_checkable
+class HostBatches(Batches, Protocol):
+    """A data set whose mini-batches can be written to arrays of the host, if it lies there: `on_host`."""
+
+    @property
+    def on_host(self) -> bool: ...
+
+    def fill(self, rows: slice | np.ndarray, X: np.ndarray, y: np.ndarray) -> None:
+        """Write the rows named to `X` (k, n_0) and `y` (k, n_L), of the network's dtype: the values of `take`."""
         ...
 
 
@@ -63,6 +75,15 @@ class ArrayBatches:
         backend = self._network.backend
         return backend.take_rows(self._X, rows), backend.take_rows(self._y, rows)
 
+    @property
+    def on_host(self) -> bool:
+        """Whether both arrays are the host's."""
+        return isinstance(self._X, np.ndarray) and isinstance(self._y, np.ndarray)
+
+    def fill(self, rows: slice | np.ndarray, X: np.ndarray, y: np.ndarray) -> None:
+        X[...] = self._X[rows]
+        y[...] = self._y[rows]
+
 
 class ImageBatches:
     """Mini-batches of uint8 images (n, n_0), scaled to 0..1, and whole-number labels (n,), made one-hot."""
@@ -77,9 +98,20 @@ class ImageBatches:
         return len(self._images)
 
     def take(self, rows: slice | np.ndarray) -> tuple[Any, Any]:
-        images = self._images[rows] if isinstance(rows, slice) else self._images.take(rows, axis=0)
-        X = as_inputs(images, self._network.dtype)
+        X = as_inputs(self._rows(rows), self._network.dtype)
         return self._network.as_batch(X, self._one_hot.take(self._labels[rows], axis=0))
+
+    @property
+    def on_host(self) -> bool:
+        """Always: images are."""
+        return True
+
+    def fill(self, rows: slice | np.ndarray, X: np.ndarray, y: np.ndarray) -> None:
+        as_inputs(self._rows(rows), X.dtype, out=X)
+        y[...] = self._one_hot.take(self._labels[rows], axis=0)
+
+    def _rows(self, rows: slice | np.ndarray) -> np.ndarray:
+        return self._images[rows] if isinstance(rows, slice) else self._images.take(rows, axis=0)
 
 
 def check_images(sizes: tuple[int, ...], images: np.ndarray, labels: np.ndarray) -> None:

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
+from mlp.ahead import batches_ahead
 from mlp.batches import Batches
 from mlp.errors import NetworkError, TrainingError
 from mlp.numbers import check_number
@@ -75,18 +77,23 @@ def train(
         order = epoch_order(len(training_data), seed=network.seed, epoch=epoch) if shuffle else None
         seconds = batch_seconds = 0.0
         first = first_step if epoch == first_epoch else 1
-        for step, rows in _steps(len(training_data), mini_batch_size, order, first, f"epoch {epoch}/{epochs}"):
-            begun = time.perf_counter()
-            X, y = training_data.take(rows)
-            batch_seconds += time.perf_counter() - begun
-            try:
-                take_step(X, y, eta)
-            except TrainingError as error:
-                raise error.at(epoch, step) from None
-            seconds += time.perf_counter() - begun
-            if after_step is not None:
-                after_step(Step(epoch, step, X.shape[0]))
-            del X, y
+        steps = _steps(len(training_data), mini_batch_size, order, first, f"epoch {epoch}/{epochs}")
+        with closing(batches_ahead(network, training_data, steps)) as batches:
+            while True:
+                begun = time.perf_counter()
+                try:
+                    step, (X, y) = next(batches)
+                except StopIteration:
+                    break
+                batch_seconds += time.perf_counter() - begun
+                try:
+                    take_step(X, y, eta)
+                except TrainingError as error:
+                    raise error.at(epoch, step) from None
+                seconds += time.perf_counter() - begun
+                if after_step is not None:
+                    after_step(Step(epoch, step, X.shape[0]))
+                del X, y
         begun = time.perf_counter()
         network.backend.synchronize()
         seconds += time.perf_counter() - begun

@@ -20,7 +20,7 @@ ARRAY_LIBRARIES = {
 }
 
 NOT_PLANNING = {
-    *("calibration", "execution", "guard", "network"),  # run layers and schedules on arrays
+    *("bandwidth", "calibration", "execution", "guard", "host_copies", "network"),  # run layers and schedules on arrays
     *("cases", "faults", "fits", "resumption", "run", "saver"),  # train
     *("__main__", "command_line", "commands", "drawing"),
 }
@@ -32,9 +32,13 @@ PUBLIC = {
         "BackendError",
         "BackendUnavailable",
         "MeterError",
+        "OffloadError",
         "OutOfDeviceMemory",
+        "TransferError",
+        "Transfers",
         "Usage",
         "free_bytes",
+        "open_transfers",
         "peak_resident_bytes",
         "resident_bytes",
         "select_backend",
@@ -68,11 +72,14 @@ PUBLIC = {
         "Chain",
         "CheckpointError",
         "Cost",
+        "Fetch",
         "Flops",
         "Forward",
         "Front",
         "FrontPoint",
         "NetworkWithCheckpointing",
+        "Offload",
+        "Offloading",
         "Plan",
         "Release",
         "Schedule",
@@ -83,6 +90,7 @@ PUBLIC = {
         "every_nth",
         "front_of",
         "micro_batches",
+        "offloaded",
         "plan",
         "plan_chain",
         "segmented",

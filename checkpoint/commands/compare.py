@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from checkpoint.commands.options import (
     add_data_option,
     add_json_option,
     add_network_options,
+    add_offload_options,
+    check_offload,
     settings_from,
 )
 from checkpoint.errors import CheckpointError
@@ -34,6 +37,9 @@ from checkpoint.simulation import Simulation, simulate
 from mlp import EpochRecord, ImageBatches, data, format_sizes
 
 FIGURE = Path("compare.png")
+OFFLOADED = ", offloaded to "
+OFFLOADABLE = re.compile("every|sqrt|optimal")
+"""Ways that keep checkpoints; with --offload each is compared with the same way offloaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget", metavar="BYTES", help="also compare the fastest plan in so many bytes, such as 50%%"
     )
+    add_offload_options(parser)
     parser.add_argument("--figure", type=Path, default=FIGURE, metavar="PATH", help=f"the picture (default: {FIGURE})")
     add_json_option(parser)
     add_network_options(parser, RunSettings())
@@ -79,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run every case in every way, print the tables and draw the picture; 0."""
+    check_offload(args.offload, args.backend, args.bandwidth, args.speed)
     cases = list(_cases(args))
     check_writable(args.json)
     check_writable(args.figure)
@@ -125,7 +133,7 @@ def _timeline(row: Compared) -> tuple[str, Schedule, Simulation, list[int]]:
 def _schedule(settings: RunSettings) -> tuple[Schedule, Chain]:
     """The schedule of a run, and its chain."""
     chain = chain_of(settings.sizes, batch_size=settings.batch_size, dtype=settings.dtype, backend=settings.backend)
-    return settings.choice.schedule(chain), chain
+    return settings.choice.schedule(chain, offloading=settings.offloading), chain
 
 
 def _cases(args: argparse.Namespace) -> Iterator[Case]:
@@ -136,20 +144,42 @@ def _cases(args: argparse.Namespace) -> Iterator[Case]:
     else:
         chosen = list(CASES.values()) if args.case == "all" else [CASES[args.case]]
     ways = args.checkpoint
-    shared = argparse.Namespace(**{**vars(args), "checkpoint": None, "budget": None})
+    apart = dict.fromkeys(("checkpoint", "budget", "offload", "bandwidth", "speed"))
+    shared = argparse.Namespace(**{**vars(args), **apart})
     for case in chosen:
         names = ("none", *(way for way in ways if way != "none")) if ways else case.ways
         for name in names:
             Choice(name)
         if args.budget is not None:
             names = (*names, f"optimal in {args.budget}")
-        yield replace(case, settings=settings_from(shared, case.settings), ways=names)
+        settings = settings_from(shared, case.settings)
+        if args.offload is not None:
+            names = (*names, *(f"{name}{OFFLOADED}{args.offload}" for name in names if OFFLOADABLE.match(name)))
+            settings = _with_rates(args, settings)
+        yield replace(case, settings=settings, ways=names)
+
+
+def _with_rates(args: argparse.Namespace, settings: RunSettings) -> RunSettings:
+    """The settings with the rates that offloading is planned at, so that every process plans alike."""
+    if args.budget is None:
+        return settings
+    rates = replace(
+        settings, checkpoint="optimal", budget="1", offload=args.offload, bandwidth=args.bandwidth, speed=args.speed
+    ).offloading
+    if rates is None or rates.flops_per_second is None:
+        return settings
+    bandwidth, speed = f"{max(1, int(rates.bytes_per_second))}B/s", f"{max(1, int(rates.flops_per_second))}FLOP/s"
+    return replace(settings, bandwidth=bandwidth, speed=speed)
 
 
 def _runs(case: Case) -> Iterator[RunSettings]:
     for way in case.ways:
-        checkpoint, _, budget = way.partition(" in ")
-        yield replace(case.settings, checkpoint=checkpoint, budget=budget or None)
+        how, _, place = way.partition(OFFLOADED)
+        checkpoint, _, budget = how.partition(" in ")
+        settings = replace(case.settings, checkpoint=checkpoint, budget=budget or None, offload=place or None)
+        if not place:
+            settings = replace(settings, bandwidth=None, speed=None)
+        yield settings
 
 
 def _run_apart(settings: RunSettings, source: str) -> RunRecord:

@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from backend.offload import check_place
 from backend.select import NAMES
-from checkpoint.choice import FORMS, Choice
+from checkpoint.choice import FORMS
+from checkpoint.errors import CheckpointError
 from checkpoint.run import RunSettings
+from checkpoint.units import parse_bandwidth, parse_speed
 from mlp import parse_sizes
 from mlp.initialization import INITIALIZATIONS
 from mlp.network import ACTIVATIONS, COSTS, DTYPES
@@ -62,6 +65,22 @@ def add_checkpoint_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_offload_options(parser: argparse.ArgumentParser) -> None:
+    """--offload, --bandwidth and --speed."""
+    parser.add_argument(
+        "--offload",
+        metavar="PLACE",
+        help="copy checkpoints away and fetch them back: to host with cupy, to a file in the folder PLACE with numpy; "
+        "a plan does so where it is cheaper than to recompute",
+    )
+    parser.add_argument(
+        "--bandwidth", metavar="RATE", help="of these copies, for plans, such as 12GB/s (default: measured, and kept)"
+    )
+    parser.add_argument(
+        "--speed", metavar="RATE", help="of computing, for plans, such as 30TFLOP/s (default: measured, and kept)"
+    )
+
+
 def add_json_option(parser: argparse.ArgumentParser) -> None:
     """--json."""
     parser.add_argument("--json", type=Path, metavar="PATH", help="also write every figure shown, in bytes and seconds")
@@ -78,8 +97,24 @@ def settings_from(args: argparse.Namespace, defaults: RunSettings) -> RunSetting
         values["budget"] = None  # that of the defaults was for their own way
     elif values["budget"] is not None and "checkpoint" not in given:
         values["checkpoint"] = "optimal"
-    Choice(values["checkpoint"], values["budget"])  # now, and not after the data has been loaded
-    return RunSettings(**values)
+    settings = RunSettings(**values)
+    check_offload(settings.offload, settings.backend, settings.bandwidth, settings.speed)
+    _ = settings.choice  # now, and not after the data has been loaded
+    return settings
+
+
+def check_offload(place: str | None, backend: str, bandwidth: str | None, speed: str | None) -> None:
+    """Raise `OffloadError` or `CheckpointError` for options that make no place and no rates."""
+    given = "--bandwidth" if bandwidth is not None else "--speed" if speed is not None else None
+    if place is None:
+        if given:
+            raise CheckpointError(f"{given} says how fast to offload, and nothing says where to; add --offload")
+        return
+    if backend in NAMES:
+        check_place(backend, place)
+    for text, parse in ((bandwidth, parse_bandwidth), (speed, parse_speed)):
+        if text is not None:
+            parse(text)
 
 
 def _given(defaults: RunSettings, name: str) -> str:

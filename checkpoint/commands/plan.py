@@ -10,9 +10,10 @@ from tabulate import tabulate
 
 from checkpoint.chain import ALLOCATION_BYTES, Chain, chain_of
 from checkpoint.choice import FORMS, Choice, resolve_budget
-from checkpoint.commands.options import add_json_option
+from checkpoint.commands.options import add_json_option, add_offload_options, check_offload
 from checkpoint.costs import Cost
 from checkpoint.errors import CheckpointError
+from checkpoint.offloading import Offloading, cost_with_copies
 from checkpoint.output import check_writable, write_json
 from checkpoint.planning import Plan, keeps_bits, plan_chain
 from checkpoint.schedule import Schedule
@@ -49,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--front", action="store_true", help="all non-dominated pairs of peak and recompute")
     parser.add_argument("--timeline", type=Path, metavar="PATH", help="draw bytes after each action, to this PNG")
     parser.add_argument("--figure", type=Path, metavar="PATH", help="draw the front, to this PNG")
+    add_offload_options(parser)
     add_json_option(parser)
 
 
@@ -57,14 +59,16 @@ def main(args: argparse.Namespace) -> int:
     chain = chain_of(parse_sizes(args.sizes), batch_size=args.batch_size, dtype=args.dtype, backend=args.backend)
     for path in (args.json, args.timeline, args.figure):
         check_writable(path)
+    check_offload(args.offload, args.backend, args.bandwidth, args.speed)
+    offloading = _offloading(args)
     calibration = _calibration(args)
     record: dict[str, Any] = {"sizes": list(chain.widths), "batch_size": chain.batch_size, "dtype": args.dtype}
     if args.front or args.figure:
-        record["front"] = _show_front(chain, args, calibration)
+        record["front"] = _show_front(chain, args, calibration, offloading)
         if args.budget is None and args.checkpoint is None:
             _write(args, record)
             return 0
-    schedule, budget_bytes, found = _schedule(chain, args, calibration)
+    schedule, budget_bytes, found = _schedule(chain, args, calibration, offloading)
     simulation = simulate(schedule, chain)
     print(_description(chain, schedule, simulation, budget_bytes, found))
     record |= {
@@ -77,9 +81,13 @@ def main(args: argparse.Namespace) -> int:
         "optimal_among": found.optimal_among if found else None,
         "row_block": found.row_block if found else None,
         "keeps_bits": keeps_bits(schedule, chain),
+        "offloaded_bytes": simulation.offloaded_bytes,
+        "host_peak_bytes": simulation.host_peak_bytes,
+        "offload_gain": found.gain if found else None,
+        "offloading": asdict(offloading) if offloading else None,
     }
     if calibration is not None:
-        record |= _show_seconds(chain, schedule, calibration)
+        record |= _show_seconds(chain, schedule, calibration, args.offload, offloading)
     if args.timeline:
         from checkpoint.drawing.timeline import write_timeline
 
@@ -92,14 +100,18 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _schedule(chain: Chain, args: argparse.Namespace, cost: Cost | None) -> tuple[Schedule, int | None, Plan | None]:
+def _schedule(
+    chain: Chain, args: argparse.Namespace, cost: Cost | None, offloading: Offloading | None
+) -> tuple[Schedule, int | None, Plan | None]:
     """The schedule that is asked for, its budget, and the plan if it was planned."""
     if args.checkpoint is not None and args.checkpoint != "optimal":
-        return Choice(args.checkpoint).schedule(chain), None, None
+        return Choice(args.checkpoint, offload=args.offload).schedule(chain), None, None
     if args.budget is None:
         raise CheckpointError("a plan needs a budget, such as --budget 64MiB or --budget 50%; or ask for --front")
     budget_bytes = resolve_budget(args.budget, chain)
-    found = plan_chain(chain, budget_bytes=budget_bytes, cost=cost, row_blocks=not args.no_row_blocks)
+    found = plan_chain(
+        chain, budget_bytes=budget_bytes, cost=cost, row_blocks=not args.no_row_blocks, offload=offloading
+    )
     return found.schedule, budget_bytes, found
 
 
@@ -124,6 +136,11 @@ def _description(
         lines.append(
             f"best of: {found.optimal_among}; {blocks}; {found.gap:+.1%} against the bound for whole mini-batches"
         )
+    if simulation.offloaded_bytes:
+        lines.append(
+            f"offloaded: {format_bytes(simulation.offloaded_bytes)} a step and back, "
+            f"{format_bytes(simulation.host_peak_bytes)} there at once{_gain(found)}"
+        )
     text = str(schedule)
     lines.append(text if len(text) <= SHOWN_ACTIONS else f"{text[:SHOWN_ACTIONS]} ... ({len(schedule)} actions)")
     return "\n".join(lines)
@@ -138,14 +155,44 @@ def _calibration(args: argparse.Namespace) -> "Calibration | None":
     return calibrate(sizes, batch_size=args.batch_size, dtype=args.dtype, backend=args.backend)
 
 
-def _show_seconds(chain: Chain, schedule: Schedule, calibration: "Calibration") -> dict[str, float]:
+def _offloading(args: argparse.Namespace) -> Offloading | None:
+    """The rates to weigh offloading at, where something is planned with it."""
+    planned = args.checkpoint in (None, "optimal") or args.front or args.figure
+    if args.offload is None or not planned:
+        return None
+    from checkpoint.bandwidth import rates_for
+
+    found = rates_for(args.backend, args.offload, dtype=args.dtype, bandwidth=args.bandwidth, speed=args.speed)
+    per_flop = f", {found.flops_per_second:.3g} operations a second" if found.flops_per_second else ""
+    print(f"offloading to {args.offload} at {format_bytes(found.bytes_per_second)}/s{per_flop}")
+    return found
+
+
+def _gain(found: Plan | None) -> str:
+    if found is None:
+        return ""
+    if found.gain is None:
+        return "; nothing fits without it"
+    return f"; {found.gain:.1%} cheaper than the best plan without it"
+
+
+def _show_seconds(
+    chain: Chain,
+    schedule: Schedule,
+    calibration: "Calibration",
+    place: str | None,
+    offloading: Offloading | None,
+) -> dict[str, float]:
     """Print the predicted and the real time of a step, and give both."""
     from checkpoint.calibration import time_step
     from checkpoint.costs import cost_of
 
-    predicted = cost_of(schedule, chain, calibration)
+    if offloading is None:
+        predicted = cost_of(schedule, chain, calibration)
+    else:
+        predicted = cost_with_copies(schedule, chain, calibration, offloading)
     plain = cost_of(store_all(n_layers=chain.n_layers), chain, calibration)
-    real = time_step(chain, schedule, calibration)
+    real = time_step(chain, schedule, calibration, offload=place)
     print(
         f"a step: {predicted * 1e3:.2f} ms predicted ({predicted / plain:.2f} of store-all's), {real * 1e3:.2f} ms "
         f"measured; {calibration.device}"
@@ -153,10 +200,12 @@ def _show_seconds(chain: Chain, schedule: Schedule, calibration: "Calibration") 
     return {"predicted_seconds": predicted, "measured_seconds": real}
 
 
-def _show_front(chain: Chain, args: argparse.Namespace, cost: Cost | None) -> list[dict[str, Any]]:
+def _show_front(
+    chain: Chain, args: argparse.Namespace, cost: Cost | None, offloading: Offloading | None
+) -> list[dict[str, Any]]:
     from checkpoint.front import front_of
 
-    front = front_of(chain, cost=cost)
+    front = front_of(chain, cost=cost, offload=offloading)
     print(f"{format_sizes(chain.widths)}, batch {chain.batch_size}: peak above rest against recomputed work\n")
     print(tabulate(_rows(front.points), ["peak", "bytes", "recomputed", "rows at once", "what"], stralign="right"))
     for line in front.advice:

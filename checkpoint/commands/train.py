@@ -14,6 +14,7 @@ from checkpoint.commands.options import (
     add_data_option,
     add_json_option,
     add_network_options,
+    add_offload_options,
     settings_from,
 )
 from checkpoint.errors import CheckpointError
@@ -34,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_option(parser)
     add_network_options(parser, RunSettings())
     add_checkpoint_options(parser)
+    add_offload_options(parser)
     parser.set_defaults(backend=None, data=None)  # those of a saved run, where there is one
     saved = parser.add_argument_group("saved state")
     saved.add_argument("--save", type=Path, metavar="PATH", help="save the network and its training here, as it goes")
@@ -138,6 +140,7 @@ def _summary(record: RunRecord) -> str:
         f"{_time_spent(record)}\n"
         f"peak above rest: {record.measured_peak_bytes:,} bytes measured, {record.predicted_peak_bytes:,} predicted "
         f"({agree})\n"
+        f"{_offloaded(record)}"
         f"at rest: {format_bytes(record.rest_bytes)} of parameters and mini-batch; resident peak of the process: "
         f"{format_bytes(record.peak_resident_bytes)}"
     )
@@ -151,4 +154,13 @@ def _time_spent(record: RunRecord) -> str:
         f"{record.evaluation_seconds:.2f} s in evaluation, {record.loading_seconds:.2f} s to load the data, "
         f"{other:.2f} s to start up and in all else: {record.busy_share:.0%} of {record.wall_seconds:.2f} s in steps "
         f"and evaluation"
+    )
+
+
+def _offloaded(record: RunRecord) -> str:
+    if not record.offload_place:
+        return ""
+    return (
+        f"offloaded: {format_bytes(record.offloaded_bytes)} a step to {record.offload_place} and back; "
+        f"{record.host_asked_bytes:,} bytes there at once, which take {record.host_held_bytes:,}\n"
     )

@@ -12,7 +12,7 @@ Row blocks inside single segments, with checkpoints for the whole mini-batch, ar
 from collections.abc import Iterator
 from itertools import pairwise
 
-from checkpoint.actions import Action
+from checkpoint.actions import Action, Fetch, Offload
 from checkpoint.chain import Chain
 from checkpoint.errors import CheckpointError
 from checkpoint.schedule import Schedule
@@ -39,7 +39,10 @@ def in_blocks(schedule: Schedule, *, batch_size: int, rows: int, name: str = "")
 
 def _blocks(actions: tuple[Action, ...], batch_size: int, rows: int) -> Iterator[Action]:
     for block in pairwise([*range(0, batch_size, rows), batch_size]):
-        yield from (type(action)(action.layer, block) for action in actions)
+        for action in actions:
+            if isinstance(action, Offload | Fetch):
+                raise CheckpointError("activations in row blocks are not offloaded; offload whole mini-batches")
+            yield type(action)(action.layer, block)
 
 
 def gradients_bytes(chain: Chain) -> int:

@@ -14,8 +14,10 @@ from mlp.data.errors import DataError
 WHITE = 255
 
 
-def as_inputs(images: NDArray[np.uint8], dtype: DTypeLike = np.float32) -> NDArray[Any]:
-    """`images` / 255: the same shape, `dtype`, C-contiguous, values 0..1.
+def as_inputs(
+    images: NDArray[np.uint8], dtype: DTypeLike = np.float32, *, out: NDArray[Any] | None = None
+) -> NDArray[Any]:
+    """`images` / 255: the same shape, `dtype`, C-contiguous, values 0..1; in `out`, which is so, if that's given.
 
     `images`: (n, features), uint8, whole or a slice. `dtype`: float32 or float64. Raises DataError.
     The quotient is rounded once, so it's the same as NumPy's division in that dtype.
@@ -26,14 +28,20 @@ def as_inputs(images: NDArray[np.uint8], dtype: DTypeLike = np.float32) -> NDArr
     wanted = _float_dtype(dtype)
     if images.dtype != np.uint8:
         raise DataError(f"images: wanted uint8, 0 to 255, found {images.dtype}; as_inputs divides by 255 itself")
-    inputs = np.empty(images.shape, dtype=wanted)
+    inputs = np.empty(images.shape, dtype=wanted) if out is None else out
     np.copyto(inputs, images)  # exact; a division that also converts goes through small buffers, and takes longer
     np.divide(inputs, wanted.type(WHITE), out=inputs)
     return inputs
 
 
-def one_hot(labels: NDArray[Any], *, classes: int = CLASSES, dtype: DTypeLike = np.float32) -> NDArray[Any]:
-    """(n, classes), `dtype`: 1 where the column is the row's label, else 0.
+def one_hot(
+    labels: NDArray[Any],
+    *,
+    classes: int = CLASSES,
+    dtype: DTypeLike = np.float32,
+    out: NDArray[Any] | None = None,
+) -> NDArray[Any]:
+    """(n, classes), `dtype`: 1 where the column is the row's label, else 0; in `out`, which is so, if that's given.
 
     `labels`: (n,), integers, 0 to classes - 1. `dtype`: float32 or float64. Raises DataError.
 
@@ -48,7 +56,7 @@ def one_hot(labels: NDArray[Any], *, classes: int = CLASSES, dtype: DTypeLike = 
         raise DataError(
             f"labels: wanted 0 to {classes - 1}, label {index} is {labels[index]}; raise classes or mend the labels"
         )
-    rows = np.empty((len(labels), classes), dtype=_float_dtype(dtype))
+    rows = np.empty((len(labels), classes), dtype=_float_dtype(dtype)) if out is None else out
     np.equal(labels[:, np.newaxis], np.arange(classes), out=rows)
     return rows
 

@@ -14,7 +14,8 @@ import pytest
 from backend import BackendUnavailable
 from backend.cupy_backend import CupyBackend
 from backend.cupy_detection import count_devices
-from bench import gpu_acceptance, gpu_checks, gpu_timing
+from backend.cupy_transfers import CupyTransfers
+from bench import gpu_acceptance, gpu_checks, gpu_offload, gpu_timing
 from bench.gpu_rows import Row, to_the_end
 
 STRATEGIES = [
@@ -60,9 +61,16 @@ def test_everything_holds_and_is_written_down(
     names = [row["name"] for row in rows if row["group"] == "bytes"]
     assert names == [f"{dtype}, {strategy}" for dtype in ("float32", "float64") for strategy in STRATEGIES]
     assert [row["figures"]["ran"] for row in rows if row["group"] == "limit"] == [False, True]
-    assert any(row["group"] == "offload" and row["passed"] is None for row in rows)
+    offloaded = [row for row in rows if row["group"] == "offload"]
+    assert [row["name"] for row in offloaded if row["passed"]] == [
+        f"{what}, {dtype}, {name}"
+        for dtype in ("float32", "float64")
+        for name in ("all", "every 3rd", "planned")
+        for what in ("parity", "bytes")
+    ]
     if gpu_acceptance.is_stand_in(cupy_backend):
         assert not any("seconds" in row["figures"] for row in rows)
+        assert offloaded[-1]["detail"].startswith("left out")
 
 
 @pytest.mark.gpu
@@ -118,6 +126,53 @@ def test_a_plan_that_runs_into_the_limit_is_noticed(cupy_backend: CupyBackend, m
     assert (plain.passed, planned.passed) == (True, False)
     assert "out of device memory" in planned.detail
     assert cupy_backend.limit_bytes is None
+
+
+@pytest.mark.gpu
+def test_offloading_that_changes_a_bit_is_noticed(cupy_backend: CupyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = CupyTransfers.back
+
+    def wrong(self: CupyTransfers, ticket: Any, a: Any) -> None:
+        plain(self, ticket, a)
+        self._stream.synchronize()
+        a[0, 0] *= 1 + 2**-20
+
+    monkeypatch.setattr(CupyTransfers, "back", wrong)
+    shapes = gpu_checks.QUICK
+    row = next(gpu_offload.offload(cupy_backend, shapes, timed=False, deadline=0.0))
+    assert row.passed is False
+    assert "of other bits than plain's" in row.detail
+
+
+@pytest.mark.gpu
+def test_offloading_in_more_bytes_than_predicted_is_noticed(
+    cupy_backend: CupyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, held = CupyTransfers.out, []
+
+    def wasteful(self: CupyTransfers, a: Any) -> Any:
+        held.append(cupy_backend.empty((1,), "float32"))
+        return plain(self, a)
+
+    monkeypatch.setattr(CupyTransfers, "out", wasteful)
+    rows = gpu_offload.offload(cupy_backend, gpu_checks.QUICK, timed=False, deadline=0.0)
+    assert first_of(rows, "bytes, float32, all").passed is False
+
+
+@pytest.mark.gpu
+def test_offloading_is_timed_beside_the_computing_and_not(
+    cupy_backend: CupyBackend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The figures of one turn; they say nothing here."""
+    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / project)
+    rows = [*gpu_offload.offload(cupy_backend, gpu_checks.QUICK, timed=True, deadline=time.monotonic())][-4:]
+    assert [row.name for row in rows] == [
+        "rates",
+        "under load, nothing offloaded",
+        "under load, all offloaded, beside the computing",
+        "under load, all offloaded, each copy waited for",
+    ]
+    assert all(row.figures["seconds"] > 0 for row in rows[1:])
 
 
 def _plain(sizes: tuple[int, ...], **more: Any) -> Any:
