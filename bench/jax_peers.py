@@ -20,6 +20,7 @@ def jax_runner(name: str, case: Case) -> Runner:
 
     The mini-batch is an argument, as a constant would be folded into the program; the parameters are donated, so that
     new ones take the memory of the old. Bytes are those that the compiled program says it takes beside its arguments.
+    On a processor XLA has been seen to take no fewer of them with `jax.checkpoint` than without.
     """
     X, y = (jnp.asarray(x) for x in batch_of(case))
     forward = _segmented(max(round(case.n_layers**0.5), 1)) if name == REMAT else _forward

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, cast
+from typing import cast
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.transforms import Bbox
 
 MARKER_POINTS = 4.5
@@ -40,7 +41,7 @@ def place_labels(figure: Figure, axes: Axes, labels: Sequence[Label], *, fontsiz
     points = [axes.transData.transform((label.x, label.y)) for label in labels]
     half = MARKER_POINTS * scale
     markers = [Bbox.from_extents(x - half, y - half, x + half, y + half) for x, y in points]
-    lines = [box for line in axes.lines if line.get_linestyle() == "-" for box in _along(line.get_xydata(), axes)]
+    lines = [box for line in axes.lines if line.get_linestyle() != "None" for box in _along(line)]
     inside = axes.bbox.padded(-MARKER_POINTS * scale)
     placed: list[Bbox] = []
     ties: list[Bbox] = []
@@ -110,9 +111,9 @@ def _around(x: float, y: float, width: float, height: float, scale: float) -> It
             yield Bbox.from_bounds(left, bottom, width, height)
 
 
-def _along(line: Any, axes: Axes) -> Iterator[Bbox]:
-    """Small boxes along a line, which is in data's units."""
-    for start, end in pairwise(axes.transData.transform(line)):
+def _along(line: Line2D) -> Iterator[Bbox]:
+    """Small boxes along a line."""
+    for start, end in pairwise(line.get_transform().transform(line.get_xydata())):
         yield from _between(start, end)
 
 

@@ -68,7 +68,6 @@ def time_interleaved(
     peaks = []
     for way, runner in entries:
         report(f"{case.name}: bytes of {way.name}")
-        runner.step()
         peaks.append(runner.peak_bytes())
     last = None
     for turn in range(turns):

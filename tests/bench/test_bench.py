@@ -84,10 +84,9 @@ def test_each_turn_takes_every_runner_once_after_a_step_that_is_not_timed() -> N
     log: list[str] = []
     found = entries(log, dict.fromkeys("abcd", "numpy"))
     rows = time_interleaved(TINY, found, turns=3, sleep=lambda seconds: None)
-    taken = log[4:]  # after a step of each, before its bytes
     per_runner = 1 + TINY.steps
-    assert len(taken) == 3 * 4 * per_runner
-    blocks = [taken[start : start + per_runner] for start in range(0, len(taken), per_runner)]
+    assert len(log) == 3 * 4 * per_runner
+    blocks = [log[start : start + per_runner] for start in range(0, len(log), per_runner)]
     assert all(len(set(block)) == 1 for block in blocks)
     for turn in range(3):
         assert sorted(block[0] for block in blocks[4 * turn : 4 * turn + 4]) == list("abcd")
