@@ -1,7 +1,6 @@
 """The commands with --offload: bytes as predicted, plans without a card, and one line for each wrong input."""
 
 import json
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -260,12 +259,12 @@ def _no_room(*_: object) -> int:
 
 
 def test_file_that_may_not_grow_is_a_fault_of_one_line(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "checkpoint", "train", *DEEP, "--checkpoint", "every:1", "--offload", tmp_path]
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limit)
+    program = (
+        "import resource, sys; from checkpoint.command_line import main;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", program, "train", *DEEP, "--checkpoint", "every:1", "--offload", tmp_path]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert ended.stderr.count("\n") == 1
     assert "failed with" in ended.stderr
