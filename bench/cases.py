@@ -47,7 +47,7 @@ DEEP = Case(
     1024,
     every=8,
     row_block_mib=83,
-    one_extra_mib=17,
+    one_extra_mib=20,
 )
 LONG = Case(
     "long",

@@ -81,8 +81,9 @@ def _make_room(axes: Axes, places: Sequence[tuple[float, float]]) -> None:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     least, most = min(x for x, _ in places), max(x for x, _ in places)
     room = max((most / least) ** ROOM_DECADES, 1.5)
-    highest = max(y for _, y in places)
-    axes.set(xlim=(least / room, most * room), ylim=(1 - 0.07 * (highest - 1) - 0.02, highest + 0.15 * (highest - 1)))
+    lowest, highest = min(1, *(y for _, y in places)), max(y for _, y in places)
+    over = highest - lowest
+    axes.set(xlim=(least / room, most * room), ylim=(lowest - 0.07 * over - 0.02, highest + 0.15 * over))
     axes.set(xlabel="peak array bytes above rest, MiB", ylabel="time of a step, matrix products alone = 1")
 
 

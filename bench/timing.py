@@ -1,9 +1,9 @@
 """Interleaved timing: each turn takes every runner once, so that a busy machine slows all of them alike.
 
-Two things would make a runner pay for the one before it. The threads of a BLAS, of PyTorch and of JAX spin for some
-tens of milliseconds after their last work, waiting for more, and take a core meanwhile: before a runner of another
-library than the last one's we wait until they sleep. And its memory is cold: it takes a step that is not timed. What is
-left of a neighbour's influence is shared out, as every turn has an order of its own.
+Two things would make a runner pay for the one before it. A library's threads may wait busily for more work, and take a
+core meanwhile: OpenBLAS's do for 2^26 clock ticks, some 26 ms. So before a runner of another library than the last
+one's we wait until they sleep. And its memory is cold: it takes a step that is not timed. What is left of a neighbour's
+influence is shared out, as every turn has an order of its own.
 """
 
 import random
@@ -18,7 +18,7 @@ from bench.runners import Runner
 from bench.ways import Way
 
 SPINNING_SECONDS = 0.06
-"""Twice what OpenBLAS's threads were seen to spin, some 25 to 30 ms."""
+"""Twice what OpenBLAS's threads wait busily."""
 
 Entry = tuple[Way, Runner]
 

@@ -70,7 +70,7 @@ def main(args: argparse.Namespace) -> int:
             return 0
     schedule, budget_bytes, found = _schedule(chain, args, calibration, offloading)
     simulation = simulate(schedule, chain)
-    print(_description(chain, schedule, simulation, budget_bytes, found))
+    print(_description(chain, schedule, simulation, budget_bytes, found, weighed=offloading is not None))
     record |= {
         "budget_bytes": budget_bytes,
         "schedule": schedule.as_record(),
@@ -116,7 +116,13 @@ def _schedule(
 
 
 def _description(
-    chain: Chain, schedule: Schedule, simulation: Simulation, budget_bytes: int | None, found: Plan | None
+    chain: Chain,
+    schedule: Schedule,
+    simulation: Simulation,
+    budget_bytes: int | None,
+    found: Plan | None,
+    *,
+    weighed: bool,
 ) -> str:
     whole = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
     lines = [
@@ -141,6 +147,8 @@ def _description(
             f"offloaded: {format_bytes(simulation.offloaded_bytes)} a step and back, "
             f"{format_bytes(simulation.host_peak_bytes)} there at once{_gain(found)}"
         )
+    elif weighed:
+        lines.append("offloaded: nothing, as the best schedule that copies checkpoints is no cheaper at these rates")
     text = str(schedule)
     lines.append(text if len(text) <= SHOWN_ACTIONS else f"{text[:SHOWN_ACTIONS]} ... ({len(schedule)} actions)")
     return "\n".join(lines)
