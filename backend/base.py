@@ -7,7 +7,7 @@ and CuPy backends hold none, which is what makes their bytes predictable.
 Arrays are called after their mathematics. Matrices are row-major, a row a sample: `a` and `d` are (rows, features).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -79,6 +79,10 @@ class Backend:
     def empty(self, shape: tuple[int, ...], dtype: str) -> Array:
         """A new array, row-major, its values not set."""
         return self.xp.empty(shape, dtype=self.dtype(dtype), device=self.device)
+
+    def empties(self, shapes: Iterable[tuple[int, ...]], dtype: str) -> list[Array]:
+        """New arrays of these shapes, row-major, for values that are used together and for long."""
+        return [self.empty(shape, dtype) for shape in shapes]
 
     def zeros(self, shape: tuple[int, ...], dtype: str) -> Array:
         """A new array of zeros, row-major."""

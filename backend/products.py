@@ -69,7 +69,7 @@ def _strip(  # type: ignore[no-untyped-def]
 
 @compiled
 def _fetch_rows_ahead(address, down, n_rows, n_bytes):  # type: ignore[no-untyped-def]
-    """Ask for some rows of a matrix that are read soon; past its end, for nothing."""
+    """Ask for some rows of a matrix that are read soon; those past its end are asked for in vain."""
     for row in range(n_rows):
         for place in range(0, n_bytes, LINE_BYTES):
             fetch_line_ahead(address + row * down + place)
@@ -175,9 +175,11 @@ def weight_gradient(  # type: ignore[no-untyped-def]
                 each = -(-CHUNK_ROWS * TILE_ROWS // (high - low))  # rows of the next chunk that are fetched in a strip
                 for i in range(low, high, TILE_ROWS):
                     m = min(TILE_ROWS, high - i)
-                    soon = start + CHUNK_ROWS + (i - low) // TILE_ROWS * each
-                    _fetch_rows_ahead(a + (soon * a_leading + low) * size, a_leading * size, each, (high - low) * size)
-                    _fetch_rows_ahead(delta + (soon * n_out + first) * size, n_out * size, each, n * size)
+                    row = start + CHUNK_ROWS + (i - low) // TILE_ROWS * each
+                    if row < rows:
+                        next_a, next_delta = a + (row * a_leading + low) * size, delta + (row * n_out + first) * size
+                        _fetch_rows_ahead(next_a, a_leading * size, each, (high - low) * size)
+                        _fetch_rows_ahead(next_delta, n_out * size, each, n * size)
                     if soon_bytes:
                         _fetch_some_ahead(soon, soon_bytes, i - low, high - low, part, n_parts)
                     ahead = out + ((i + TILE_ROWS) * n_out + first) * size

@@ -104,7 +104,11 @@ class Execution:
         if rows[1] == self._end(layer):
             self._network.buffers.give(self._held.pop(layer).array)
         if not whole and rows[1] == self._batch_size:
-            yield self._sums.pop(layer)
+            total = self._sums.pop(layer)
+            yield total
+            if self._in_blocks:  # it was valid until now
+                self._network.buffers.give(total.weight)
+                self._network.buffers.give(total.bias)
 
     def _end(self, layer: int) -> int:
         held = self._held[layer]
@@ -113,6 +117,10 @@ class Execution:
     def _new_sum(self, layer: int) -> Gradient:
         """Arrays for a layer's gradient, that the row blocks add up to; their values are not set."""
         network = self._network
-        W, b = network.weights[layer - 1], network.biases[layer - 1]
-        self._sums[layer] = Gradient(layer, *(network.backend.empty(p.shape, network.dtype) for p in (W, b)))
+        shapes = [p[layer - 1].shape for p in (network.weights, network.biases)]
+        if self._in_blocks:
+            arrays = [network.buffers.take(shape) for shape in shapes]
+        else:  # they belong to whoever asks for the gradient
+            arrays = [network.backend.empty(shape, network.dtype) for shape in shapes]
+        self._sums[layer] = Gradient(layer, *arrays)
         return self._sums[layer]

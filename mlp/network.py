@@ -8,6 +8,7 @@ Source of the equations: M. A. Nielsen, Neural Networks and Deep Learning (2015)
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
 from backend import Backend, select_backend
@@ -68,14 +69,14 @@ class Network:
         self._activations = (*[activation] * (self.n_layers - 1), last)
         self.backend = select_backend(backend)
         self.buffers = Buffers(self.backend, dtype)
-        self.weights: list[Any] = []
-        self.biases: list[Any] = []
+        self.weights: list[Any] = self.backend.empties(pairwise(self.sizes), dtype)
+        self.biases: list[Any] = self.backend.empties(((n_out,) for n_out in self.sizes[1:]), dtype)
         parameters = initial_parameters(
             self.sizes, initialization=initialization, activation=activation, dtype=dtype, seed=seed
         )
-        for W, b in parameters:
-            self.weights.append(self.backend.asarray(W))
-            self.biases.append(self.backend.asarray(b))
+        for (W, b), weight, bias in zip(parameters, self.weights, self.biases, strict=True):
+            weight[...] = self.backend.asarray(W)
+            bias[...] = self.backend.asarray(b)
         self.velocities: list[tuple[Any, Any]] = []
         if self.momentum:
             self.velocities = [

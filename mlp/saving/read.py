@@ -78,13 +78,8 @@ def _put(network: "Network", name: str, array: Any) -> None:
     """Let the array of this name in the file be `array`."""
     *velocity, kind, number = name.split(".")
     k = int(number) - 1
-    if velocity:
-        weight, bias = network.velocities[k]
-        network.velocities[k] = (array, bias) if kind == "weight" else (weight, array)
-    elif kind == "weight":
-        network.weights[k] = array
-    else:
-        network.biases[k] = array
+    weight, bias = network.velocities[k] if velocity else (network.weights[k], network.biases[k])
+    (weight if kind == "weight" else bias)[...] = array
 
 
 @contextmanager

@@ -21,6 +21,7 @@ NO_KERNELS = {
     "asarray",
     "to_numpy",
     "empty",
+    "empties",
     "zeros",
     "owns",
     "dtype_name",
