@@ -10,6 +10,12 @@ Each value is summed in one order, that of the terms; a weight gradient in chunk
 chunk after chunk. So neither the number of threads, nor a cut into rows, nor one of the batch at a multiple of
 `CHUNK_ROWS` changes a bit of it.
 
+Why not BLAS's products, and passes over memory after them: on two cores with AVX-512, OpenBLAS made 1.8 to 2.0 10^11
+operations a second in the products of a batch of 4,096 by layers of 256, and 1.3 to 1.5 10^11 in those of blocks of 128
+rows; these make 2.0 and 1.9 10^11, with the bias, the sigmoid and the derivative done. The bias and the sigmoid alone
+take 0.5 ns a value in a compiled pass of their own, 1.2 ns in NumPy's, and 3 to 5 ns in numexpr's. Where a product runs
+on other hardware than the cores' vectors, as Apple's does, BLAS's may be the faster all the same.
+
 Design and words (panels, packing): K. Goto and R. van de Geijn, Anatomy of High-Performance Matrix Multiplication
 (2008). Matrices are given by their address and the values from a row to the next; `item` only tells the dtype.
 """

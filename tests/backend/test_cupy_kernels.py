@@ -4,6 +4,7 @@ Under the host-memory stand-in this proves values and bytes; cuBLAS's own roundi
 """
 
 import gc
+import inspect
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -147,6 +148,23 @@ def test_a_kernel_that_holds_bytes_is_seen(cupy_backend: CupyBackend, monkeypatc
     pairs = Pair(cupy_backend, normal(2, 4)), Pair(cupy_backend, normal(2, 4, seed=1))
     with pytest.raises(AssertionError, match=r"\d+ <= 0"):
         agree(cupy_backend, "apply_gradient_", *pairs, 0.5)
+
+
+def test_every_kernel_is_overridden_with_the_reference_signature() -> None:
+    for name in KERNEL_BYTES:
+        assert name in vars(CupyBackend), name
+        reference = inspect.signature(getattr(Backend, name)).parameters.values()
+        override = inspect.signature(getattr(CupyBackend, name)).parameters.values()
+        assert [(p.name, p.kind, p.default) for p in override] == [(p.name, p.kind, p.default) for p in reference], name
+
+
+def test_every_kernel_of_the_reference_is_listed() -> None:
+    names = {name for name, member in vars(Backend).items() if inspect.isfunction(member) and not name.startswith("_")}
+    others = {"asarray", "to_numpy", "empty", "empties", "zeros", "dtype", "dtype_name", "owns", "is_row_major"}
+    others |= {"synchronize", "measure", "device_memory", "protect", "release", "times_derivative", "take_rows"}
+    others |= {"uploads"}  # of mini-batches
+    others |= {"forward_layer_", "backward_layer_"}  # made of the kernels, on a device too
+    assert names - others == set(KERNEL_BYTES)
 
 
 # Products

@@ -97,6 +97,17 @@ def test_rows_with_gaps_between_them_are_taken_where_they_are():
     assert all(map(np.array_equal, apart, backward(numpy, of["a"], of["W"], of["delta"], None)))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_parameters_are_parts_of_one_array_each_from_a_line_on(dtype):
+    shapes = [(3, 5), (1, 1), (40, 7)]
+    arrays = select_backend("numpy").empties(shapes, dtype)
+    for k, (a, shape) in enumerate(zip(arrays, shapes, strict=True)):
+        assert (a.shape, a.dtype.name, a.flags.c_contiguous, a.ctypes.data % 64) == (shape, dtype, True, 0)
+        a[...] = k
+    assert [set(np.unique(a)) for a in arrays] == [{0}, {1}, {2}]
+    assert len({id(a.base) for a in arrays}) == 1
+
+
 # The same bits
 
 
