@@ -33,6 +33,6 @@ DEEP = Case(
         batch_size=1000,
         eta=0.006,
     ),
-    ("none", "every:4", "sqrt", "micro:125"),
+    ("none", "every:4", "sqrt", "micro:128"),
 )
 CASES = {case.name: case for case in (CLASSIC, DEEP)}
