@@ -31,6 +31,7 @@ PARTS, SCRATCH, SCRATCH_EACH, RUN, RUN_32, RUN_64, FIRST_FIELD = range(7)
 
 MOST_THREADS = 64
 PROGRESS = FIELDS  # how far each part of a job is
+WHOSE = 1  # beside it, the worker that has the part
 STATES = PROGRESS + MOST_THREADS * LINE  # what each worker is at
 WORDS = STATES + MOST_THREADS * LINE
 
@@ -62,8 +63,10 @@ def choose(words, wanted):  # type: ignore[no-untyped-def]
         if parts == wanted:
             break
         if swap_word(words + 8 * (STATES + worker * LINE), IDLE, CHOSEN):
-            store_word(words + 8 * (PROGRESS + parts * LINE), worker)  # until it starts, which worker has the part
+            store_word(words + 8 * (PROGRESS + parts * LINE), 0)
+            store_word(words + 8 * (PROGRESS + parts * LINE + WHOSE), worker)
             parts += 1
+    store_word(words + 8 * PROGRESS, 0)
     store_word(words + 8 * PARTS, parts)
     return parts
 
@@ -71,11 +74,8 @@ def choose(words, wanted):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def start(words, parts):  # type: ignore[no-untyped-def]
     """Let the chosen workers begin."""
-    store_word(words + 8 * PROGRESS, 0)
     for part in range(1, parts):
-        progress = words + 8 * (PROGRESS + part * LINE)
-        worker = load_word(progress)
-        store_word(progress, 0)
+        worker = load_word(words + 8 * (PROGRESS + part * LINE + WHOSE))
         store_word(words + 8 * (STATES + worker * LINE), WORKING + part)
 
 

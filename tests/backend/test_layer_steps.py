@@ -11,7 +11,19 @@ import pytest
 
 from backend import Backend, layer_jobs, select_backend
 from backend.packing import CHUNK_ROWS
-from backend.team import ASLEEP, LINE, STATES, Team, thread_count
+from backend.team import (
+    ASLEEP,
+    CHOSEN,
+    IDLE,
+    LINE,
+    PROGRESS,
+    STATES,
+    WORKING,
+    Team,
+    choose,
+    start,
+    thread_count,
+)
 from mlp.network import DTYPES
 
 SHAPES = [(1, 1, 1), (7, 30, 10), (8, 32, 32), (33, 17, 5), (100, 784, 100), (128, 64, 48), (300, 70, 45)]
@@ -150,11 +162,11 @@ def test_bits_do_not_depend_on_a_cut_into_row_blocks_of_whole_chunks(blocks, dty
     wanted = [forward(numpy, of["a"], of["W"], of["b"]), *backward(numpy, of["a"].copy(), of["W"], of["delta"], "tanh")]
     weight, bias, a, out = np.empty_like(of["W"]), np.empty_like(of["b"]), of["a"].copy(), np.empty_like(of["delta"])
     rows = blocks * CHUNK_ROWS
-    for start in range(0, len(a), rows):
-        block = slice(start, start + rows)
+    for top in range(0, len(a), rows):
+        block = slice(top, top + rows)
         numpy.forward_layer_(a[block], of["W"], of["b"], "sigmoid", out=out[block])
         numpy.backward_layer_(
-            a[block], of["delta"][block], of["W"], "tanh", first=0, weight=weight, bias=bias, onto=start > 0
+            a[block], of["delta"][block], of["W"], "tanh", first=0, weight=weight, bias=bias, onto=top > 0
         )
     assert all(x.tobytes() == y.tobytes() for x, y in zip((out, weight, bias, a), wanted, strict=True))
 
@@ -222,3 +234,15 @@ def test_number_of_threads_is_omp_s_or_the_machine_s(setting, threads, monkeypat
     found = thread_count()
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert found == (threads or thread_count())
+
+
+def test_no_part_is_behind_its_start_when_the_first_of_them_runs():
+    """What a barrier reads of a part that has not begun must not look like a place that it has come to."""
+    team = Team(4, lambda words, worker: None)
+    for worker in range(1, 4):
+        team._view[STATES + worker * LINE] = IDLE
+    assert choose(team.words, 4) == 4
+    assert [team._view[PROGRESS + part * LINE] for part in range(4)] == [0, 0, 0, 0]
+    assert [team._view[STATES + worker * LINE] for worker in range(1, 4)] == [CHOSEN] * 3
+    start(team.words, 4)
+    assert [team._view[STATES + worker * LINE] for worker in range(1, 4)] == [WORKING + part for part in range(1, 4)]
