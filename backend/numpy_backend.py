@@ -20,6 +20,7 @@ from backend.vector_code import LINE_BYTES
 _domain = ArrayDomain()
 _team = Team(thread_count(), jobs.serve)
 _NAMES = {np.dtype(name): name for name in ("float32", "float64")}
+_SMALLEST = {dtype: float(np.finfo(dtype).smallest_normal) for dtype in _NAMES}
 _NOTHING = {np.dtype(name): np.empty((1, 0), name) for name in ("float32", "float64")}
 _open: list[tuple[int, Usage]] = []
 
@@ -170,7 +171,7 @@ class NumpyBackend(Backend):
     def cost_sum(self, a: np.ndarray, y: np.ndarray, cost: str) -> float:
         if cost == "quadratic":
             return float(kernels.quadratic_cost(a, y))
-        return float(kernels.cross_entropy_cost(a, y, float(np.finfo(a.dtype).smallest_normal)))
+        return float(kernels.cross_entropy_cost(a, y, _SMALLEST[a.dtype]))
 
     def count_correct(self, a: np.ndarray, y: np.ndarray) -> int:
         return int(kernels.count_correct(a, y))

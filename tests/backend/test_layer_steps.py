@@ -1,9 +1,13 @@
 """The steps of a layer as NumPy's team of threads does them: exact where they can be, and the same bits however cut."""
 
 import multiprocessing
+import os
+import platform
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +28,11 @@ from backend.team import (
     start,
     thread_count,
 )
+from backend.vector_code import VECTOR_BYTES
 from mlp.network import DTYPES
+from tests.backend.narrow_vectors import digest
+
+ROOT = Path(__file__).parents[2]
 
 SHAPES = [(1, 1, 1), (7, 30, 10), (8, 32, 32), (33, 17, 5), (100, 784, 100), (128, 64, 48), (300, 70, 45)]
 LARGE = [(130, 5, 700), (700, 300, 130), (257, 130, 300), (3, 5000, 40), (40, 3, 5000)]
@@ -169,6 +177,16 @@ def test_bits_do_not_depend_on_a_cut_into_row_blocks_of_whole_chunks(blocks, dty
             a[block], of["delta"][block], of["W"], "tanh", first=0, weight=weight, bias=bias, onto=top > 0
         )
     assert all(x.tobytes() == y.tobytes() for x, y in zip((out, weight, bias, a), wanted, strict=True))
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64" or VECTOR_BYTES < 32, reason="has no wider vectors to leave out")
+@pytest.mark.parametrize("vector_bytes", [32, 16])
+def test_bits_do_not_depend_on_the_width_of_vectors(vector_bytes, tmp_path):
+    """As on processors without AVX-512, and with neither it nor AVX2; their tiles have other shapes."""
+    command = [sys.executable, "-m", "tests.backend.narrow_vectors", str(vector_bytes)]
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}  # compiled code for these is not to be kept
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
+    assert ended.stdout.strip() == digest(), ended.stderr
 
 
 def test_a_cut_elsewhere_is_noticed():
