@@ -8,12 +8,12 @@ Nothing here checks its arguments: the backend does.
 """
 
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numba import cfunc, njit, types
 
+from backend.compiled import for_both_dtypes
 from backend.packing import CHUNK_ROWS, item_bytes_of, scratch_bytes
 from backend.products import FEW_ROWS, error_below, forward, weight_gradient
 from backend.row_steps import all_finite, apply_gradient, apply_momentum, bias_gradient
@@ -150,25 +150,7 @@ def _do(item, words, wanted, kind, work, fields, rate, momentum):  # type: ignor
     return wanted if parts == wanted_here else parts
 
 
-def _compiled(returns: str, *arguments: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Compile for float32 and for float64 arrays, its arguments listed by these names."""
-    signatures = []
-    for item in (types.float32, types.float64):
-        kinds = {
-            "item": item,
-            "matrix": types.Array(item, 2, "C"),
-            "any matrix": types.Array(item, 2, "A", readonly=True),
-            "vector": types.Array(item, 1, "C"),
-            "any vector": types.Array(item, 1, "A", readonly=True),
-            "integer": types.int64,
-            "number": types.float64,
-        }
-        signatures.append(getattr(types, returns)(*(kinds[argument] for argument in arguments)))
-    decorate: Callable[[Callable[..., Any]], Callable[..., Any]] = njit(signatures, nogil=True, cache=True)
-    return decorate
-
-
-@_compiled("int64", "item", "integer", "integer")
+@for_both_dtypes("item", "integer", "integer", returns=types.int64)
 def _scratch_needed(item, n_in, n_out):  # type: ignore[no-untyped-def]
     return scratch_bytes(item, max(n_in, n_out, CHUNK_ROWS), max(n_in, n_out))
 
@@ -194,7 +176,17 @@ def _set_soon(words, place, array, rows):  # type: ignore[no-untyped-def]
     f[SOON + place + 1] = 0 if rows > FEW_ROWS else array.shape[0] * array.strides[0]
 
 
-@_compiled("int64", "integer", "integer", "any matrix", "any matrix", "any vector", "matrix", "integer", "any matrix")
+@for_both_dtypes(
+    "integer",
+    "integer",
+    "any matrix",
+    "any matrix",
+    "any vector",
+    "matrix",
+    "integer",
+    "any matrix",
+    returns=types.int64,
+)
 def forward_layer(words, threads, a, W, b, out, activation, soon):  # type: ignore[no-untyped-def]
     """out := activation(a W + b), and meanwhile fetch `soon`; gives the number of threads, or NOT_READY."""
     item = out.dtype.type(0)
@@ -210,10 +202,21 @@ def forward_layer(words, threads, a, W, b, out, activation, soon):  # type: igno
     return _do(item, words, threads, FORWARD, rows * n_in * n_out, fields, 0.0, 0.0)
 
 
-@_compiled(
-    "int64", "integer", "integer", "any matrix", "integer", "any matrix", "any matrix", "matrix", "vector", "integer",
-    "integer", "any matrix", "any matrix",
-)  # fmt: skip
+@for_both_dtypes(
+    "integer",
+    "integer",
+    "any matrix",
+    "integer",
+    "any matrix",
+    "any matrix",
+    "matrix",
+    "vector",
+    "integer",
+    "integer",
+    "any matrix",
+    "any matrix",
+    returns=types.int64,
+)
 def backward_layer(  # type: ignore[no-untyped-def]
     words, threads, a, first, delta, W, weight, bias, activation, onto, soon, soon_too
 ):
@@ -243,7 +246,7 @@ def _update_fields(w, v, g):  # type: ignore[no-untyped-def]
     return zero, zero, address(w), v, address(g), np.int64(w.size), zero, zero, zero, zero, zero
 
 
-@_compiled("int64", "integer", "integer", "vector", "vector", "number")
+@for_both_dtypes("integer", "integer", "vector", "vector", "number", returns=types.int64)
 def update(words, threads, w, g, rate):  # type: ignore[no-untyped-def]
     """w -= rate * g; both flat. Gives the number of threads."""
     if not _is_ready(w.dtype.type(0), words, 1, 1):
@@ -252,7 +255,7 @@ def update(words, threads, w, g, rate):  # type: ignore[no-untyped-def]
     return _do(w.dtype.type(0), words, threads, UPDATE, 8 * w.size, fields, rate, 0.0)
 
 
-@_compiled("int64", "integer", "integer", "vector", "vector", "vector", "number", "number")
+@for_both_dtypes("integer", "integer", "vector", "vector", "vector", "number", "number", returns=types.int64)
 def update_with_momentum(words, threads, w, v, g, rate, momentum):  # type: ignore[no-untyped-def]
     """v := momentum * v - rate * g, then w += v; all flat. Gives the number of threads."""
     if not _is_ready(w.dtype.type(0), words, 1, 1):
@@ -261,7 +264,7 @@ def update_with_momentum(words, threads, w, v, g, rate, momentum):  # type: igno
     return _do(w.dtype.type(0), words, threads, MOMENTUM, 12 * w.size, fields, rate, momentum)
 
 
-@_compiled("boolean", "any vector")
+@for_both_dtypes("any vector", returns=types.boolean)
 def is_finite(v):  # type: ignore[no-untyped-def]
     """Whether no value of `v`, without gaps, is NaN or infinite."""
     return all_finite(v.dtype.type(0), address(v), v.size)

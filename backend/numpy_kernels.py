@@ -7,33 +7,13 @@ nothing is compiled during a step: once after an installation, when this file is
 Activations arrive as the numbers of `layer_jobs.ACTIVATIONS`. Nothing here checks its arguments: the backend does.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-from numba import njit, types
+from numba import types
+
+from backend.compiled import for_both_dtypes
 
 
-def _compiled(*arguments: str, returns: types.Type = types.void) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Compile a kernel for float32 and for float64 arrays, its arguments listed by these names."""
-    signatures = []
-    for item in (types.float32, types.float64):
-        kinds = {
-            "matrix": types.Array(item, 2, "C"),
-            "any matrix": types.Array(item, 2, "A", readonly=True),
-            "vector": types.Array(item, 1, "C"),
-            "any vector": types.Array(item, 1, "A", readonly=True),
-            "integer": types.int64,
-            "number": types.float64,
-        }
-        signatures.append(returns(*(kinds[argument] for argument in arguments)))
-    decorate: Callable[[Callable[..., Any]], Callable[..., Any]] = njit(
-        signatures, cache=True, nogil=True, fastmath={"contract"}, error_model="numpy"
-    )
-    return decorate
-
-
-@_compiled("matrix", "any matrix", "integer")
+@for_both_dtypes("matrix", "any matrix", "integer")
 def output_delta(a, y, activation):  # type: ignore[no-untyped-def]
     """a := (a - y) * activation'(a), or a - y for softmax; y is (rows, features) like a, of any strides."""
     rows, features = a.shape
@@ -56,7 +36,7 @@ def output_delta(a, y, activation):  # type: ignore[no-untyped-def]
                 a[i, j] -= y[i, j]
 
 
-@_compiled("any matrix", "any matrix", returns=types.float64)
+@for_both_dtypes("any matrix", "any matrix", returns=types.float64)
 def quadratic_cost(a, y):  # type: ignore[no-untyped-def]
     """The sum of (a - y)^2 / 2, in float64."""
     total = 0.0
@@ -67,7 +47,7 @@ def quadratic_cost(a, y):  # type: ignore[no-untyped-def]
     return total / 2
 
 
-@_compiled("any matrix", "any matrix", "number", returns=types.float64)
+@for_both_dtypes("any matrix", "any matrix", "number", returns=types.float64)
 def cross_entropy_cost(a, y, smallest):  # type: ignore[no-untyped-def]
     """The sum of -y log(a), in float64, with a taken as no less than `smallest`."""
     total = 0.0
@@ -79,7 +59,7 @@ def cross_entropy_cost(a, y, smallest):  # type: ignore[no-untyped-def]
     return total
 
 
-@_compiled("any matrix", "any matrix", returns=types.int64)
+@for_both_dtypes("any matrix", "any matrix", returns=types.int64)
 def count_correct(a, y):  # type: ignore[no-untyped-def]
     """The rows in which a and y have their (first) largest value in the same place."""
     correct = 0

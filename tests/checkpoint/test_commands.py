@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -157,18 +158,9 @@ WRONG = {
 
 @pytest.mark.parametrize(("arguments", "words"), WRONG.values(), ids=list(WRONG))
 def test_wrong_input_gives_one_line_and_status_2(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    arguments: list[str],
-    words: str,
+    wrong_input: Callable[..., None], arguments: list[str], words: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    status, _, err = run(capsys, *arguments)
-    assert status == 2
-    assert words in err
-    assert err.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
+    wrong_input(arguments, words)
 
 
 def test_a_report_that_exists_survives_a_failed_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -203,19 +204,10 @@ WRONG: dict[str, tuple[list[str], str]] = {
 
 
 @pytest.mark.parametrize(("arguments", "words"), WRONG.values(), ids=list(WRONG))
-def test_wrong_input_gives_one_line_and_status_2(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    arguments: list[str],
-    words: str,
+def test_wrong_place_or_rate_is_one_line_and_status_2(
+    wrong_input: Callable[..., None], arguments: list[str], words: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    status, _, err = run(capsys, *arguments)
-    assert status == 2
-    assert words in err
-    assert err.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
+    wrong_input(arguments, words)
 
 
 def test_file_that_exists_is_not_overwritten(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
