@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from backend import Backend, select_backend
-from mlp import ArrayBatches, ImageBatches, Network, train
+from mlp import ArrayBatches, ImageBatches, Network, NetworkError, train
 from mlp.ahead import batches_ahead
 from mlp.batches import Batches
 from tests.conftest import backend_called, parameters_of, same_bits
@@ -117,13 +117,12 @@ def test_numpy_takes_nothing_ahead() -> None:
 
 
 @pytest.mark.gpu
-def test_labels_are_checked_on_the_host(device: Any) -> None:
+@pytest.mark.parametrize(("wrong", "words"), [(-1, "from 0 on"), (SIZES[-1], "the largest label is")])
+def test_labels_are_checked_on_the_host(device: Any, wrong: int, words: str) -> None:
     net = Network(SIZES, backend=device)
     images, labels = host_data("images", "float32")
-    data = ImageBatches(net, images, labels)
-    data._labels = np.where(np.arange(N) == 7, -1, labels)  # changed by someone after it was checked
-    with pytest.raises(ValueError, match="wanted 0 to 4"):
-        train(net, data, epochs=1, mini_batch_size=5, eta=0.1, shuffle=False)
+    with pytest.raises(NetworkError, match=words):
+        ImageBatches(net, images, np.where(np.arange(N) == 7, wrong, labels))
 
 
 # Wrong orders
