@@ -66,6 +66,9 @@ class Backend:
         """What the device is called, for reports."""
         return str(self.device)
 
+    def prepare(self, sizes: Iterable[int], dtype: str) -> None:
+        """Have ready what the steps of layers of such widths need, so that none of them waits for it."""
+
     # Arrays in and out
 
     def asarray(self, x: Any, dtype: str | None = None) -> Array:

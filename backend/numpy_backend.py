@@ -38,6 +38,12 @@ class NumpyBackend(Backend):
     def __init__(self) -> None:
         super().__init__("numpy", array_api_compat.numpy, "cpu")
 
+    def prepare(self, sizes: Iterable[int], dtype: str) -> None:
+        """See `Backend.prepare`. Compiles what is not compiled yet for this processor: once after an installation."""
+        widest = max(sizes)
+        with _team.lock:
+            jobs.make_ready(_team, dtype, widest, widest)
+
     def asarray(self, x: Any, dtype: str | None = None) -> np.ndarray:
         return np.asarray(x, dtype=dtype)
 

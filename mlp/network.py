@@ -77,6 +77,7 @@ class Network:
         for (W, b), weight, bias in zip(parameters, self.weights, self.biases, strict=True):
             weight[...] = self.backend.asarray(W)
             bias[...] = self.backend.asarray(b)
+        self.backend.prepare(self.sizes, dtype)
         self.velocities: list[tuple[Any, Any]] = []
         if self.momentum:
             self.velocities = [

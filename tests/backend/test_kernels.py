@@ -22,6 +22,7 @@ NO_KERNELS = {
     "to_numpy",
     "empty",
     "empties",
+    "prepare",
     "zeros",
     "owns",
     "dtype_name",
