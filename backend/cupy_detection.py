@@ -90,7 +90,7 @@ def _dotted(version: int) -> str:
 def _compute_something(number: int) -> None:
     """Run a matrix product and a kernel on a device; raise `BackendUnavailable` if that fails."""
     from backend.cupy_gemm import gemm
-    from backend.cupy_kernels import add
+    from backend.cupy_kernels import apply_gradient
     from backend.cupy_pool import pool_of
 
     try:
@@ -99,7 +99,7 @@ def _compute_something(number: int) -> None:
             cupy = import_cupy()
             a, b = cupy.asarray(np.array([[1, 2], [3, 4]], "float32")), cupy.asarray(np.ones((2, 2), "float32"))
             gemm(a, a, out=b)
-            add(b, a)
+            apply_gradient(b, a, -1.0)
             values = b.get().tolist()
             del a, b
         pool.give_back()

@@ -73,14 +73,6 @@ extern "C" __global__ void hidden_delta(
     }
 }
 
-extern "C" __global__ void add(
-        Item* total, long long total_leading, const Item* part, long long part_leading,
-        long long rows, long long columns) {
-    long long j = COLUMN;
-    if (j >= columns) return;
-    FOR_ROWS(i, rows) total[i * total_leading + j] += part[i * part_leading + j];
-}
-
 extern "C" __global__ void apply_gradient(
         Item* w, long long w_leading, const Item* g, long long g_leading,
         long long rows, long long columns, double rate) {
@@ -138,12 +130,6 @@ def hidden_delta(a: Any, d: Any, activation: str, columns: slice) -> None:
         raise BackendError(f"columns {columns} of shape {a.shape} cannot take the error of shape {d.shape}")
     arguments = (a, a_leading, first, d, d_leading, rows, width, activation_number(activation))
     _launch("hidden_delta", item_of(a, d), rows, width, arguments)
-
-
-def add(total: Any, part: Any) -> None:
-    """total += part."""
-    rows, columns, (t, p) = side_by_side(total, part)
-    _launch("add", item_of(total, part), rows, columns, (total, t, part, p, rows, columns))
 
 
 def apply_gradient(w: Any, g: Any, rate: float) -> None:

@@ -3,8 +3,8 @@
 A step of a small network takes a tenth of a millisecond, so a job has to reach the other threads in about one
 microsecond. Those wait for it busily, but not for long: after some tenths of a millisecond they sleep, and a job that
 finds them asleep is done without them and wakes them for the next one. What is computed does not depend on how many
-take part. Locks, semaphores and the queues of Python take ten times as long; Numba's own threads wait busily beside
-those of BLAS, which makes a step several times slower than with either.
+take part. Python threads that hand a product to each other by locks, BLAS on one thread in each, made 1.3 10^11
+operations a second where such busy ones make 2.0 10^11.
 
 Threads share words of 64 bits. A worker's own word says what it is at; only it and whoever has the team change it.
 """

@@ -52,8 +52,8 @@ class Progress:
 class SavedState:
     """The facts of a saved state: those that make the network, how far training is, and where that was.
 
-    `environment`: the versions and thread counts that the last bits depend on, see `mlp.saving.environment`. `notes`:
-    text by name, for whoever saves. Raises `StateError` for values that no network has.
+    `environment`: the versions and the device that the last bits depend on, see `mlp.saving.environment`. `notes`: text
+    by name, for whoever saves. Raises `StateError` for values that no network has.
     """
 
     sizes: tuple[int, ...]
