@@ -27,7 +27,7 @@ PLANNED_LAYERS = 10
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way of taking a step: `kind` "control", "ours" or "peer", and the `library` whose threads work; "blas": NumPy's.
+    """One way of a step: `kind` "control", "ours" or "peer", and the `library` whose threads work; "blas": NumPy's.
 
     `key` is the same in every case, while `name` may carry the case's numbers. `schedule` is None except for ours
     with checkpointing, `recompute_fraction` None for peers, which do not report it. `row_blocks`: the plan has some.
