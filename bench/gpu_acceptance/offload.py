@@ -29,7 +29,7 @@ from checkpoint import (
 from checkpoint.measuring.bandwidth import measured_rates
 from checkpoint.units import format_bytes
 from mlp import Network
-from mlp.network import DTYPES
+from mlp.arguments import DTYPES
 
 TURNS = 7
 LOAD = Shape((784, *[4096] * 8, 10), 4096)

@@ -12,8 +12,9 @@ from checkpoint.planning.choice import FORMS
 from checkpoint.runs.run import RunSettings
 from checkpoint.units import parse_bandwidth, parse_speed
 from mlp import parse_sizes
-from mlp.initialization import INITIALIZATIONS
-from mlp.network import ACTIVATIONS, COSTS, DTYPES
+from mlp.activations import ACTIVATIONS
+from mlp.arguments import DTYPES, INITIALIZATIONS
+from mlp.costs import COSTS
 
 
 def add_backend_options(parser: argparse.ArgumentParser) -> None:
