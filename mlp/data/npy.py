@@ -1,8 +1,8 @@
 """The header of a .npy stream: dtype, order and shape, before any data is read. Knows neither zip nor MNIST.
 
-NumPy reads it, from bytes that were bounded first: its own reader takes as many header bytes as the file promises before
-it looks at the bound. What it returns is then found to be of plain numbers and few dimensions. (Format: NumPy enhancement
-proposal 1, "A Simple File Format for NumPy Arrays", versions 1.0 to 3.0.)
+NumPy reads it, from bytes that were bounded first: its own reader takes as many header bytes as the file promises
+before it looks at the bound. What it returns is then checked to be of plain numbers and few dimensions. (Format: NumPy
+enhancement proposal 1, "A Simple File Format for NumPy Arrays", versions 1.0 to 3.0.)
 """
 
 import io
@@ -56,7 +56,7 @@ def read_npy_header(stream: Readable, *, where: str, floats: bool = False) -> Np
             f"{where}: its header takes {text_bytes} bytes, the limit is {_MAX_HEADER_BYTES}; not plain integers"
         )
     text = read_exactly(stream, text_bytes, where=where)
-    shape, fortran_order, dtype = _parse(length, text, where=where, floats=floats)
+    shape, fortran_order, dtype = _parse(bytes(length), bytes(text), where=where, floats=floats)
     if len(shape) > _MAX_DIMENSIONS:
         raise DamagedDataError(f"{where}: wanted at most {_MAX_DIMENSIONS} dimensions, the header says {len(shape)}")
     return NpyHeader(dtype, fortran_order, shape, len(start) + len(length) + len(text))
