@@ -11,7 +11,7 @@ from mlp.saving.atomic import replaced
 
 PROGRAM = "mlp-checkpointing"
 
-REPORT_FORMAT = 2
+REPORT_FORMAT = 1
 """The version of the JSON that `--json` writes: raised when a key changes its meaning or goes, not when one is added."""
 
 
