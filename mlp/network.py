@@ -196,7 +196,7 @@ class Network:
         """
         n_in, n_out = self.weights[layer - 1].shape
         block = n_in
-        if not self.backend.error_in_place:
+        if not self.backend.facts.error_in_place:
             block = gradient_block_rows(rows=delta.shape[0], n_in=n_in, n_out=n_out, pieces=pieces)
         piece = self._piece_of_error(layer, delta, block, pieces)
         soon = None if next_total is None else next_total.weight
@@ -210,7 +210,7 @@ class Network:
 
     def _piece_of_error(self, layer: int, delta: Any, block: int, pieces: str) -> Any:
         """An array for the piece of the error below that is made apart; None where there is none."""
-        if layer == 1 or self.backend.error_in_place:
+        if layer == 1 or self.backend.facts.error_in_place:
             return None
         n_in, n_out = self.weights[layer - 1].shape
         rows = delta_block_rows(rows=delta.shape[0], n_in=n_in, n_out=n_out, pieces=pieces)
@@ -252,7 +252,7 @@ class Network:
         This comes before anything of the layer is applied. Where to ask is to wait for the device, only the last
         layer is asked about: what goes wrong below it shows there a step later.
         """
-        if layer < self.n_layers and self.backend.asynchronous:
+        if layer < self.n_layers and self.backend.facts.asynchronous:
             return
         if not self.backend.all_finite(bias):
             raise TrainingError(

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from backend.places import check_place
 from backend.select import NAMES
-from backend.transfers import check_place
 from checkpoint.errors import CheckpointError
 from checkpoint.planning.choice import FORMS
 from checkpoint.runs.run import RunSettings

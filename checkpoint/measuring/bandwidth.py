@@ -14,7 +14,8 @@ from pathlib import Path
 import pooch
 
 from backend import Backend, BackendUnavailable, open_transfers, select_backend
-from backend.transfers import HOST, Transfers, check_place
+from backend.places import HOST, check_place
+from backend.transfers import Transfers
 from checkpoint.errors import CheckpointError
 from checkpoint.measuring.calibration import FILE_NAME, least_seconds, read_timings
 from checkpoint.output import OutputError, write_json
