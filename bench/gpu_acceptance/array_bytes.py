@@ -20,7 +20,7 @@ from checkpoint import (
     store_all,
 )
 from mlp import Network
-from mlp.network import DTYPES
+from mlp.arguments import DTYPES
 
 
 def bytes_as_predicted(backend: CupyBackend, shapes: Shapes) -> Iterator[Row]:
@@ -68,8 +68,7 @@ def _strategy_row(backend: CupyBackend, shape: Shape, chain: Chain, dtype: str, 
     )
     predicted = simulate(schedule, chain)
     X, y = shape.batch_on(backend, dtype)
-    with backend.measure() as usage:
-        net.after_action = lambda position, action: usage.mark()
+    with backend.measure() as usage, net.observing(lambda *_: usage.mark()):
         net.update_mini_batch(X, y, eta=ETA)
     marks = usage.marks == list(predicted.bytes_after) and usage.end_bytes == 0
     return _bytes_row(f"{dtype}, {name}", predicted.peak_bytes, usage.peak_bytes, marks=marks)

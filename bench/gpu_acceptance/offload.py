@@ -8,7 +8,7 @@ from bench.gpu_acceptance.rows import Row
 from bench.gpu_acceptance.shapes import ETA, STEPS, Shape, Shapes, train
 from checkpoint import Chain, NetworkWithCheckpointing, Offloading, Schedule, offloaded, plan_chain, simulate
 from mlp import Network
-from mlp.network import DTYPES
+from mlp.arguments import DTYPES
 
 FASTEST = Offloading(1e15, 1e12)
 """Rates at which a plan offloads as soon as that saves anything."""
@@ -61,8 +61,7 @@ def _bytes_row(backend: CupyBackend, shape: Shape, dtype: str, name: str, schedu
     net = network(backend, shape, dtype, schedule)
     predicted = simulate(schedule, net.chain(shape.batch_size))
     X, y = shape.batch_on(backend, dtype)
-    with backend.measure() as usage:
-        net.after_action = lambda position, action: usage.mark()
+    with backend.measure() as usage, net.observing(lambda *_: usage.mark()):
         net.update_mini_batch(X, y, eta=ETA)
     transfers = net.transfers
     assert transfers is not None

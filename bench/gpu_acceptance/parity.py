@@ -12,7 +12,9 @@ from bench.gpu_acceptance.rows import Row
 from bench.gpu_acceptance.shapes import Shape, Shapes, train
 from checkpoint import NetworkWithCheckpointing, binomial, every_nth, square_root
 from mlp import Network
-from mlp.network import ACTIVATIONS, COSTS, DTYPES
+from mlp.activations import ACTIVATIONS
+from mlp.arguments import DTYPES
+from mlp.costs import COSTS
 
 ROUNDING = {"float32": 1e-4, "float64": 2e-13}
 """How far an array may be from NumPy's, as a fraction of its norm: a thousand units in the last place. Sums of some

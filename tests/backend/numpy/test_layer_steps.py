@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from backend import Backend, select_backend
+from backend.facts import CHUNK_ROWS
 from backend.numpy.kernels import layer_jobs
-from backend.numpy.kernels.packing import CHUNK_ROWS
 from backend.numpy.kernels.team import (
     ASLEEP,
     CHOSEN,
@@ -30,7 +30,7 @@ from backend.numpy.kernels.team import (
     thread_count,
 )
 from backend.numpy.kernels.vector_code import VECTOR_BYTES
-from mlp.network import DTYPES
+from mlp.arguments import DTYPES
 from tests.backend.numpy.narrow_vectors import digest
 
 ROOT = Path(__file__).parents[3]
