@@ -1,7 +1,6 @@
 """`python -m bench`: the time and memory of a training step, ours and the peers', as tables, a picture and a JSON."""
 
 import argparse
-import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 from tqdm import tqdm
 
 from backend import BackendUnavailable, select_backend
+from bench.command import positive
+from bench.machine.child import ChildError
 from bench.machine.environment import blas_threads, environment, headline
 from bench.machine.quiet import look_around
 from bench.machine.rates import Rates, measured_rates
@@ -81,7 +82,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--case", action="append", choices=CASES, help="may be repeated (default: all)")
     parser.add_argument("--backend", default="numpy", help="numpy or cupy (default: numpy)")
-    parser.add_argument("--turns", type=_positive, default=5, metavar="N", help="repeats, interleaved (default: 5)")
+    parser.add_argument("--turns", type=positive, default=5, metavar="N", help="repeats, interleaved (default: 5)")
     parser.add_argument(
         "--order-seed", type=int, default=0, metavar="N", help="seed of the order of each turn (default: 0)"
     )
@@ -95,13 +96,6 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--figure", type=Path, metavar="PATH", help="draw time against memory, with more plans")
     parser.add_argument("--json", type=Path, metavar="PATH", help="also write every figure, in bytes and seconds")
     return parser.parse_args(argv)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"wanted 1 or more; got {text}")
-    return number
 
 
 def _absent(backend_name: str) -> dict[str, str]:
@@ -148,9 +142,8 @@ def _with_resident(row: Timed, case: Case, backend_name: str) -> Timed:
     way: Way = row.way
     try:
         return replace(row, resident=resident_of(way, case, backend_name=backend_name))
-    except subprocess.CalledProcessError as error:
-        last = (error.stderr.strip().splitlines() or ["no message"])[-1]
-        print(f"the resident set of {way.name} could not be measured: {last}", file=sys.stderr)
+    except ChildError as error:
+        print(f"the resident set of {way.name} could not be measured: {error}", file=sys.stderr)
         return row
 
 
