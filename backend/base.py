@@ -15,8 +15,8 @@ import numpy as np
 
 from backend.device_memory import DeviceMemory
 from backend.errors import MeterError
+from backend.memory import Usage
 from backend.uploads import Uploads
-from backend.usage import Usage
 
 Array = Any
 """An array of the backend's namespace."""

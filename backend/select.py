@@ -22,11 +22,11 @@ def select_backend(name: str | Backend, *, device: int | None = None) -> Backend
     if name == "numpy":
         if device is not None:
             raise BackendUnavailable(f"numpy has no device {device}", "leave the device out, or choose cupy")
-        from backend.numpy_backend import NumpyBackend
+        from backend.numpy.backend import NumpyBackend
 
         return NumpyBackend()
     if name == "cupy":
-        from backend.cupy_backend import CupyBackend
+        from backend.cupy.backend import CupyBackend
 
         return CupyBackend(device=device)
     raise BackendUnavailable(f"unknown backend {name!r}", f"choose {' or '.join(NAMES)}")

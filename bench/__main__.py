@@ -9,14 +9,14 @@ from pathlib import Path
 from tqdm import tqdm
 
 from backend import BackendUnavailable, select_backend
-from bench.cases import CASES, Case
-from bench.environment import environment, headline
-from bench.peers import absent_peers
-from bench.resident import resident_of
-from bench.runners import Absent, build
-from bench.table import record, table
-from bench.timing import Entry, Timed, time_interleaved
-from bench.ways import PEERS, Way, ways
+from bench.steps.cases import CASES, Case
+from bench.steps.environment import environment, headline
+from bench.steps.peers import absent_peers
+from bench.steps.resident import resident_of
+from bench.steps.runners import Absent, build
+from bench.steps.table import record, table
+from bench.steps.timing import Entry, Timed, time_interleaved
+from bench.steps.ways import PEERS, Way, ways
 from checkpoint.errors import CheckpointError
 from checkpoint.output import check_writable, write_json
 
@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"\n{table(case, rows)}", flush=True)
         results[case.name] = rows
     if args.figure:
-        from bench.picture import draw
+        from bench.steps.picture import draw
 
         draw(results, args.figure)
     if args.json:

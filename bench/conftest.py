@@ -3,7 +3,14 @@
 import pytest
 
 # Programs of their own, with dependencies of their own: nothing in them is a test.
-collect_ignore = ["__main__.py", "fuzz_target.py", "torch_peers.py", "jax_peers.py"]
+collect_ignore = [
+    "__main__.py",
+    "fuzz/target.py",
+    "steps/torch_peers.py",
+    "steps/jax_peers.py",
+    "gpu_acceptance/__main__.py",
+    "fuzz/__main__.py",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -23,8 +23,8 @@ from pathlib import Path
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a fork takes no threads along
 
 from mlp import Network, Progress, StateError, Step, restore_state, save_state, train
-from mlp.batches import ArrayBatches
-from mlp.files import remove_leftovers
+from mlp.saving.atomic import remove_leftovers
+from mlp.training.batches import ArrayBatches
 
 SIZES = (64, 96, 96, 10)
 EPOCHS = 10**9

@@ -12,12 +12,12 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from backend import select_backend
-from bench.cases import CASES, Case
-from bench.environment import environment
-from bench.resident import resident_of
-from bench.runners import Absent, Runner, build, control
-from bench.timing import SPINNING_SECONDS
-from bench.ways import CONTROL, OURS, PEERS, Way, our_ways
+from bench.steps.cases import CASES, Case
+from bench.steps.environment import environment
+from bench.steps.resident import resident_of
+from bench.steps.runners import Absent, Runner, build, control
+from bench.steps.timing import SPINNING_SECONDS
+from bench.steps.ways import CONTROL, OURS, PEERS, Way, our_ways
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # the peers' own

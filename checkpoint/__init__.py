@@ -3,19 +3,19 @@
 from typing import TYPE_CHECKING
 
 from backend.lazy import lazy_names
-from checkpoint.actions import Action, Backward, Fetch, Forward, Offload, Release
-from checkpoint.chain import Chain, chain_of
-from checkpoint.costs import Cost, Flops
 from checkpoint.errors import BudgetError, CheckpointError, ScheduleError
-from checkpoint.front import Front, FrontPoint, front_of
-from checkpoint.offloading import Offloading
-from checkpoint.planning import Plan, plan, plan_chain
-from checkpoint.schedule import Schedule
-from checkpoint.simulation import Simulation, simulate
+from checkpoint.planning.costs import Cost, Flops
+from checkpoint.planning.front import Front, FrontPoint, front_of
+from checkpoint.planning.offloading import Offloading
+from checkpoint.planning.plan import Plan, plan, plan_chain
+from checkpoint.schedule.actions import Action, Backward, Fetch, Forward, Offload, Release
+from checkpoint.schedule.chain import Chain, chain_of
+from checkpoint.schedule.schedule import Schedule
+from checkpoint.schedule.simulation import Simulation, simulate
 from checkpoint.strategies import binomial, every_nth, micro_batches, offloaded, segmented, square_root, store_all
 
 if TYPE_CHECKING:
-    from checkpoint.network import NetworkWithCheckpointing
+    from checkpoint.execution.network import NetworkWithCheckpointing
 
 __all__ = [
     "Action",
@@ -51,4 +51,4 @@ __all__ = [
     "store_all",
 ]
 
-__getattr__ = lazy_names(__name__, {"NetworkWithCheckpointing": "checkpoint.network"})
+__getattr__ = lazy_names(__name__, {"NetworkWithCheckpointing": "checkpoint.execution.network"})

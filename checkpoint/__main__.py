@@ -2,7 +2,7 @@
 
 import sys
 
-from checkpoint.command_line import main
+from checkpoint.commands.program import main
 
 if __name__ == "__main__":
     sys.exit(main())

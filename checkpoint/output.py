@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from checkpoint.errors import CheckpointError
-from mlp.files import replaced
+from mlp.saving.atomic import replaced
 
 
 class OutputError(CheckpointError):

@@ -7,11 +7,11 @@ from mlp.errors import NetworkError, StateError, TrainingError
 from mlp.sizes import format_sizes, parse_sizes
 
 if TYPE_CHECKING:
-    from mlp.batches import ArrayBatches, Batches, ImageBatches
     from mlp.gradient import Gradient
     from mlp.network import Network
     from mlp.saving import Progress, SavedState, load_state, read_state, restore_state, save_state
-    from mlp.training import EpochRecord, Step, accuracy, train
+    from mlp.training.batches import ArrayBatches, Batches, ImageBatches
+    from mlp.training.loop import EpochRecord, Step, accuracy, train
 
 __all__ = [
     "ArrayBatches",
@@ -39,20 +39,20 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "ArrayBatches": "mlp.batches",
-        "Batches": "mlp.batches",
-        "EpochRecord": "mlp.training",
+        "ArrayBatches": "mlp.training.batches",
+        "Batches": "mlp.training.batches",
+        "EpochRecord": "mlp.training.loop",
         "Gradient": "mlp.gradient",
-        "ImageBatches": "mlp.batches",
+        "ImageBatches": "mlp.training.batches",
         "Network": "mlp.network",
         "Progress": "mlp.saving",
         "SavedState": "mlp.saving",
-        "Step": "mlp.training",
-        "accuracy": "mlp.training",
+        "Step": "mlp.training.loop",
+        "accuracy": "mlp.training.loop",
         "load_state": "mlp.saving",
         "read_state": "mlp.saving",
         "restore_state": "mlp.saving",
         "save_state": "mlp.saving",
-        "train": "mlp.training",
+        "train": "mlp.training.loop",
     },
 )

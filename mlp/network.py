@@ -12,15 +12,15 @@ from itertools import pairwise
 from typing import Any
 
 from backend import Backend, select_backend
-from mlp.batches import ArrayBatches
-from mlp.blocks import delta_block_rows, gradient_block_rows
+from mlp.arguments import check_number
 from mlp.buffers import Buffers
 from mlp.errors import NetworkError, TrainingError
 from mlp.gradient import Gradient
 from mlp.initialization import INITIALIZATIONS, initial_parameters
-from mlp.numbers import check_number
+from mlp.pieces import delta_block_rows, gradient_block_rows
 from mlp.sizes import check_sizes
-from mlp.training import EVALUATED_ROWS, EpochRecord, accuracy, train
+from mlp.training.batches import ArrayBatches
+from mlp.training.loop import EVALUATED_ROWS, EpochRecord, accuracy, train
 
 ACTIVATIONS = ("sigmoid", "tanh", "relu")
 COSTS = ("quadratic", "cross-entropy")
@@ -159,7 +159,7 @@ class Network:
 
         `delta` = delta_layer is (rows, n_l); for layer 1, `a` is the input and stays as it is. Live beside the two: a
         block of the weight gradient, the bias gradient and, where the backend can't do without, a piece of the error
-        below, in `pieces` (`mlp.blocks`).
+        below, in `pieces` (`mlp.pieces`).
         """
         backend, (n_in, n_out) = self.backend, self.weights[layer - 1].shape
         block = gradient_block_rows(rows=delta.shape[0], n_in=n_in, n_out=n_out, pieces=pieces) if in_blocks else n_in

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-import mlp.blocks
+import mlp.pieces
 from backend import Backend, BackendUnavailable, select_backend
-from backend.numpy_backend import NumpyBackend
+from backend.numpy.backend import NumpyBackend
 from mlp import Network
 from mlp.initialization import INITIALIZATIONS
 from mlp.network import ACTIVATIONS, COSTS, DTYPES
@@ -63,7 +63,7 @@ def backend_called(name: str) -> Backend:
     except BackendUnavailable as error:
         pytest.skip(str(error))
     except ModuleNotFoundError as error:
-        if error.name != "backend.cupy_backend":
+        if error.name != "backend.cupy.backend":
             raise
         pytest.skip("there is no backend/cupy_backend.py yet")
 
@@ -94,7 +94,7 @@ def dtype(request: pytest.FixtureRequest) -> str:
 
 @dataclass(frozen=True)
 class Case:
-    """A small network and a mini-batch for it. `block_sizes` are `mlp.blocks`' constants, made small, or None."""
+    """A small network and a mini-batch for it. `block_sizes` are `mlp.pieces`' constants, made small, or None."""
 
     sizes: tuple[int, ...]
     batch_size: int
@@ -131,10 +131,10 @@ class Case:
         with pytest.MonkeyPatch.context() as patch:
             if self.block_sizes:
                 gradient_rows, flops, delta_rows = self.block_sizes
-                patch.setattr(mlp.blocks, "BLOCK_FLOPS", flops)
+                patch.setattr(mlp.pieces, "BLOCK_FLOPS", flops)
                 for kind in ("", "LARGE_"):
-                    patch.setattr(mlp.blocks, f"{kind}GRADIENT_ROWS", gradient_rows)
-                    patch.setattr(mlp.blocks, f"{kind}DELTA_ROWS", delta_rows)
+                    patch.setattr(mlp.pieces, f"{kind}GRADIENT_ROWS", gradient_rows)
+                    patch.setattr(mlp.pieces, f"{kind}DELTA_ROWS", delta_rows)
             yield
 
 

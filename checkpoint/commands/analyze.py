@@ -10,14 +10,14 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from backend import Backend, select_backend
-from checkpoint.chain import Chain, chain_of
-from checkpoint.choice import Choice
 from checkpoint.commands.options import add_backend_options, add_json_option
 from checkpoint.errors import CheckpointError
-from checkpoint.growth import Growth, even_sizes, growth
-from checkpoint.network import NetworkWithCheckpointing
+from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.output import check_writable, write_json
-from checkpoint.simulation import simulate
+from checkpoint.planning.choice import Choice
+from checkpoint.planning.growth import Growth, even_sizes, growth
+from checkpoint.schedule.chain import Chain, chain_of
+from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import store_all
 from checkpoint.units import format_bytes
 from mlp import Network, parse_sizes

@@ -16,9 +16,6 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from backend import select_backend
-from checkpoint.cases import CASES, Case
-from checkpoint.chain import Chain, chain_of
-from checkpoint.choice import FORMS, Choice
 from checkpoint.commands.options import (
     add_backend_options,
     add_data_option,
@@ -29,11 +26,14 @@ from checkpoint.commands.options import (
     settings_from,
 )
 from checkpoint.errors import CheckpointError
-from checkpoint.network import NetworkWithCheckpointing
+from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.output import check_writable, write_json
-from checkpoint.run import RunRecord, RunSettings, make_network
-from checkpoint.schedule import Schedule
-from checkpoint.simulation import Simulation, simulate
+from checkpoint.planning.choice import FORMS, Choice
+from checkpoint.runs.cases import CASES, Case
+from checkpoint.runs.run import RunRecord, RunSettings, make_network
+from checkpoint.schedule.chain import Chain, chain_of
+from checkpoint.schedule.schedule import Schedule
+from checkpoint.schedule.simulation import Simulation, simulate
 from mlp import EpochRecord, ImageBatches, data, format_sizes
 
 FIGURE = Path("compare.png")

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from backend.offload import check_place
 from backend.select import NAMES
-from checkpoint.choice import FORMS
+from backend.transfers import check_place
 from checkpoint.errors import CheckpointError
-from checkpoint.run import RunSettings
+from checkpoint.planning.choice import FORMS
+from checkpoint.runs.run import RunSettings
 from checkpoint.units import parse_bandwidth, parse_speed
 from mlp import parse_sizes
 from mlp.initialization import INITIALIZATIONS

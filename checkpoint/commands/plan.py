@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
-from checkpoint.chain import ALLOCATION_BYTES, Chain, chain_of
-from checkpoint.choice import FORMS, Choice, resolve_budget
 from checkpoint.commands.options import add_json_option, add_offload_options, check_offload
-from checkpoint.costs import Cost
 from checkpoint.errors import CheckpointError
-from checkpoint.offloading import Offloading, cost_with_copies
 from checkpoint.output import check_writable, write_json
-from checkpoint.planning import Plan, keeps_bits, plan_chain
-from checkpoint.schedule import Schedule
-from checkpoint.simulation import Simulation, simulate
+from checkpoint.planning.choice import FORMS, Choice, resolve_budget
+from checkpoint.planning.costs import Cost
+from checkpoint.planning.offloading import Offloading, cost_with_copies
+from checkpoint.planning.plan import Plan, keeps_bits, plan_chain
+from checkpoint.schedule.chain import ALLOCATION_BYTES, Chain, chain_of
+from checkpoint.schedule.schedule import Schedule
+from checkpoint.schedule.simulation import Simulation, simulate
 from checkpoint.strategies import store_all
 from checkpoint.units import format_bytes
 from mlp import format_sizes, parse_sizes
 
 if TYPE_CHECKING:
-    from checkpoint.calibration import Calibration
+    from checkpoint.measuring.calibration import Calibration
 
 SHOWN_ACTIONS = 400
 """Characters of a schedule that are printed; --json has all of it."""
@@ -157,7 +157,7 @@ def _description(
 def _calibration(args: argparse.Namespace) -> "Calibration | None":
     if not args.calibrate:
         return None
-    from checkpoint.calibration import calibrate
+    from checkpoint.measuring.calibration import calibrate
 
     sizes = parse_sizes(args.sizes)
     return calibrate(sizes, batch_size=args.batch_size, dtype=args.dtype, backend=args.backend)
@@ -168,7 +168,7 @@ def _offloading(args: argparse.Namespace) -> Offloading | None:
     planned = args.checkpoint in (None, "optimal") or args.front or args.figure
     if args.offload is None or not planned:
         return None
-    from checkpoint.bandwidth import rates_for
+    from checkpoint.measuring.bandwidth import rates_for
 
     found = rates_for(args.backend, args.offload, dtype=args.dtype, bandwidth=args.bandwidth, speed=args.speed)
     per_flop = f", {found.flops_per_second:.3g} operations a second" if found.flops_per_second else ""
@@ -192,8 +192,8 @@ def _show_seconds(
     offloading: Offloading | None,
 ) -> dict[str, float]:
     """Print the predicted and the real time of a step, and give both."""
-    from checkpoint.calibration import time_step
-    from checkpoint.costs import cost_of
+    from checkpoint.measuring.calibration import time_step
+    from checkpoint.planning.costs import cost_of
 
     if offloading is None:
         predicted = cost_of(schedule, chain, calibration)
@@ -211,7 +211,7 @@ def _show_seconds(
 def _show_front(
     chain: Chain, args: argparse.Namespace, cost: Cost | None, offloading: Offloading | None
 ) -> list[dict[str, Any]]:
-    from checkpoint.front import front_of
+    from checkpoint.planning.front import front_of
 
     front = front_of(chain, cost=cost, offload=offloading)
     print(f"{format_sizes(chain.widths)}, batch {chain.batch_size}: peak above rest against recomputed work\n")

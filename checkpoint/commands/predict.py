@@ -9,8 +9,8 @@ from backend import select_backend
 from checkpoint.commands.options import add_backend_options, add_json_option
 from checkpoint.output import check_writable, write_json
 from mlp import load_state
-from mlp.images import read_images
-from mlp.training import EVALUATED_ROWS
+from mlp.data.images import read_images
+from mlp.training.loop import EVALUATED_ROWS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

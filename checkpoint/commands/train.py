@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from backend import select_backend
-from checkpoint.clock import process_begun
 from checkpoint.commands.options import (
     add_backend_options,
     add_checkpoint_options,
@@ -18,11 +17,12 @@ from checkpoint.commands.options import (
     settings_from,
 )
 from checkpoint.errors import CheckpointError
-from checkpoint.fits import check_fits
 from checkpoint.output import check_writable, write_json
-from checkpoint.resumption import Resumption, data_of, notes_of
-from checkpoint.run import RunRecord, RunSettings, make_network, progress_of, run
-from checkpoint.saver import EVERY, Every, Saver, Saving
+from checkpoint.runs.clock import process_begun
+from checkpoint.runs.fits import check_fits
+from checkpoint.runs.resumption import Resumption, data_of, notes_of
+from checkpoint.runs.run import RunRecord, RunSettings, make_network, progress_of, run
+from checkpoint.runs.saver import EVERY, Every, Saver, Saving
 from checkpoint.units import format_bytes
 from mlp import EpochRecord, data, format_sizes, restore_state
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from checkpoint.drawing.canvas import SERIES, byte_scale, new_figure, save
 
 if TYPE_CHECKING:
-    from checkpoint.front import Front
+    from checkpoint.planning.front import Front
 
 MARKERS = "osD^vPX*"
 

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from checkpoint.actions import Backward, Release
 from checkpoint.drawing.canvas import BACKWARD, FORWARD, MEASURED, RECOMPUTE, byte_scale, new_figure, plain_axes, save
-from checkpoint.schedule import Schedule
-from checkpoint.simulation import Simulation
+from checkpoint.schedule.actions import Backward, Release
+from checkpoint.schedule.schedule import Schedule
+from checkpoint.schedule.simulation import Simulation
 
 MARKED_ACTIONS = 60
 """Up to so many actions each measurement is a dot; beyond that they are a line."""

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from functools import cache
 from math import comb
 
-from checkpoint.actions import Action, Backward
 from checkpoint.errors import CheckpointError
-from checkpoint.schedule import Schedule
-from checkpoint.strategies.leaves import sweep_actions
+from checkpoint.planning.programs.leaves import sweep_actions
+from checkpoint.schedule.actions import Action, Backward
+from checkpoint.schedule.schedule import Schedule
 from checkpoint.strategies.segments import check_n_layers
 
 

@@ -5,7 +5,7 @@ the two alike: 2 sqrt(L) activations in place of L (Chen et al. 2016, Training D
 """
 
 from checkpoint.errors import CheckpointError
-from checkpoint.schedule import Schedule
+from checkpoint.schedule.schedule import Schedule
 from checkpoint.strategies.segments import check_n_layers, segmented
 
 

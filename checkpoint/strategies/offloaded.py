@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import inf
 
-from checkpoint.actions import Action, Backward, Fetch, Forward, Offload, Release
-from checkpoint.chain import Chain
-from checkpoint.costs import Cost
 from checkpoint.errors import CheckpointError
-from checkpoint.schedule import Schedule
+from checkpoint.planning.costs import Cost
+from checkpoint.planning.programs.leaves import sweep_actions
+from checkpoint.schedule.actions import Action, Backward, Fetch, Forward, Offload, Release
+from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.schedule import Schedule
 from checkpoint.strategies.every_nth import every_nth
-from checkpoint.strategies.leaves import sweep_actions
 from checkpoint.strategies.segments import check_n_layers
 
 MOST_PLACES = 600

@@ -6,16 +6,16 @@ blocks. With everything kept inside a block this is plain micro-batching (gradie
 recomputed. Inside a block, any schedule for that many rows will do.
 
 Row blocks inside single segments, with checkpoints for the whole mini-batch, are leaves of
-`checkpoint.strategies.persistent`.
+`checkpoint.planning.programs.persistent`.
 """
 
 from collections.abc import Iterator
 from itertools import pairwise
 
-from checkpoint.actions import Action, Fetch, Offload
-from checkpoint.chain import Chain
 from checkpoint.errors import CheckpointError
-from checkpoint.schedule import Schedule
+from checkpoint.schedule.actions import Action, Fetch, Offload
+from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.schedule import Schedule
 from checkpoint.strategies.store_all import store_all
 
 

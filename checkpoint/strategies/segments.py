@@ -10,9 +10,9 @@ Class: once-only, fixed stored set.
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
-from checkpoint.actions import Action, Backward, Forward, Release
 from checkpoint.errors import CheckpointError
-from checkpoint.schedule import Schedule
+from checkpoint.schedule.actions import Action, Backward, Forward, Release
+from checkpoint.schedule.schedule import Schedule
 
 
 def segmented(*, n_layers: int, checkpoints: Iterable[int], name: str = "") -> Schedule:

@@ -1,6 +1,6 @@
 """Plain backpropagation: every activation is kept, nothing is recomputed."""
 
-from checkpoint.schedule import Schedule
+from checkpoint.schedule.schedule import Schedule
 from checkpoint.strategies.segments import segmented
 
 

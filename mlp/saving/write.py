@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mlp.errors import StateError, TrainingError
-from mlp.files import replaced
+from mlp.saving.atomic import replaced
 from mlp.saving.environment import environment
 from mlp.saving.layout import FORMAT, LENGTH_BYTES, MAX_METADATA_BYTES, Layout
 from mlp.saving.state import Progress, SavedState, state_of

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from backend import MeterError, select_backend
-from backend.numpy_backend import NumpyBackend
+from backend.numpy.backend import NumpyBackend
 from tests.conftest import ReadOnlyNumpy
 
 MIB = 2**20

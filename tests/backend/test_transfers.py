@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from backend import OffloadError, open_transfers, select_backend
-from backend.file_transfers import FileTransfers
-from backend.offload import check_place
+from backend.numpy.transfers import FileTransfers
+from backend.transfers import check_place
 from tests.conftest import backend_called
 
 

@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import peers
 from bench.__main__ import main
-from bench.cases import CASES, MIB, Case
-from bench.labels import Label, overlaps, place_labels
-from bench.picture import draw, figure_of
-from bench.resident import Resident, resident_of
-from bench.runners import Absent, Runner, build
-from bench.table import record, table
-from bench.timing import SPINNING_SECONDS, Timed, order_of, time_interleaved
-from bench.ways import CONTROL, EAGER, JIT, PEERS, PLAIN, SEQUENTIAL, Way, our_ways, ways
+from bench.steps import peers
+from bench.steps.cases import CASES, MIB, Case
+from bench.steps.labels import Label, overlaps, place_labels
+from bench.steps.picture import draw, figure_of
+from bench.steps.resident import Resident, resident_of
+from bench.steps.runners import Absent, Runner, build
+from bench.steps.table import record, table
+from bench.steps.timing import SPINNING_SECONDS, Timed, order_of, time_interleaved
+from bench.steps.ways import CONTROL, EAGER, JIT, PEERS, PLAIN, SEQUENTIAL, Way, our_ways, ways
 from checkpoint import every_nth, simulate
 from checkpoint.drawing.canvas import new_figure
 

@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 
 from backend import BackendUnavailable
-from backend.cupy_backend import CupyBackend
-from backend.cupy_detection import count_devices
-from backend.cupy_transfers import CupyTransfers
-from bench import gpu_acceptance, gpu_checks, gpu_offload, gpu_timing
-from bench.gpu_rows import Row, to_the_end
+from backend.cupy.backend import CupyBackend
+from backend.cupy.detection import count_devices
+from backend.cupy.transfers import CupyTransfers
+from bench.gpu_acceptance import __main__ as gpu_acceptance
+from bench.gpu_acceptance import checks as gpu_checks
+from bench.gpu_acceptance import offload as gpu_offload
+from bench.gpu_acceptance import timing as gpu_timing
+from bench.gpu_acceptance.rows import Row, to_the_end
 
 STRATEGIES = [
     "none",

@@ -3,8 +3,8 @@
 from random import Random
 
 from checkpoint import Chain, Flops, Schedule, simulate, store_all
-from checkpoint.strategies.ladder import Ladder
-from checkpoint.strategies.minimum import SmallestPeak
+from checkpoint.planning.programs.ladder import Ladder
+from checkpoint.planning.programs.minimum import SmallestPeak
 
 
 def random_chain(random: Random, *, most_layers: int = 6) -> Chain:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkpoint.test_commands import run
+from tests.checkpoint.commands.test_commands import run
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 
 from backend import select_backend
-from backend.array_domain import ArrayDomain
+from backend.numpy.meter import ArrayDomain
 from checkpoint import NetworkWithCheckpointing, chain_of, every_nth, simulate, store_all
 from mlp.buffers import Buffers
 from tests.conftest import Case, cases, gradients_of, parameters_of, same_bits

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backend import BackendUnavailable
-from backend.cupy_detection import count_devices
+from backend.cupy.detection import count_devices
 
 pytestmark = [
     pytest.mark.gpu,

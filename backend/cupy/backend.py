@@ -1,0 +1,174 @@
+"""The CuPy backend: a CUDA device, in-place kernels of our own, and a meter and a limit that count its bytes exactly.
+
+Every array comes from the device's `DevicePool`, and no kernel of a training step allocates. CuPy is imported when a
+`CupyBackend` is made.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from backend.base import Backend
+from backend.cupy.detection import import_cupy, usable_device
+from backend.cupy.kernels import elementwise as kernels
+from backend.cupy.kernels import rows as row_kernels
+from backend.cupy.kernels.gemm import gemm
+from backend.cupy.kernels.layout import leading_dimension
+from backend.cupy.pool import ALLOCATION_BYTES, pool_of
+from backend.cupy.uploads import CupyUploads
+from backend.device_memory import DeviceMemory
+from backend.memory import Usage
+
+
+class CupyBackend(Backend):
+    """CuPy on the CUDA device of number `device`, the first unless told otherwise.
+
+    Matrices are row-major, and may be some rows or columns of another; see `backend.cupy.kernels.layout`. Kernels run on the
+    current stream. Raises `BackendUnavailable` where there is no CuPy, no driver, no such device, or it cannot compute.
+    """
+
+    allocation_bytes = ALLOCATION_BYTES
+    keeps_freed_memory = True
+    asynchronous = True
+
+    def __init__(self, *, device: int | None = None) -> None:
+        number = usable_device(device)
+        self._cupy = import_cupy()
+        import array_api_compat.cupy
+
+        self._pool = pool_of(number)
+        super().__init__("cupy", array_api_compat.cupy, self._pool.device)
+
+    @property
+    def device_name(self) -> str:
+        """The device's number and what its maker calls it."""
+        name = self._cupy.cuda.runtime.getDeviceProperties(self.device.id)["name"].decode()
+        return f"CUDA device {self.device.id}, {name}"
+
+    # Arrays in and out
+
+    def asarray(self, x: Any, dtype: str | None = None) -> Any:
+        with self._pool.allocating():
+            return self._cupy.asarray(x, dtype=dtype)
+
+    def to_numpy(self, a: Any) -> np.ndarray:
+        with self._pool.allocating():  # some columns of a matrix are gathered on the device first
+            host: np.ndarray = self._cupy.asnumpy(a)
+            return host
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
+        kind = np.dtype(dtype)
+        with self.device:
+            return self._cupy.ndarray(shape, kind, memptr=self._pool.malloc(prod(shape) * kind.itemsize))
+
+    def zeros(self, shape: tuple[int, ...], dtype: str) -> Any:
+        a = self.empty(shape, dtype)
+        with self.device:
+            a.data.memset_async(0, a.nbytes)
+        return a
+
+    def take_rows(self, a: Any, rows: np.ndarray) -> Any:
+        with self._pool.allocating():
+            return super().take_rows(a, rows)
+
+    def owns(self, x: Any) -> bool:
+        """Whether `x` is a CuPy array on this backend's device."""
+        return isinstance(x, self._cupy.ndarray) and x.data.device_id == self.device.id
+
+    def dtype_name(self, a: Any) -> str:
+        return str(a.dtype.name)
+
+    def is_row_major(self, a: Any) -> bool:
+        return leading_dimension(a) is not None
+
+    def uploads(self) -> CupyUploads:
+        return CupyUploads(self)
+
+    def synchronize(self) -> None:
+        self.device.synchronize()
+
+    # Memory
+
+    @contextmanager
+    def measure(self) -> Iterator[Usage]:
+        """Measure the pool's bytes in use; see `Backend.measure`. Blocks may be nested, in one thread."""
+        with self._pool.meter.measure() as usage:
+            yield usage
+
+    @property
+    def measuring(self) -> bool:  # type: ignore[override]
+        return self._pool.meter.is_open
+
+    def device_memory(self) -> DeviceMemory:
+        """What the device's memory is used for now: the pool's bytes and, apart from them, what is outside the pool."""
+        return self._pool.memory
+
+    def give_back(self) -> None:
+        """Return to the driver what no array uses, for whoever else wants memory of the device."""
+        self._pool.give_back()
+
+    @property
+    def limit_bytes(self) -> int | None:
+        """The most bytes that arrays of this device may take at once; None for no limit but the device's.
+
+        An allocation past it raises `OutOfDeviceMemory`. It holds for all backends of the device in this process.
+        """
+        return self._pool.limit_bytes
+
+    @limit_bytes.setter
+    def limit_bytes(self, limit: int | None) -> None:
+        self._pool.limit_bytes = limit
+
+    # Kernels
+
+    def matmul(self, a: Any, b: Any, *, out: Any) -> None:
+        with self.device:
+            gemm(a, b, out=out)
+
+    def add_bias_activate_(self, z: Any, b: Any, activation: str) -> None:
+        with self.device:
+            if activation == "softmax":
+                row_kernels.add_bias_softmax(z, b)
+            else:
+                kernels.add_bias_activate(z, b, activation)
+
+    def output_delta_(self, a: Any, y: Any, activation: str) -> None:
+        with self.device:
+            kernels.output_delta(a, y, activation)
+
+    def hidden_delta_(self, a: Any, d: Any, activation: str, columns: slice = slice(None)) -> None:
+        with self.device:
+            kernels.hidden_delta(a, d, activation, columns)
+
+    def sum_rows(self, d: Any, *, out: Any, onto: bool = False) -> None:
+        with self.device:
+            row_kernels.sum_rows(d, out=out, onto=onto)
+
+    def add_product_(self, total: Any, a: Any, b: Any) -> None:
+        with self.device:
+            gemm(a, b, out=total, beta=1.0)
+
+    def apply_gradient_(self, w: Any, g: Any, rate: float) -> None:
+        with self.device:
+            kernels.apply_gradient(w, g, rate)
+
+    def apply_momentum_(self, w: Any, v: Any, g: Any, rate: float, momentum: float) -> None:
+        with self.device:
+            kernels.apply_momentum(w, v, g, rate, momentum)
+
+    def all_finite(self, v: Any) -> bool:
+        with self.device, self._pool.answer as answer:
+            return row_kernels.count_not_finite(v, answer) == 0
+
+    # What is reported of a network's output
+
+    def cost_sum(self, a: Any, y: Any, cost: str) -> float:
+        with self.device:
+            return row_kernels.cost_sum(a, y, cost, float(np.finfo(a.dtype).smallest_normal), self.empty)
+
+    def count_correct(self, a: Any, y: Any) -> int:
+        with self.device:
+            return row_kernels.count_correct(a, y, self.empty)

@@ -1,0 +1,1 @@
+"""NumPy on the host: compiled kernels, and a meter of array data."""

@@ -1,0 +1,54 @@
+"""Coverage-guided fuzzing of everything that reads what others wrote: files, schedules and options.
+
+    pip install 'mlp-checkpointing[fuzz]'
+    python -m bench.fuzz state --seconds 120
+
+A target is a reader and its seeds. An input either gives a result or raises one of the package's own errors, whose text
+is one line; any other exception, a hang of 10 seconds or more than 1 GiB of memory is a crash, and the input is kept.
+Uses Google's atheris (libFuzzer). The seeds are made anew each time, so there is no corpus to keep.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+TARGETS = ("idx", "npz", "state", "facts", "npy", "png", "schedule", "sizes", "bytes", "save-every")
+
+
+def main() -> int:
+    """Fuzz a target for some seconds in a process of its own, and print the figures; 0 if nothing crashed."""
+    parser = argparse.ArgumentParser(prog="python -m bench.fuzz", description="Fuzz a reader.")
+    parser.add_argument("target", choices=[*TARGETS, "all"])
+    parser.add_argument("--seconds", type=int, default=60, metavar="N", help="for each target (default: 60)")
+    parser.add_argument("--crashes", type=Path, default=Path(), metavar="FOLDER", help="where inputs that crash go")
+    args = parser.parse_args()
+    names = TARGETS if args.target == "all" else (args.target,)
+    return max(_fuzz(name, args.seconds, args.crashes) for name in names)
+
+
+def _fuzz(name: str, seconds: int, crashes: Path) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "bench.fuzz.target", name, folder, f"-max_total_time={seconds}"]
+        command += ["-timeout=10", "-rss_limit_mb=1024", "-max_len=65536", f"-artifact_prefix={crashes.resolve()}/"]
+        command += ["-print_final_stats=1", "-verbosity=1"]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ})
+    executed = re.findall(r"stat::number_of_executed_units:\s*(\d+)", ended.stderr)
+    features = re.findall(r"ft: (\d+)", ended.stderr)
+    peak = re.findall(r"stat::peak_rss_mb:\s*(\d+)", ended.stderr)
+    print(
+        f"{name}: {executed[-1] if executed else '?'} executions in {seconds} s, "
+        f"{features[-1] if features else '?'} features, peak {peak[-1] if peak else '?'} MiB, "
+        f"{'no crash' if ended.returncode == 0 else 'CRASHED'}",
+        flush=True,
+    )
+    if ended.returncode:
+        print("\n".join(ended.stderr.splitlines()[-40:]), file=sys.stderr)
+    return int(ended.returncode != 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

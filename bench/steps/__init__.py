@@ -1,0 +1,1 @@
+"""Time and bytes of a step, ours and the peers'."""

@@ -1,0 +1,98 @@
+"""The resident set of one way's step, in a process of its own: what the operating system had to give for it.
+
+    echo '{"case": ..., "way": ...}' | python -m bench.steps.resident
+
+A peak of the resident set never falls again, and a process that trains ten networks says nothing about one of them. It
+counts libraries, BLAS's packing buffers and what malloc has not returned, so it stands beside the array bytes and
+proves nothing about them.
+"""
+
+import ctypes
+import gc
+import json
+import subprocess
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from backend import peak_resident_bytes, resident_bytes
+from bench.steps.cases import Case
+from bench.steps.runners import build
+from bench.steps.ways import Way
+from checkpoint import Schedule
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """`above_start_bytes`: the peak of the first step above the resident set before it. `peak_bytes`: that peak.
+
+    `own_peak`: whether the system let the peak be forgotten before the step. If not, what was taken to build the runner
+    (a compiler's memory, say) may be the peak, and `above_start_bytes` is too large.
+    """
+
+    above_start_bytes: int
+    peak_bytes: int
+    own_peak: bool
+
+
+def resident_of(way: Way, case: Case, *, backend_name: str = "numpy") -> Resident:
+    """Measure a way in a process of its own. Raises `subprocess.CalledProcessError` where it could not be built."""
+    schedule = None if way.schedule is None else way.schedule.to_json()
+    facts = {
+        "way": {**asdict(replace(way, schedule=None)), "schedule": schedule},
+        "case": asdict(case),
+        "backend": backend_name,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.steps.resident"],
+        input=json.dumps(facts),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    return Resident(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def measure(way: Way, case: Case, *, backend_name: str) -> Resident:
+    """Build the runner here, and take its first step. What is compiled is compiled before."""
+    runner = build(way, case, backend_name=backend_name)
+    gc.collect()
+    own_peak = _forget_what_was()
+    before = resident_bytes()
+    runner.step()
+    peak = peak_resident_bytes()
+    return Resident(max(peak - before, 0), peak, own_peak)
+
+
+def _forget_what_was() -> bool:
+    """Give freed memory back and begin the peak anew; whether that could be done. Linux can."""
+    if sys.platform != "linux":
+        return False
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")
+    except (AttributeError, OSError):  # another C library, or a system that does not allow it
+        return False
+    return True
+
+
+def _read(facts: dict[str, Any]) -> tuple[Way, Case]:
+    way, case = facts["way"], facts["case"]
+    schedule = None if way["schedule"] is None else Schedule.from_json(way["schedule"])
+    return Way(**{**way, "schedule": schedule}), Case(**{**case, "sizes": tuple(case["sizes"])})
+
+
+def main() -> int:
+    """Measure what standard input names, and print the figures as a line of JSON; 0."""
+    facts = json.load(sys.stdin)
+    way, case = _read(facts)
+    print(json.dumps(asdict(measure(way, case, backend_name=facts["backend"]))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

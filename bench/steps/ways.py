@@ -1,0 +1,129 @@
+"""The ways in which a step of a case is taken, by name: the control, ours, and the peers'. Plans; builds nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bench.steps.cases import MIB, Case
+from checkpoint import BudgetError, Chain, Plan, Schedule, every_nth, plan_chain, simulate, square_root, store_all
+
+CONTROL = "matrix products alone"
+PLAIN = "plain"
+EAGER, HOOKED, SEQUENTIAL, COMPILED = (
+    "PyTorch eager",
+    "PyTorch, optimiser in backward",
+    "PyTorch checkpoint_sequential",
+    "PyTorch compile",
+)
+JIT, REMAT = "JAX jit", "JAX jit, checkpoint"
+PEERS = {EAGER: "torch", HOOKED: "torch", SEQUENTIAL: "torch", COMPILED: "torch", JIT: "jax", REMAT: "jax"}
+"""The peers and the library of each."""
+
+OURS = ("plain", "every nth", "sqrt", "planned", "one extra forward", "row blocks")
+"""The keys of our ways, in order; which of them a case has depends on it."""
+
+PLANNED_LAYERS = 10
+"""Chains of fewer layers have next to nothing to plan: only the points of their front are taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way of taking a step: `kind` "control", "ours" or "peer", and `library`, whose threads work; "blas": NumPy's.
+
+    `key` is the same in every case, where `name` may have the case's numbers in it. `schedule` is None but for ours
+    with checkpointing, `recompute_fraction` None for peers, which do not say. `row_blocks`: not whole mini-batches.
+    `planned`: a point of our front. `optimal_among` names the class that a plan is the best of.
+    """
+
+    name: str
+    kind: str
+    library: str = "numpy"
+    key: str = ""
+    schedule: Schedule | None = None
+    recompute_fraction: float | None = None
+    row_blocks: bool = False
+    planned: bool = False
+    optimal_among: str | None = None
+
+
+def ways(case: Case, *, backend_name: str = "numpy", front: bool = False) -> Iterator[Way]:
+    """Every way of a case, the control first. With `front`, more points of our front are among them."""
+    yield Way(CONTROL, "control", "blas", key="control")
+    yield from our_ways(case, backend_name=backend_name)
+    if front:
+        yield from front_ways(case, backend_name=backend_name)
+    if backend_name == "numpy":
+        yield from (Way(name, "peer", library, key=name) for name, library in PEERS.items())
+
+
+def our_ways(case: Case, *, backend_name: str = "numpy") -> Iterator[Way]:
+    """Plain backpropagation and each strategy."""
+    chain = case.chain_on(backend_name)
+    yield Way(PLAIN, "ours", key="plain", recompute_fraction=0.0, planned=True)
+    name = f"every {case.every}{'nd' if case.every == 2 else 'th'}"
+    yield _known(name, "every nth", every_nth(n_layers=case.n_layers, n=case.every), chain)
+    root = square_root(n_layers=case.n_layers)
+    yield _known("sqrt", "sqrt", root, chain)
+    if case.n_layers < PLANNED_LAYERS:
+        return
+    room = simulate(root, chain).peak_bytes
+    yield _planned("planned in sqrt's bytes", "planned", plan_chain(chain, budget_bytes=room, row_blocks=False))
+    if case.one_extra_mib is not None:
+        plan = one_extra_forward(chain, budget_bytes=int(case.one_extra_mib * MIB))
+        yield _planned(f"one extra forward, {case.one_extra_mib:g} MiB", "one extra forward", plan)
+    if case.row_block_mib is not None:
+        plan = plan_chain(chain, budget_bytes=int(case.row_block_mib * MIB))
+        yield _planned(f"row blocks, {case.row_block_mib:g} MiB", "row blocks", plan)
+
+
+def front_ways(case: Case, *, backend_name: str = "numpy") -> Iterator[Way]:
+    """Two more points of our front: whole mini-batches in half of what keeping all takes, row blocks in a fifth."""
+    chain = case.chain_on(backend_name)
+    whole = simulate(store_all(n_layers=case.n_layers), chain).peak_bytes
+    taken = {whole}
+    for share, row_blocks in ((2, False), (5, True)):
+        try:
+            plan = plan_chain(chain, budget_bytes=whole // share, row_blocks=row_blocks)
+        except BudgetError as error:  # there is nothing so small: the smallest there is, then
+            plan = plan_chain(chain, budget_bytes=int(error.minimum_bytes), row_blocks=row_blocks)
+        if plan.peak_bytes not in taken:  # a shallow network has no smaller plan
+            taken.add(plan.peak_bytes)
+            yield _planned(f"front, {plan.peak_bytes / MIB:.3g} MiB", "front", plan)
+
+
+def one_extra_forward(chain: Chain, *, budget_bytes: int) -> Plan:
+    """The plan within a budget that recomputes at most one forward pass: whole mini-batches, row blocks if need be.
+
+    Row blocks are tried from 128 rows down, as smaller ones are slower. Where none recomputes so little, the one that
+    recomputes the least is what comes back.
+    """
+    found: list[Plan] = []
+    for rows in (chain.batch_size, 128, 64, 32):
+        for pieces in ("large", "small"):
+            try:
+                found.append(plan_chain(chain, budget_bytes=budget_bytes, minimum_block_rows=rows, pieces=pieces))
+            except BudgetError:
+                continue
+            if found[-1].recompute_fraction <= 1:
+                return found[-1]
+    if not found:
+        return plan_chain(chain, budget_bytes=budget_bytes)  # raises the error that says what would fit
+    return min(found, key=lambda plan: plan.recompute_fraction)
+
+
+def _known(name: str, key: str, schedule: Schedule, chain: Chain) -> Way:
+    return Way(
+        name, "ours", key=key, schedule=schedule, recompute_fraction=simulate(schedule, chain).recompute_fraction
+    )
+
+
+def _planned(name: str, key: str, plan: Plan) -> Way:
+    return Way(
+        name,
+        "ours",
+        key=key,
+        schedule=plan.schedule,
+        recompute_fraction=plan.recompute_fraction,
+        row_blocks=plan.row_block is not None,
+        planned=True,
+        optimal_among=plan.optimal_among,
+    )

@@ -1,0 +1,1 @@
+"""Schedules run on arrays: the network that is trained with checkpointing."""

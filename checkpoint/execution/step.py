@@ -1,0 +1,126 @@
+"""One training step under way: the activations that are held, and what each action does to them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from checkpoint.execution.host_copies import HostCopies
+from checkpoint.schedule.actions import Backward, Fetch, Forward, Offload, Release, Rows
+from mlp import Gradient
+
+if TYPE_CHECKING:
+    from checkpoint.execution.network import NetworkWithCheckpointing
+
+
+@dataclass(slots=True)
+class _Held:
+    """Rows of an activation from row `first` on; the error takes their place."""
+
+    array: Any
+    first: int
+
+    def rows(self, rows: Rows) -> Any:
+        return self.array[rows[0] - self.first : rows[1] - self.first, :]
+
+
+class Execution:
+    """The state of one step on the mini-batch `X`, `y`. The schedule is taken to be one that `simulate` accepts."""
+
+    def __init__(self, network: "NetworkWithCheckpointing", X: Any, y: Any, *, in_blocks: bool) -> None:
+        self._network, self._y, self._in_blocks = network, y, in_blocks
+        self._batch_size = X.shape[0]
+        self._pieces = network.schedule_for(self._batch_size).pieces
+        self._held = {0: _Held(X, 0)}
+        self._sums: dict[int, Gradient] = {}
+        self._copies = HostCopies(network.transfers)
+
+    def forward(self, action: Forward) -> None:
+        """Run a layer from the activation below it, and hold what comes out."""
+        layer, rows = action.layer, action.rows or (0, self._batch_size)
+        self._await(layer - 1)
+        below = self._held[layer - 1].rows(rows)
+        if action.whole:
+            self._fill(layer, below, rows)
+            return
+        (a,) = self._network.forward_between_checkpoints(below, layer - 1, layer)
+        self._held[layer] = _Held(a, rows[0])
+
+    def _fill(self, layer: int, below: Any, rows: Rows) -> None:
+        """Write a block of rows to its place in an activation for the whole mini-batch."""
+        network = self._network
+        if rows[0] == 0:
+            self._held[layer] = _Held(network.buffers.take((self._batch_size, network.sizes[layer])), 0)
+        network.forward_layer(layer, below, out=self._held[layer].rows(rows))
+        if rows[1] == self._batch_size:
+            network.backend.protect(self._held[layer].array)
+
+    def release(self, action: Release) -> None:
+        """Let go of an activation, which may be on its way to the host."""
+        self._copies.before_release(action.layer)
+        self._network.buffers.give(self._held.pop(action.layer).array)
+
+    def offload(self, action: Offload) -> None:
+        """Begin to copy an activation to the host; it stays here."""
+        self._await(action.layer)
+        self._copies.out(action.layer, self._held[action.layer].array)
+
+    def fetch(self, action: Fetch) -> None:
+        """Hold an activation again, and begin to copy it from the host."""
+        array = self._network.buffers.take((self._batch_size, self._network.sizes[action.layer]))
+        self._held[action.layer] = _Held(array, 0)
+        self._copies.back(action.layer, array)
+
+    def end(self) -> None:
+        """The end of the step, also of one that is given up: no copy is under way any more."""
+        self._copies.end()
+
+    def _await(self, *layers: int) -> None:
+        """Wait for those activations that are on their way back from the host."""
+        for layer in layers:
+            if self._copies.arrived(layer):
+                self._network.backend.protect(self._held[layer].array)
+
+    def backward(self, action: Backward) -> Iterator[Gradient]:
+        """Take the error back through a layer; yield its gradient, or add it to the sum of the row blocks so far."""
+        network, layer, rows = self._network, action.layer, action.rows or (0, self._batch_size)
+        self._await(layer - 1, layer)
+        delta = self._held[layer].rows(rows)
+        if layer == network.n_layers:
+            network.backend.release(self._held[layer].array)
+            network.to_output_delta(delta, self._y[rows[0] : rows[1], :])
+        if layer > 1:
+            network.backend.release(self._held[layer - 1].array)
+        a = self._held[layer - 1].rows(rows)
+        whole = rows == (0, self._batch_size)
+        if whole:
+            yield from network.backward_layer(layer, a, delta, in_blocks=self._in_blocks, pieces=self._pieces)
+        else:
+            onto = layer in self._sums
+            total = self._sums[layer] if onto else self._new_sum(layer)
+            below = self._sums.get(layer - 1)
+            network.add_backward_layer(layer, a, delta, total, onto=onto, pieces=self._pieces, next_total=below)
+            del total
+        del a, delta
+        if rows[1] == self._end(layer):
+            self._network.buffers.give(self._held.pop(layer).array)
+        if not whole and rows[1] == self._batch_size:
+            total = self._sums.pop(layer)
+            yield total
+            if self._in_blocks:  # it was valid until now
+                self._network.buffers.give(total.weight)
+                self._network.buffers.give(total.bias)
+
+    def _end(self, layer: int) -> int:
+        held = self._held[layer]
+        return held.first + int(held.array.shape[0])
+
+    def _new_sum(self, layer: int) -> Gradient:
+        """Arrays for a layer's gradient, that the row blocks add up to; their values are not set."""
+        network = self._network
+        shapes = [p[layer - 1].shape for p in (network.weights, network.biases)]
+        if self._in_blocks:
+            arrays = [network.buffers.take(shape) for shape in shapes]
+        else:  # they belong to whoever asks for the gradient
+            arrays = [network.backend.empty(shape, network.dtype) for shape in shapes]
+        self._sums[layer] = Gradient(layer, *arrays)
+        return self._sums[layer]

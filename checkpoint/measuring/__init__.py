@@ -1,0 +1,1 @@
+"""What this machine's layers and copies cost in seconds."""

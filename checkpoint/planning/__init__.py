@@ -1,0 +1,1 @@
+"""Which schedule for which budget: plans, fronts, and the searches behind them. Pure numbers."""

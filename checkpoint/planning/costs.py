@@ -1,0 +1,76 @@
+"""What a step costs in time: operations by default, or a machine's seconds. Plain numbers; no arrays here.
+
+A planner minimises the sum of the costs of a schedule's actions. Anything with the two methods of `Cost` will do.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from checkpoint.schedule.actions import Backward, Forward
+from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.schedule import Schedule
+from mlp.pieces import SUM_ROWS
+
+FLOPS_BLOCK_ROWS = 128
+"""The smallest row block that is planned by counting operations, which can't see that fewer multiply slowly."""
+
+MEASURED_BLOCK_ROWS = 16
+"""The smallest row block that is planned from a cost that knows how slow it is."""
+
+
+class Cost(Protocol):
+    """Costs in any one unit: whole numbers, or seconds."""
+
+    def forward(self, layer: int, rows: int) -> float:
+        """The cost of running `layer` forward on `rows` rows of the mini-batch."""
+
+    def backward(self, layer: int, rows: int) -> float:
+        """The cost of taking the error of `rows` rows back through `layer`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flops:
+    """Floating-point operations: a backward step does two products as large as the forward one, one for layer 1."""
+
+    chain: Chain
+
+    def forward(self, layer: int, rows: int) -> int:
+        return self.chain.forward_flops(layer, rows)
+
+    def backward(self, layer: int, rows: int) -> int:
+        return self.chain.forward_flops(layer, rows) * (2 if layer > 1 else 1)
+
+
+def cost_of(schedule: Schedule, chain: Chain, cost: Cost) -> float:
+    """The cost of all actions of `schedule`, in the unit of `cost`."""
+    total: float = 0
+    known: dict[tuple[type, int, int], float] = {}
+    for action in schedule.actions:
+        if not isinstance(action, Forward | Backward):
+            continue
+        start, stop = action.rows or (0, chain.batch_size)
+        key = (type(action), action.layer, stop - start)
+        if key not in known:
+            run = cost.forward if isinstance(action, Forward) else cost.backward
+            known[key] = run(action.layer, stop - start)
+        total += known[key]
+    return total
+
+
+def block_sizes(batch_size: int, *, minimum_rows: int) -> list[int]:
+    """The row blocks that are tried: the whole batch, its half, its quarter, and so on down to `minimum_rows`.
+
+    Those of more than `SUM_ROWS` rows are rounded up to multiples of it, which costs nothing and may keep every bit.
+
+    >>> block_sizes(1000, minimum_rows=128), block_sizes(100, minimum_rows=16)
+    ([1000, 512, 256, 128], [100, 50, 25])
+    """
+    sizes, rows = [batch_size], batch_size
+    while rows > 1:
+        rows = -(-rows // 2)
+        size = rows if rows <= SUM_ROWS // 2 else -(-rows // SUM_ROWS) * SUM_ROWS
+        if size < minimum_rows:
+            break
+        if size < sizes[-1]:
+            sizes.append(size)
+    return sizes

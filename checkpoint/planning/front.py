@@ -1,0 +1,155 @@
+"""The front: which recomputing buys which peak. No arrays here; the picture is drawn elsewhere.
+
+A point of the front is a plan that no other plan beats in both bytes and cost. The well-known schedules are marked on
+it: those that lie on it and those that don't.
+"""
+
+from dataclasses import dataclass
+
+from checkpoint.planning.costs import Cost, block_sizes, cost_of
+from checkpoint.planning.offloading import Offloading
+from checkpoint.planning.plan import Plan, plan_of, search_of
+from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.schedule import Schedule
+from checkpoint.schedule.simulation import simulate
+from checkpoint.strategies import every_nth, micro_batches, square_root, store_all
+from checkpoint.units import format_bytes
+
+COMPLETE_LAYERS = 16
+"""Chains of up to so many layers get every point of their front."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrontPoint:
+    """A schedule's peak, in bytes above rest, its recomputing and cost. `row_block` is None for whole mini-batches.
+
+    `planned` tells the plans of the front from the well-known schedules that are marked beside them.
+    """
+
+    name: str
+    peak_bytes: int
+    recompute_fraction: float
+    cost: float
+    row_block: int | None
+    planned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """Plans from the most bytes to the least, and the well-known schedules to compare them with.
+
+    `complete` says whether every point is there; of a long front only some are made, for budgets evenly spaced in their
+    logarithm.
+    """
+
+    chain: Chain
+    plans: tuple[Plan, ...]
+    marks: tuple[FrontPoint, ...]
+    complete: bool
+
+    @property
+    def points(self) -> tuple[FrontPoint, ...]:
+        """The plans and the marks, from the most bytes to the least."""
+        planned = [
+            FrontPoint(plan.optimal_among, plan.peak_bytes, plan.recompute_fraction, plan.cost, plan.row_block, True)
+            for plan in self.plans
+        ]
+        return tuple(sorted([*planned, *self.marks], key=lambda point: -point.peak_bytes))
+
+    @property
+    def advice(self) -> tuple[str, str]:
+        """Two lines for whoever must choose: what activations weigh, and what making them light costs."""
+        return _weight(self), _price(self)
+
+
+def front_of(
+    chain: Chain,
+    *,
+    cost: Cost | None = None,
+    row_blocks: bool = True,
+    minimum_block_rows: int | None = None,
+    most_points: int = 24,
+    offload: Offloading | None = None,
+) -> Front:
+    """The plans that no other beats in bytes and cost, from that of store-all's peak to the smallest feasible one.
+
+    Each next plan is made for one byte less than the last one took; for more than 16 layers, whose fronts are long, the
+    budgets are spaced evenly in their logarithm so that there are at most about `most_points`. With `offload`, plans
+    may copy checkpoints to the host.
+    """
+    search = search_of(chain, cost=cost, row_blocks=row_blocks, minimum_block_rows=minimum_block_rows, offload=offload)
+    smallest, budget = search.smallest.need_bytes, search.store_all.need_bytes
+    complete = chain.n_layers <= COMPLETE_LAYERS
+    ratio = 1.0 if complete else (smallest / budget) ** (1 / max(1, most_points - 1))
+    plans: list[Plan] = []
+    while budget >= smallest:
+        best = search.best(budget)
+        if best is None:
+            break
+        plans.append(plan_of(search, best, budget))
+        following = min(plans[-1].peak_bytes - 1, int(budget * ratio))
+        budget = smallest if following < smallest < min(budget, plans[-1].peak_bytes) else following
+    marks = tuple(_mark(schedule, chain, search.cost) for schedule in _known(chain, search.minimum_rows))
+    return Front(chain, tuple(_undominated(plans)), marks, complete)
+
+
+def _weight(front: Front) -> str:
+    chain = front.chain
+    whole = next(mark.peak_bytes for mark in front.marks if mark.name == "store all")
+    parameters = sum(chain.gradient_bytes(layer) for layer in range(1, chain.n_layers + 1))
+    batch = chain.array_bytes(chain.batch_size * (chain.widths[0] + chain.widths[-1]))
+    share = whole / (whole + parameters + batch)
+    run = whole + parameters + batch
+    line = (
+        f"Activations and what a step works with are {share:.0%} of this run's {format_bytes(run)} if all is kept "
+        f"(parameters {format_bytes(parameters)}, mini-batch {format_bytes(batch)})"
+    )
+    return line + (": no checkpointing can save more." if share < 0.5 else ".")
+
+
+def _price(front: Front) -> str:
+    whole = next(mark for mark in front.marks if mark.name == "store all")
+    blocks = [mark for mark in front.marks if mark.row_block is not None]
+    if not blocks:
+        return "The mini-batch is too small to be cut into row blocks; what is saved is paid for by recomputing."
+    least = min(blocks, key=lambda mark: mark.peak_bytes)
+    if least.peak_bytes >= whole.peak_bytes:
+        return "Micro-batches save nothing here, as they hold the gradients of all layers; checkpoints do."
+
+    def dearer(point: FrontPoint) -> str:
+        return f"{max(0, point.cost / whole.cost - 1):.0%}"
+
+    line = f"Micro-batches of {least.row_block} rows cost {dearer(least)} for {format_bytes(least.peak_bytes)}"
+    planned = [point for point in front.points if point.planned and point.peak_bytes <= least.peak_bytes // 2]
+    if planned:
+        best = min(planned, key=lambda point: point.cost)
+        line += f"; for {format_bytes(best.peak_bytes)} a plan of {best.name} costs {dearer(best)}"
+    return line + "."
+
+
+def _known(chain: Chain, minimum_rows: int) -> list[Schedule]:
+    n_layers, batch_size = chain.n_layers, chain.batch_size
+    known = [store_all(n_layers=n_layers), *(every_nth(n_layers=n_layers, n=n) for n in _doublings(n_layers))]
+    known.append(square_root(n_layers=n_layers))
+    sizes = block_sizes(batch_size, minimum_rows=minimum_rows)[1:]
+    return known + [micro_batches(n_layers=n_layers, batch_size=batch_size, rows=rows) for rows in sizes]
+
+
+def _doublings(n_layers: int) -> list[int]:
+    return [2**power for power in range(1, n_layers.bit_length()) if 2**power < n_layers]
+
+
+def _mark(schedule: Schedule, chain: Chain, cost: Cost) -> FrontPoint:
+    found = simulate(schedule, chain)
+    rows = min((action.rows[1] - action.rows[0] for action in schedule if action.rows), default=None)
+    name, spent = schedule.name, cost_of(schedule, chain, cost)
+    return FrontPoint(name, found.peak_bytes, found.recompute_fraction, spent, rows, planned=False)
+
+
+def _undominated(plans: list[Plan]) -> list[Plan]:
+    """Those plans with no other of fewer bytes and no more cost; they come from the most bytes to the least."""
+    kept: list[Plan] = []
+    for plan in reversed(plans):
+        if not kept or plan.cost < kept[-1].cost:
+            kept.append(plan)
+    return kept[::-1]

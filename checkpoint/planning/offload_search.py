@@ -1,0 +1,94 @@
+"""The search with checkpoints on the host beside all that needs none. No arrays here."""
+
+from functools import cached_property
+from math import inf
+
+from checkpoint.planning.costs import Cost
+from checkpoint.planning.offloading import Offloading, cost_with_copies
+from checkpoint.planning.pieces import SMALL_PIECES_COST, SearchInPieces
+from checkpoint.planning.search import Candidate
+from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.schedule import Schedule
+from checkpoint.strategies.offloaded import OffloadedCheckpoints, OffloadedPlan
+
+SLOWER = {"large": 1.0, "small": SMALL_PIECES_COST}
+
+
+class SearchWithOffload:
+    """A `SearchInPieces`, to be asked like one, that may copy checkpoints to the host at the rates of `offloading`."""
+
+    def __init__(self, plain: SearchInPieces, offloading: Offloading) -> None:
+        self.plain, self.offloading = plain, offloading
+        self.chain: Chain = plain.chain
+        self.cost: Cost = plain.cost
+        self.minimum_rows = plain.minimum_rows
+        self._programs = {
+            pieces: OffloadedCheckpoints(
+                chain,
+                plain.cost,
+                lambda size: offloading.copy_cost(size, plain.cost),
+                overlapped=offloading.overlapped,
+                slower=SLOWER[pieces],
+            )
+            for pieces, chain in plain.chains.items()
+        }
+        self._without: dict[int, Candidate | None] = {}
+
+    @property
+    def store_all(self) -> Candidate:
+        """Plain backpropagation, in large pieces."""
+        return self.plain.store_all
+
+    @cached_property
+    def smallest(self) -> Candidate:
+        """The schedule of the smallest peak, whatever it costs."""
+        found = [self.plain.smallest]
+        for pieces, program in self._programs.items():
+            plan = program.best(program.smallest_peak_bytes)
+            if plan is not None:
+                found.append(self._candidate(pieces, program, plan, program.smallest_peak_bytes))
+        return min(found, key=lambda candidate: candidate.need_bytes)
+
+    def best(self, budget_bytes: int) -> Candidate | None:
+        """The cheapest candidate within the budget, of equals the one that offloads nothing; None if there is none."""
+        plain = self.without_offload(budget_bytes)
+        found = [] if plain is None else [plain]
+        if plain is None or plain.cost > self._once:
+            for pieces, program in self._programs.items():
+                plan = program.best(budget_bytes)
+                if plan is not None:
+                    found.append(self._candidate(pieces, program, plan, budget_bytes))
+        return min(found, key=lambda candidate: candidate.cost, default=None)
+
+    def without_offload(self, budget_bytes: int) -> Candidate | None:
+        """The cheapest candidate that offloads nothing."""
+        if budget_bytes not in self._without:
+            self._without[budget_bytes] = self.plain.best(budget_bytes)
+        return self._without[budget_bytes]
+
+    def lower_bound(self, budget_bytes: int) -> float:
+        """A cost that no schedule for whole mini-batches is below: that of each layer once, forward and backward."""
+        return self._once
+
+    def schedule(self, found: Candidate) -> Schedule:
+        """The schedule of a candidate."""
+        return self.plain.schedule(found)
+
+    def step_cost(self, schedule: Schedule) -> float:
+        """The cost of a step that follows `schedule`, until its last computation and its last copy."""
+        slower = SLOWER[schedule.pieces] if schedule.pieces == "small" else 1
+        return cost_with_copies(schedule, self.chain, self.cost, self.offloading, slower=slower)
+
+    @cached_property
+    def _once(self) -> float:
+        return self.plain.lower_bound(self.store_all.need_bytes)
+
+    def _candidate(self, pieces: str, program: OffloadedCheckpoints, plan: OffloadedPlan, need: int) -> Candidate:
+        places = "" if program.all_places else ", checkpoints at some places"
+        return Candidate(
+            need,
+            plan.cost + self._once * SLOWER[pieces] if plan.cost < inf else inf,
+            f"once-only segments, checkpoints offloaded{places}",
+            lambda: program.actions(plan),
+            pieces,
+        )

@@ -1,0 +1,75 @@
+"""The search in both kinds of pieces: backward steps that are fast, or that hold little. No arrays here.
+
+A schedule in large pieces is preferred until one in small pieces, which take longer, recomputes so much less that it is
+faster all the same, or is the only one that fits. See `mlp.pieces` for what the pieces are.
+"""
+
+from dataclasses import replace
+from functools import cached_property
+
+from checkpoint.planning.costs import Cost, cost_of
+from checkpoint.planning.search import Candidate, Search
+from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.schedule import Schedule
+
+SMALL_PIECES_COST = 1.15
+"""What a step in small pieces takes of one in large: 1.08 to 1.19 times as long on NumPy, wide layers or narrow."""
+
+
+class SearchInPieces:
+    """A `Search` of the same chain in large and in small pieces, to be asked like one; `pieces` for one kind alone."""
+
+    def __init__(self, chain: Chain, cost: Cost, minimum_rows: int, *, pieces: str | None = None) -> None:
+        self.chain, self.cost, self.minimum_rows, self.pieces = chain, cost, minimum_rows, pieces
+        self._large, self._small = (
+            Search(replace(chain, pieces=pieces), cost, minimum_rows) for pieces in ("large", "small")
+        )
+
+    @property
+    def chains(self) -> dict[str, Chain]:
+        """The chain in each kind of pieces that may be planned in."""
+        kinds = ("large", "small") if self.pieces is None else (self.pieces,)
+        return {pieces: replace(self.chain, pieces=pieces) for pieces in kinds}
+
+    def step_cost(self, schedule: Schedule) -> float:
+        """The cost of a step that follows `schedule`: that of its actions, and what small pieces add to it."""
+        total = cost_of(schedule, self.chain, self.cost)
+        return total * SMALL_PIECES_COST if schedule.pieces == "small" else total
+
+    @property
+    def store_all(self) -> Candidate:
+        """Plain backpropagation, in large pieces."""
+        return self._large.store_all
+
+    @cached_property
+    def smallest(self) -> Candidate:
+        """The schedule of the smallest peak, whatever it costs."""
+        return self._large.smallest if self.pieces == "large" else _in_small(self._small.smallest)
+
+    def best(self, budget_bytes: int) -> Candidate | None:
+        """The cheapest candidate within the budget, in either pieces; None if there is none."""
+        if self.pieces == "small":
+            small = self._small.best(budget_bytes)
+            return None if small is None else _in_small(small)
+        large = self._large.best(budget_bytes)
+        if self.pieces == "large":
+            return large
+        if large is not None and large.cost <= self.store_all.cost * SMALL_PIECES_COST:
+            return large
+        small = self._small.best(budget_bytes)
+        if small is None:
+            return large
+        small = _in_small(small)
+        return small if large is None or small.cost < large.cost else large
+
+    def lower_bound(self, budget_bytes: int) -> float:
+        """A cost that no schedule for whole mini-batches is below."""
+        return self._small.lower_bound(budget_bytes)
+
+    def schedule(self, found: Candidate) -> Schedule:
+        """The schedule of a candidate."""
+        return replace(self._large.schedule(found), pieces=found.pieces)
+
+
+def _in_small(found: Candidate) -> Candidate:
+    return replace(found, cost=found.cost * SMALL_PIECES_COST, pieces="small")

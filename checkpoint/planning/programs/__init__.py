@@ -1,0 +1,1 @@
+"""The dynamic programs that the searches run, one a file. Pure numbers."""

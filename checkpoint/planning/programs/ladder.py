@@ -1,0 +1,128 @@
+"""The positions at which a plan may put checkpoints, and the intervals between them that are alike.
+
+A dynamic program over intervals of a chain asks the same of two intervals whose layers have the same shapes. In a chain
+of equal layers all intervals of one length are alike; in one that cycles through some widths, those that start at the
+same place of the cycle. So intervals are told apart by `start_class`, the place in the cycle, and by their length.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+
+from checkpoint.planning.costs import Cost
+from checkpoint.planning.programs.leaves import Leaf, Leaves
+from checkpoint.schedule.chain import Chain
+
+
+@dataclass
+class Ladder:
+    """Positions 0 .. N of a chain: index i stands for the activation a_{positions[i]}; N is the end."""
+
+    chain: Chain
+    cost: Cost
+    positions: list[int]
+    sizes: list[int]
+    period: int = field(init=False)
+    """Intervals from i and from i + period are alike, but for those that touch position 0 or N."""
+
+    def __post_init__(self) -> None:
+        chain, cost, batch = self.chain, self.cost, self.chain.batch_size
+        layers = range(1, chain.n_layers + 1)
+        self.held = [chain.activation_bytes(layer) for layer in self.positions]
+        forward = list(accumulate((cost.forward(layer, batch) for layer in layers), initial=0))
+        self.forward = [forward[layer] for layer in self.positions]
+        self._forward = list(accumulate((self._least(cost.forward, layer) for layer in layers), initial=0))
+        least = list(accumulate((self._least(cost.backward, layer) for layer in layers), initial=0))
+        self._around = [least[layer] for layer in self.positions]
+        self.leaves = Leaves(chain, cost, self.sizes)
+        self.n = len(self.positions) - 1
+        self.period = cycle_length(layer_shapes(chain, cost, self.sizes), self.positions)
+        self.starts = list(range(1, min(self.period, self.n - 1) + 1))  # one of each class
+        self._sweeps = {start: self._sweeps_from(start) for start in (0, *self.starts)}
+        self.sweeps = {start: [min(each) for each in zip(*found, strict=True)] for start, found in self._sweeps.items()}
+        self.last_leaves = self.leaves.to_end(self.positions[:-1])
+        self.inner_leaves: dict[int, list[list[Leaf]]] = {}
+        for i in (0, *self.starts):
+            stops = self.positions[i + 1 : -1]
+            found = self.leaves.from_start(self.positions[i], stops) if stops else {}
+            self.inner_leaves[i] = [[], *(found[stop] for stop in stops)]
+
+    def start_of(self, i: int) -> int:
+        """The first position whose intervals are like those from i."""
+        return i if i == 0 else (i - 1) % self.period + 1
+
+    def sweep_cost(self, i: int, k: int) -> float:
+        """The cost of running forward from position i to k, for the whole mini-batch.
+
+        A run in row blocks counts the same: exact for operations, and for seconds a little less than it takes.
+        """
+        return self.forward[k] - self.forward[i]
+
+    def floor(self, i: int, j: int) -> float:
+        """A cost below which nothing can take the interval from i to j back."""
+        top = self.positions[j] - (j < self.n)
+        return self._forward[top] - self._forward[self.positions[i]] + self._around[j] - self._around[i]
+
+    def _least(self, run: Callable[[int, int], float], layer: int) -> float:
+        batch = self.chain.batch_size
+        blocks = ((rows, *divmod(batch, rows)) for rows in self.sizes)
+        return min(full * run(layer, rows) + (run(layer, rest) if rest else 0) for rows, full, rest in blocks)
+
+    def sweep_rows(self, i: int, k: int, free: int) -> int:
+        """The largest block of rows that the run from position i to k can be made in within `free` bytes beside a_i."""
+        found = self._sweeps[self.start_of(i)]
+        return next(rows for rows, sweep in zip(self.sizes, found, strict=True) if sweep[k - i] <= free)
+
+    def _sweeps_from(self, i: int) -> list[list[int]]:
+        """For each block size, for k = i, i + 1, .. N - 1: the most bytes beside a_i of running from position i to k.
+
+        In blocks, a_k is held for the whole mini-batch and all before it for a block. That is exact for three blocks
+        or more of one size, and a little too much for fewer, as nothing of a_k is held until the first block is there.
+        """
+        chain, start, sweeps = self.chain, self.positions[i], []
+        for rows in self.sizes:
+            held = [chain.activation_bytes(layer, rows) for layer in range(start, self.positions[-2] + 1)]
+            most, before, found = 0, 0, [0]  # the most bytes of the layers run, and of those before the last
+            for a, b in pairwise(self.positions[i:-1]):
+                for layer in range(a + 1, b + 1):
+                    before = most
+                    most = max(most, held[layer - start] + (held[layer - start - 1] if layer > start + 1 else 0))
+                if rows < chain.batch_size:
+                    found.append(chain.activation_bytes(b) + max(before, held[b - start - 1] if b > start + 1 else 0))
+                else:
+                    found.append(most)
+            sweeps.append(found)
+        return sweeps
+
+
+def layer_shapes(chain: Chain, cost: Cost, sizes: list[int]) -> list[int]:
+    """A number for each layer 1 .. L, the same for layers of the same bytes and costs; index 0 is none."""
+    known: dict[object, int] = {}
+    shapes = [-1]
+    for layer in range(1, chain.n_layers + 1):
+        costs = [run(layer, rows) for rows in sizes for run in (cost.forward, cost.backward)]
+        shapes.append(known.setdefault((chain.widths[layer - 1], chain.widths[layer], *costs), len(known)))
+    return shapes
+
+
+def cycle_length(shapes: list[int], positions: list[int]) -> int:
+    """The length of the cycle of `layer_shapes` between position 1 and N - 1; N - 2 where there is none."""
+    gaps = [tuple(shapes[a + 1 : b + 1]) for a, b in pairwise(positions)][1:-1]
+    border = [0] * (len(gaps) + 1)  # the longest border of each prefix, as Knuth, Morris and Pratt find it
+    length = 0
+    for index in range(1, len(gaps)):
+        while length and gaps[index] != gaps[length]:
+            length = border[length]
+        length += gaps[index] == gaps[length]
+        border[index + 1] = length
+    return max(1, len(gaps) - border[-1])
+
+
+def positions_of(chain: Chain, *, most: int) -> list[int]:
+    """Positions 0 .. L, all of them or, of a longer chain, about `most`: the narrowest of each run of layers."""
+    n_layers = chain.n_layers
+    if n_layers <= most:
+        return list(range(n_layers + 1))
+    step = -(-(n_layers - 1) // max(1, most - 1))
+    runs = [range(first, min(first + step, n_layers)) for first in range(1, n_layers, step)]
+    return [0, *(min(run, key=lambda layer: chain.widths[layer]) for run in runs), n_layers]

@@ -1,0 +1,1 @@
+"""Training runs: settings, records, saved state, and how a run ends."""

@@ -1,0 +1,31 @@
+"""What to do when a step runs out of memory: the plan that would fit. No arrays here."""
+
+from checkpoint.errors import BudgetError
+from checkpoint.planning.choice import AUTO_SHARE
+from checkpoint.planning.plan import plan_chain
+from checkpoint.schedule.chain import Chain
+from checkpoint.units import format_bytes
+
+
+def advice(chain: Chain, *, peak_bytes: int, free_bytes: int | None = None) -> str:
+    """What to ask for in place of a step on `chain` that takes `peak_bytes`: the fastest plan that fits, or the least.
+
+    `free_bytes` are free for a step; a part of them is planned with, and half of the peak where nobody knows them.
+    A few words that fit after "; ".
+    """
+    known = free_bytes is not None and free_bytes < peak_bytes
+    room = int((free_bytes or 0) * AUTO_SHARE) if known else peak_bytes // 2
+    try:
+        found = plan_chain(chain, budget_bytes=room)
+    except BudgetError as error:
+        if error.minimum_bytes >= peak_bytes:
+            return f"no plan takes less at batch size {chain.batch_size}; give a smaller --batch-size"
+        least = f"the least that a plan takes is --budget {error.minimum_bytes} ({format_bytes(error.minimum_bytes)})"
+        if known and error.minimum_bytes > (free_bytes or 0):
+            return f"{least}, and {format_bytes(free_bytes or 0)} are free; give a smaller --batch-size"
+        return least
+    where = f"in the {format_bytes(free_bytes or 0)} that are free" if known else "where half is free"
+    return (
+        f"a plan of {format_bytes(found.peak_bytes)} would fit {where}: --budget {found.peak_bytes}, with "
+        f"{found.recomputed_layers} layers recomputed a step"
+    )

@@ -1,0 +1,68 @@
+"""What a training does when it is stopped, runs out of memory, or its numbers are no longer finite: one line each."""
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from backend import OutOfDeviceMemory, TransferError
+from backend.device_memory import DeviceMemory
+from checkpoint.errors import Fault, VerificationError
+from checkpoint.runs.advice import advice
+from checkpoint.runs.interruption import Interruption, Stopped
+from checkpoint.runs.saver import Saver
+from checkpoint.schedule.chain import Chain
+from checkpoint.units import format_bytes
+from mlp import TrainingError
+
+
+@contextmanager
+def watched(saver: Saver, chain: Chain, *, peak_bytes: int) -> Iterator[Interruption]:
+    """A block that trains. Signals, `MemoryError` and `TrainingError` come out of it with what was saved, and where.
+
+    A signal's state is saved on the way. A step that failed has changed some layers and not others, so after it
+    nothing is saved: the last good state stays.
+    """
+    try:
+        with Interruption() as interruption:
+            yield interruption
+    except TrainingError as error:
+        where = {"layer": error.layer, "epoch": error.epoch, "step": error.step}
+        raise TrainingError(f"{error.problem}; {saver.last_good}", **where) from None
+    except VerificationError as error:
+        problem = f"in the step after {saver.where}: {error}; {saver.last_good}"
+        raise VerificationError(problem, layer=error.layer) from None
+    except TransferError as error:
+        raise Fault(f"in the step after {saver.where}: {error}; {saver.last_good}") from None
+    except MemoryError as error:
+        reason = error.reason if isinstance(error, OutOfDeviceMemory) else str(error) or "no reason given"
+        traceback.clear_frames(error.__traceback__)  # which hold the step's arrays
+        remedy = _advice(chain, peak_bytes, saver.backend.device_memory())
+        raise Fault(
+            f"out of memory in the step after {saver.where}: {reason}; a step was to take {format_bytes(peak_bytes)} "
+            f"above rest; {remedy}; {saver.last_good}"
+        ) from None
+    except Stopped as stop:
+        stop.args = (f"stopped by {stop.name} at {saver.where}; {_saved(saver, stop)}",)
+        raise
+
+
+def _saved(saver: Saver, stop: Stopped) -> str:
+    if not stop.whole:
+        return f"a step was under way; {saver.last_good}"
+    try:
+        saver.finish()
+    except (Fault, TrainingError) as error:
+        print(f"mlp-checkpointing: error: {error}", file=sys.stderr)
+    return saver.last_good
+
+
+def _advice(chain: Chain, peak_bytes: int, device: DeviceMemory | None) -> str:
+    free_bytes = None
+    if device is not None:  # a step's own arrays are gone by now, and its mini-batch and the one after it too
+        batch = sum(chain.array_bytes(chain.batch_size * width) for width in (chain.widths[0], chain.widths[-1]))
+        free_bytes = max(device.free_bytes - 2 * batch, 0)
+    try:
+        return advice(chain, peak_bytes=peak_bytes, free_bytes=free_bytes)
+    except MemoryError:  # nothing is left for planning either
+        return "give a smaller --budget or --batch-size"

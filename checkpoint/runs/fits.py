@@ -1,0 +1,38 @@
+"""Whether a run can be: its data fits its network, and its network this machine. Asked before anything is allocated."""
+
+from itertools import pairwise
+
+import psutil
+
+from backend import Backend
+from checkpoint.errors import CheckpointError
+from checkpoint.runs.run import RunSettings
+from checkpoint.schedule.chain import ITEM_BYTES
+from checkpoint.units import format_bytes
+from mlp import format_sizes
+from mlp.data import Dataset
+from mlp.training.batches import check_images
+from mlp.training.loop import check_training
+
+
+def check_fits(settings: RunSettings, dataset: Dataset, backend: Backend) -> None:
+    """Raise `NetworkError` where the data or the training's numbers don't fit, `CheckpointError` for lack of memory.
+
+    Memory is only compared with all that there is: a network of more cannot be made, and trying may take minutes.
+    """
+    check_images(settings.sizes, dataset.train_images, dataset.train_labels)
+    check_training(
+        epochs=settings.epochs,
+        mini_batch_size=settings.batch_size,
+        eta=settings.eta,
+        n_samples=len(dataset.train_images),
+    )
+    values = sum(n_in * n_out + n_out for n_in, n_out in pairwise(settings.sizes))
+    needed = values * ITEM_BYTES.get(settings.dtype, 4) * (2 if settings.momentum else 1)
+    device = backend.device_memory()
+    there = psutil.virtual_memory().total if device is None else device.total_bytes
+    if needed > there:
+        raise CheckpointError(
+            f"the weights of {format_sizes(settings.sizes)[:60]} alone take {format_bytes(needed)}, and {backend.name} "
+            f"has {format_bytes(there)} of memory here; make the network smaller"
+        )

@@ -1,0 +1,141 @@
+"""When a training's state is saved, and under what facts. The writing itself is `mlp.saving`'s."""
+
+import re
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from backend import Backend
+from checkpoint.errors import CheckpointError, Fault
+from checkpoint.output import check_writable
+from mlp import Network, Progress, StateError, Step, read_state, save_state
+from mlp.saving.atomic import remove_leftovers
+
+_EVERY = re.compile(r"([0-9]{1,9})\s*(epoch|step|min|s)s?")
+EVERY = "1epoch"
+
+
+@dataclass(frozen=True, slots=True)
+class Every:
+    """How often to save: every so many epochs or steps, or after so many seconds."""
+
+    count: int
+    unit: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Every":
+        """What `--save-every` says: 1epoch, 100steps, 5min or 30s. Raises `CheckpointError` for anything else.
+
+        >>> Every.parse("5min")
+        Every(count=300, unit='s')
+        """
+        match = _EVERY.fullmatch(text.strip())
+        if match is None or int(match[1]) < 1:
+            raise CheckpointError(f"how often to save is written like 1epoch, 100steps, 5min or 30s; got {text[:40]!r}")
+        count, unit = int(match[1]), match[2]
+        return cls(60 * count, "s") if unit == "min" else cls(count, unit)
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """Where to save, how often, and how many older states to keep."""
+
+    path: Path
+    every: Every = Every(1, "epoch")
+    keep: int = 0
+
+    def check(self, *, resumed: Path | None = None) -> None:
+        """Raise `CheckpointError` unless a state can be put at `path` and nothing is lost by that.
+
+        A saved state is overwritten by the training that goes on from it, and by no other.
+        """
+        if self.keep < 0:
+            raise CheckpointError(f"the number of older states to keep must be 0 or more; got {self.keep}")
+        check_writable(self.path)
+        remove_leftovers(self.path)
+        if not self.path.exists() or (resumed is not None and self.path.samefile(resumed)):
+            return
+        try:
+            progress = read_state(self.path).progress
+        except StateError as error:
+            raise CheckpointError(f"{error}; it is not overwritten, choose another path to save to") from None
+        where = "a state" if progress is None else f"a state of epoch {progress.epoch}, {progress.step} steps in"
+        raise CheckpointError(
+            f"{self.path} holds {where}, which a new training would overwrite; go on with --resume {self.path}, or "
+            f"move it away"
+        )
+
+
+class Saver:
+    """Saves a training's state as it goes, and knows how far it has come. Without `saving` it only knows."""
+
+    def __init__(
+        self, network: Network, progress: Progress, saving: Saving | None, notes: Mapping[str, str] | None = None
+    ) -> None:
+        self._network, self._saving, self._notes = network, saving, notes
+        self._begun, self._epoch, self._step = progress, progress.epoch, progress.step
+        self.saved: Progress | None = None
+        self._steps = 0
+        self._saved_at = time.monotonic()
+
+    @property
+    def backend(self) -> Backend:
+        """Where the network is."""
+        return self._network.backend
+
+    @property
+    def progress(self) -> Progress:
+        """How far the training has come."""
+        return replace(self._begun, epoch=self._epoch, step=self._step)
+
+    @property
+    def where(self) -> str:
+        """How far the training has come, in words."""
+        return f"epoch {self._epoch}, {self._step} steps in"
+
+    def after_step(self, step: Step) -> None:
+        """A step is done."""
+        self._steps += 1
+        self._epoch, self._step = step.epoch, step.step
+        if self._saving is None:
+            return
+        every = self._saving.every
+        steps_due = every.unit == "step" and self._steps % every.count == 0
+        if steps_due or (every.unit == "s" and time.monotonic() - self._saved_at >= every.count):
+            self._try_to_save(self._saving)
+
+    def after_epoch(self, epoch: int) -> None:
+        """An epoch is done, its evaluation too."""
+        self._epoch, self._step = epoch + 1, 0
+        if self._saving and self._saving.every.unit == "epoch" and epoch % self._saving.every.count == 0:
+            self._try_to_save(self._saving)
+
+    def _try_to_save(self, saving: Saving) -> None:
+        """Save, or say on the error stream that it could not be done: the training goes on, and tries again."""
+        try:
+            self._save(saving)
+        except StateError as error:
+            print(f"warning: {error}; training goes on", file=sys.stderr, flush=True)
+            self._saved_at = time.monotonic()
+
+    def finish(self) -> None:
+        """Save what has not been. Raises `Fault` where it cannot be done."""
+        if self._saving is None or self.saved == self.progress:
+            return
+        try:
+            self._save(self._saving)
+        except StateError as error:
+            raise Fault(str(error)) from None
+
+    @property
+    def last_good(self) -> str:
+        """Where the last good state is, for messages."""
+        if self._saving is None or self.saved is None:
+            return "nothing was saved"
+        return f"{self._saving.path} holds epoch {self.saved.epoch}, {self.saved.step} steps in"
+
+    def _save(self, saving: Saving) -> None:
+        save_state(saving.path, self._network, self.progress, keep=saving.keep, notes=self._notes)
+        self.saved, self._saved_at = self.progress, time.monotonic()

@@ -1,0 +1,109 @@
+"""A chain: what a planner needs to know of a network and a mini-batch. No arrays here: layers are integers and bytes.
+
+It answers how many bytes each array of a step takes, and how many floating-point operations each layer. The answers are
+exact: every buffer of a step is counted, rounded up to the backend's unit of allocation.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mlp.errors import NetworkError
+from mlp.pieces import SUM_ROWS, delta_block_rows, gradient_block_rows
+from mlp.sizes import check_sizes
+
+ITEM_BYTES = {"float32": 4, "float64": 8}
+
+ALLOCATION_BYTES = {"numpy": 1, "cupy": 512}
+"""What each backend rounds an allocation up to. CuPy's memory pool hands out multiples of 512 bytes."""
+
+ERROR_IN_PLACE = {"numpy": True, "cupy": False}
+"""Whether each backend makes the error below where the activation is. cuBLAS's products need a place of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Layers 1 .. L between activations a_0 .. a_L. `widths` are n_0 .. n_L; a value takes `item_bytes`.
+
+    `pieces`, "large" or "small", are those that backward steps work in; see `mlp.pieces`. `error_in_place` says that
+    an activation becomes the error without a piece of it apart, and `adds_up` that this mini-batch is one of several
+    whose gradients are added up elsewhere. Row blocks that begin at multiples of `sum_rows` rows give the same bits as
+    the whole mini-batch; None where none do.
+    """
+
+    widths: tuple[int, ...]
+    batch_size: int
+    item_bytes: int = 4
+    allocation_bytes: int = 1
+    pieces: str = "large"
+    error_in_place: bool = False
+    adds_up: bool = False
+    sum_rows: int | None = None
+
+    @property
+    def n_layers(self) -> int:
+        """L."""
+        return len(self.widths) - 1
+
+    def array_bytes(self, values: int) -> int:
+        """The bytes that an array of so many values takes from the allocator."""
+        unit = self.allocation_bytes
+        return -(-values * self.item_bytes // unit) * unit
+
+    def activation_bytes(self, layer: int, rows: int | None = None) -> int:
+        """The bytes of a_layer, or of `rows` rows of it. The input a_0 is held between steps and costs nothing."""
+        if layer == 0:
+            return 0
+        return self.array_bytes((self.batch_size if rows is None else rows) * self.widths[layer])
+
+    def gradient_bytes(self, layer: int) -> int:
+        """The bytes of a layer's gradient held whole: the weight's and the bias's."""
+        n_in, n_out = self.widths[layer - 1], self.widths[layer]
+        return self.array_bytes(n_in * n_out) + self.array_bytes(n_out)
+
+    def workspace_bytes(self, layer: int, rows: int | None = None) -> int:
+        """The bytes that a layer's backward step holds beside a_{layer-1} and delta_layer, which it starts from.
+
+        A block of the weight gradient, and the bias gradient: none for a row block, whose gradients are added to the
+        layer's where they are held. And a piece of the error below, but for layer 1, unless the error is made in place.
+        """
+        rows = self.batch_size if rows is None else rows
+        n_in, n_out = self.widths[layer - 1], self.widths[layer]
+        block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=self.pieces)
+        below = delta_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=self.pieces) * block
+        apart = 0 if layer == 1 or self.error_in_place else self.array_bytes(below)
+        if self.adds_up or rows < self.batch_size:
+            return apart
+        return self.array_bytes(block * n_out) + self.array_bytes(n_out) + apart
+
+    def forward_flops(self, layer: int, rows: int | None = None) -> int:
+        """Floating-point operations of running a layer forward: two for each weight and row."""
+        return 2 * (self.batch_size if rows is None else rows) * self.widths[layer - 1] * self.widths[layer]
+
+    @property
+    def total_forward_flops(self) -> int:
+        """Floating-point operations of one whole forward pass."""
+        return sum(self.forward_flops(layer) for layer in range(1, self.n_layers + 1))
+
+
+def chain_of(sizes: Iterable[int], *, batch_size: int, dtype: str = "float32", backend: str = "numpy") -> Chain:
+    """The chain of a network of `sizes` trained on mini-batches of `batch_size` rows.
+
+    `backend` is a name and nothing is loaded for it: a plan for a GPU can be made where there is none.
+    Raises `NetworkError` for sizes that make no network, a batch size below 1, an unknown dtype or backend.
+
+    >>> chain_of([784, 100, 10], batch_size=100).activation_bytes(1)
+    40000
+    """
+    if not (isinstance(batch_size, int) and batch_size >= 1):
+        raise NetworkError(f"the batch size must be a whole number, 1 or more; got {batch_size!r}")
+    for name, value, known in (("dtype", dtype, ITEM_BYTES), ("backend", backend, ALLOCATION_BYTES)):
+        if value not in known:
+            raise NetworkError(f"unknown {name} {value!r}; choose {' or '.join(known)}")
+    return Chain(
+        check_sizes(sizes),
+        batch_size,
+        ITEM_BYTES[dtype],
+        ALLOCATION_BYTES[backend],
+        error_in_place=ERROR_IN_PLACE[backend],
+        sum_rows=SUM_ROWS if backend == "numpy" else None,
+    )

@@ -1,0 +1,1 @@
+"""The training loop, and the mini-batches that it takes."""

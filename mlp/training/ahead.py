@@ -1,0 +1,48 @@
+"""The mini-batches of an epoch, each on the device by the time its step begins.
+
+On a card, the next mini-batch is gathered and copied while the step before it computes. Its arrays are allocated before
+that step, so two mini-batches are held between steps and in them. Where arrays are the host's, or the data is on the
+device, a mini-batch is taken when its turn comes.
+"""
+
+from collections.abc import Generator, Iterable
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backend.uploads import Upload, Uploads
+from mlp.training.batches import Batches, HostBatches
+
+if TYPE_CHECKING:
+    from mlp.network import Network
+
+Rows = slice | np.ndarray
+
+
+def batches_ahead(
+    network: "Network", data: Batches, steps: Iterable[tuple[int, Rows]]
+) -> Generator[tuple[int, tuple[Any, ...]], None, None]:
+    """(number of the step, its X and y) for each of `steps`, (number, rows); nothing here holds on to the arrays."""
+    uploads = network.backend.uploads()
+    if uploads is None or not isinstance(data, HostBatches) or not data.on_host:
+        for number, rows in steps:
+            yield number, data.take(rows)
+        return
+    number, coming = 0, None
+    try:
+        for following in chain(steps, [None]):
+            ready, coming = coming, None if following is None else _begin(network, uploads, data, following[1])
+            if ready is not None:
+                yield number, uploads.finish(ready)
+            if following is not None:
+                number = following[0]
+    finally:
+        if coming is not None:  # given up: its memory is not to be used by others before the copy
+            uploads.finish(coming)
+
+
+def _begin(network: "Network", uploads: Uploads, data: HostBatches, rows: Rows) -> Upload:
+    n_rows = len(range(*rows.indices(len(data)))) if isinstance(rows, slice) else len(rows)
+    shapes = [(n_rows, width) for width in (network.sizes[0], network.sizes[-1])]
+    return uploads.begin(shapes, network.dtype, lambda X, y: data.fill(rows, X, y))

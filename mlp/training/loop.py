@@ -1,0 +1,146 @@
+"""The training loop: epochs of mini-batches, their order, evaluation, and a record of each epoch."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tqdm import tqdm
+
+from mlp.arguments import check_number
+from mlp.errors import NetworkError, TrainingError
+from mlp.training.ahead import batches_ahead
+from mlp.training.batches import Batches
+
+if TYPE_CHECKING:
+    from mlp.network import Network
+
+EVALUATED_ROWS = 1000
+"""Rows that are evaluated at a time unless told otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One epoch: its number from 1, the seconds spent in steps, and the accuracy on the test data, if any was given.
+
+    `batch_seconds` are those of `seconds` in which mini-batches were taken from the data; `evaluation_seconds` come on
+    top.
+    """
+
+    epoch: int
+    seconds: float
+    test_accuracy: float | None
+    batch_seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step that has just been taken: `epoch` from 1, `step` from 1 within it, and the rows of its mini-batch."""
+
+    epoch: int
+    step: int
+    rows: int
+
+
+@np.errstate(over="ignore", invalid="ignore")  # each step finds for itself what is not finite any more
+def train(
+    network: "Network",
+    training_data: Batches,
+    *,
+    epochs: int,
+    mini_batch_size: int,
+    eta: float,
+    test_data: Batches | None = None,
+    shuffle: bool = True,
+    first_epoch: int = 1,
+    first_step: int = 1,
+    update: Callable[[Any, Any, float], None] | None = None,
+    after_step: Callable[[Step], None] | None = None,
+    after_epoch: Callable[[EpochRecord], None] | None = None,
+) -> list[EpochRecord]:
+    """Train `network` for `epochs` epochs, from `first_epoch` and `first_step` on; returns a record of each epoch.
+
+    `update(X, y, eta)` takes the place of `network.update_mini_batch`, for whoever watches a step. `after_step` and
+    `after_epoch` are called then. The order of an epoch depends on the network's seed and the epoch's number alone,
+    so training can go on from anywhere.
+
+    Raises `NetworkError` for arguments that train nothing, and `TrainingError`, with layer, epoch and step, as soon as
+    an error is not finite.
+    """
+    check_training(epochs=epochs, mini_batch_size=mini_batch_size, eta=eta, n_samples=len(training_data))
+    take_step = update or (lambda X, y, rate: network.update_mini_batch(X, y, eta=rate))
+    history = []
+    for epoch in range(first_epoch, epochs + 1):
+        order = epoch_order(len(training_data), seed=network.seed, epoch=epoch) if shuffle else None
+        seconds = batch_seconds = 0.0
+        first = first_step if epoch == first_epoch else 1
+        steps = _steps(len(training_data), mini_batch_size, order, first, f"epoch {epoch}/{epochs}")
+        with closing(batches_ahead(network, training_data, steps)) as batches:
+            while True:
+                begun = time.perf_counter()
+                try:
+                    step, (X, y) = next(batches)
+                except StopIteration:
+                    break
+                batch_seconds += time.perf_counter() - begun
+                try:
+                    take_step(X, y, eta)
+                except TrainingError as error:
+                    raise error.at(epoch, step) from None
+                seconds += time.perf_counter() - begun
+                if after_step is not None:
+                    after_step(Step(epoch, step, X.shape[0]))
+                del X, y
+        begun = time.perf_counter()
+        network.backend.synchronize()
+        seconds += time.perf_counter() - begun
+        begun = time.perf_counter()
+        found = None if test_data is None else accuracy(network, test_data)
+        record = EpochRecord(epoch, seconds, found, batch_seconds, time.perf_counter() - begun)
+        history.append(record)
+        if after_epoch is not None:
+            after_epoch(record)
+    return history
+
+
+def check_training(*, epochs: int, mini_batch_size: int, eta: float, n_samples: int) -> None:
+    """Raise `NetworkError` for arguments with which nothing can be trained."""
+    if not (isinstance(epochs, int) and epochs >= 1):
+        raise NetworkError(f"epochs must be a whole number, 1 or more; got {epochs!r}")
+    if not (isinstance(mini_batch_size, int) and mini_batch_size >= 1):
+        raise NetworkError(f"the mini-batch size must be a whole number, 1 or more; got {mini_batch_size!r}")
+    if mini_batch_size > n_samples:
+        raise NetworkError(
+            f"the mini-batch size must be at most the {n_samples} samples there are; got {mini_batch_size}"
+        )
+    check_number("eta", eta, wanted="above 0 and finite", above=0)
+
+
+def epoch_order(n_samples: int, *, seed: int, epoch: int) -> np.ndarray:
+    """The order in which an epoch takes the samples: a permutation, (n_samples,)."""
+    return np.random.default_rng([seed, epoch]).permutation(n_samples)
+
+
+def accuracy(network: "Network", data: Batches, *, batch_size: int = EVALUATED_ROWS) -> float:
+    """The fraction of samples whose largest output is the label's, in 0..1; `batch_size` rows at a time."""
+    if not (isinstance(batch_size, int) and batch_size >= 1):
+        raise NetworkError(f"the batch size must be a whole number, 1 or more; got {batch_size!r}")
+    network.buffers.clear()  # a step's memory is not needed now, and the evaluation's is
+    correct = 0
+    for start in range(0, len(data), batch_size):
+        X, y = data.take(slice(start, min(start + batch_size, len(data))))
+        correct += network.backend.count_correct(network.feedforward(X), y)
+    return correct / len(data)
+
+
+def _steps(
+    n_samples: int, mini_batch_size: int, order: np.ndarray | None, first: int, title: str
+) -> Iterator[tuple[int, slice | np.ndarray]]:
+    """(number of the step, its rows) of one epoch, with a progress bar where there is a terminal."""
+    starts = range(0, n_samples, mini_batch_size)[first - 1 :]
+    for start in tqdm(starts, desc=title, unit="batch", leave=False, disable=None):
+        rows = slice(start, min(start + mini_batch_size, n_samples))
+        yield start // mini_batch_size + 1, rows if order is None else order[rows]

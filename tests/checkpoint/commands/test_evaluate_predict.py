@@ -1,0 +1,172 @@
+"""A saved network is used: evaluated, and asked about pictures and arrays that are not trusted."""
+
+import json
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from checkpoint.commands import program as command_line
+from mlp import Network, data, load_state, save_state
+from mlp.data import DataError
+from mlp.data.images import read_images
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("saved") / "run.state"
+    train = ["train", "--data", "sample", "--sizes", "784,30,10", "--epochs", "3", "--save", str(path), "--json"]
+    assert command_line.main([*train, str(path.with_name("run.json"))]) == 0
+    return path
+
+
+@pytest.fixture
+def images(tmp_path, monkeypatch) -> np.ndarray:
+    monkeypatch.chdir(tmp_path)
+    return data.load("sample").test_images
+
+
+def run(*arguments: object) -> int:
+    return command_line.main([str(argument) for argument in arguments])
+
+
+# evaluate
+
+
+def test_accuracy_is_that_of_the_training(trained, capsys, tmp_path):
+    assert run("evaluate", trained, "--data", "sample", "--json", tmp_path / "found.json") == 0
+    wanted = json.loads(trained.with_name("run.json").read_text())["test_accuracy"]
+    assert json.loads((tmp_path / "found.json").read_text())["test_accuracy"] == wanted
+    assert f"test accuracy on sample: {wanted:.4f} of 1000 images" in capsys.readouterr().out
+
+
+def test_network_of_another_size_is_refused_in_a_line(tmp_path, capsys):
+    save_state(tmp_path / "small.state", Network([5, 3]))
+    assert run("evaluate", tmp_path / "small.state", "--data", "sample") == 2
+    assert capsys.readouterr().err == (
+        "mlp-checkpointing: error: the images have 784 pixels, the network 5 inputs; change sizes\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_no_saved_state_is_one_line(command, tmp_path, capsys):
+    (tmp_path / "x").write_bytes(b"\x93NUMPY")
+    more = ["x.png"] if command == "predict" else ["--data", "sample"]
+    for path in (tmp_path / "x", tmp_path, tmp_path / "none"):
+        assert run(command, path, *more) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+# predict
+
+
+def test_picture_array_and_rows_are_told_alike(trained, images, capsys):
+    network, _ = load_state(trained)
+    outputs = network.feedforward((images[:3] / np.float64(255)).astype("float32"))
+    lines = [f"{row.argmax()}  {row.max():.4f}" for row in outputs]
+    picture = images[0].reshape(28, 28)
+    Image.fromarray(picture).save("grey.png")
+    Image.fromarray(picture).convert("RGB").save("colour.png")
+    Image.fromarray(255 - picture).save("dark.png")
+    np.save("one.npy", picture)
+    np.save("flat.npy", images[0])
+    np.save("three.npy", images[:3])
+    np.save("cube.npy", images[:3].reshape(3, 28, 28))
+    np.save("floats.npy", np.asfortranarray(images[:3] / 255))
+    np.save("big-endian.npy", (images[:3] / 255).astype(">f4"))
+    for name in ("grey.png", "colour.png", "one.npy", "flat.npy"):
+        assert run("predict", trained, name) == 0
+        assert capsys.readouterr().out.splitlines() == lines[:1], name
+    for name in ("three.npy", "cube.npy", "floats.npy", "big-endian.npy"):
+        assert run("predict", trained, name) == 0
+        assert capsys.readouterr().out.splitlines() == lines, name
+    assert run("predict", trained, "dark.png", "--invert", "--json", "found.json") == 0
+    assert json.loads(Path("found.json").read_text())["classes"] == [int(outputs[0].argmax())]
+
+
+def refused(path: str) -> str:
+    with pytest.raises(DataError) as caught:
+        read_images(path, features=784, dtype="float32")
+    assert str(caught.value).isprintable()
+    return str(caught.value)
+
+
+@pytest.mark.usefixtures("images")
+def test_pictures_that_do_not_fit_are_refused():
+    Image.new("L", (20, 20)).save("small.png")
+    Image.new("RGBA", (28, 28)).save("alpha.png")
+    Image.new("I;16", (28, 28)).save("deep.png")
+    Image.new("L", (28, 28)).save("other.gif")
+    assert "is 20 x 20, 400 pixels; the network takes 784" in refused("small.png")
+    assert "found RGBA" in refused("alpha.png")
+    assert "found I;16" in refused("deep.png")
+    assert "not a .npy array" in refused("other.gif")
+
+
+def png(width: int, height: int, packed: bytes) -> bytes:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+
+
+@pytest.mark.usefixtures("images")
+@pytest.mark.parametrize("size", [(10**4, 10**4), (2**31 - 1, 2**31 - 1), (65500, 65500)])
+def test_picture_that_promises_gigabytes_is_not_decoded(size):
+    Path("bomb.png").write_bytes(png(*size, zlib.compress(bytes(10**7))))
+    refused("bomb.png")
+
+
+@pytest.mark.usefixtures("images")
+def test_picture_with_more_behind_its_pixels_than_it_says_is_cut_off():
+    Path("long.png").write_bytes(png(28, 28, zlib.compress(bytes(10**8))))
+    assert read_images("long.png", features=784, dtype="float32").shape == (1, 784)
+
+
+@pytest.mark.usefixtures("images")
+def test_arrays_that_do_not_fit_are_refused():
+    np.save("shape.npy", np.zeros((3, 5), "uint8"))
+    np.save("none.npy", np.zeros((0, 784), "uint8"))
+    np.save("int.npy", np.zeros(784, "int64"))
+    np.save("nan.npy", np.full(784, np.nan))
+    np.save("huge.npy", np.full(784, 1e300))
+    np.save("object.npy", np.array([{}] * 784, dtype=object), allow_pickle=True)
+    np.save("swapped.npy", np.zeros((784, 3), "uint8"))
+    assert "wanted one image of 784 values, or n of them, found shape (3, 5)" in refused("shape.npy")
+    assert "found shape (0, 784)" in refused("none.npy")
+    assert "found int64" in refused("int.npy")
+    assert "not finite" in refused("nan.npy")
+    assert "not finite" in refused("huge.npy")
+    assert "found dtype '|O'" in refused("object.npy")
+    assert "found shape (784, 3)" in refused("swapped.npy")
+
+
+@pytest.mark.usefixtures("images")
+@pytest.mark.parametrize("kind", ["npy", "png"])
+@settings(max_examples=100)
+@given(
+    changes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(max_size=8)), min_size=1, max_size=4),
+    cut=st.integers(0, 3),
+)
+def test_damaged_file_is_refused_or_an_image(kind, changes, cut):
+    name = f"good.{kind}"
+    grey = np.arange(784, dtype="uint8").reshape(28, 28)
+    if kind == "png":
+        Image.fromarray(grey).save(name)
+    else:
+        np.save(name, grey)
+    content = Path(name).read_bytes()
+    for fraction, new in changes:
+        at = int(fraction * len(content)) if cut else int(fraction * 90)
+        content = content[:at] + new + content[at + len(new) + (cut == 3) :]
+    Path(name).write_bytes(content)
+    try:
+        assert read_images(name, features=784, dtype="float32").shape == (1, 784)
+    except DataError as error:
+        assert str(error).isprintable()  # noqa: PT017

@@ -1,0 +1,56 @@
+"""Backward steps in large and in small pieces: the bytes of each, and that both do the same."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from checkpoint import NetworkWithCheckpointing, Schedule, chain_of, simulate, square_root
+from checkpoint.planning.plan import plan
+from mlp.pieces import PIECES
+
+SIZES, BATCH = (300, 512, 400, 512, 10), 600
+"""Large enough that small pieces are a part of each layer."""
+
+
+def trained(schedule: Schedule) -> tuple[NetworkWithCheckpointing, int]:
+    """A network after one step, and the step's peak."""
+    random = np.random.default_rng(3)
+    X = random.random((BATCH, SIZES[0]), dtype=np.float32)
+    y = random.random((BATCH, SIZES[-1]), dtype=np.float32)
+    net = NetworkWithCheckpointing(SIZES, schedule=schedule, initialization="scaled")
+    with net.backend.measure() as usage:
+        net.update_mini_batch(X, y, eta=0.5)
+    return net, usage.peak_bytes
+
+
+@pytest.mark.parametrize("pieces", PIECES)
+def test_peak_is_the_one_predicted_for_the_pieces(pieces: str) -> None:
+    schedule = replace(square_root(n_layers=4), pieces=pieces)
+    _, peak_bytes = trained(schedule)
+    assert peak_bytes == simulate(schedule, chain_of(SIZES, batch_size=BATCH)).peak_bytes
+
+
+def test_small_pieces_take_fewer_bytes_and_give_the_same_weights() -> None:
+    large, small = (replace(square_root(n_layers=4), pieces=pieces) for pieces in PIECES)
+    (in_large, most), (in_small, least) = trained(large), trained(small)
+    assert least < most
+    for some, others in zip(in_large.weights, in_small.weights, strict=True):
+        np.testing.assert_allclose(some, others, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("pieces", PIECES)
+def test_pieces_survive_json_and_a_smaller_batch(pieces: str) -> None:
+    found = plan(SIZES, batch_size=BATCH, budget_bytes=5 * 2**20, pieces=pieces)
+    assert found.schedule.pieces == pieces
+    assert Schedule.from_json(found.schedule.to_json()) == found.schedule
+    assert found.schedule.for_batch(BATCH - 1).pieces == pieces
+
+
+def test_plan_takes_small_pieces_only_where_large_ones_do_not_fit_as_well() -> None:
+    roomy = plan(SIZES, batch_size=BATCH, budget_bytes=100 * 2**20)
+    least = plan(SIZES, batch_size=BATCH, budget_bytes=100 * 2**20, pieces="small").schedule
+    chain = chain_of(SIZES, batch_size=BATCH)
+    assert roomy.schedule.pieces == "large"
+    tight = simulate(least, chain).peak_bytes
+    assert tight < simulate(roomy.schedule, chain).peak_bytes
