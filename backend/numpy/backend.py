@@ -1,29 +1,14 @@
-"""The NumPy backend: compiled in-place kernels, and a meter that counts array data to the byte."""
+"""The NumPy backend: compiled in-place kernels, each array checked before its address is given to them."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from math import prod
-from typing import Any
-
-import array_api_compat.numpy
 import numpy as np
 
-from backend.base import Backend
 from backend.errors import BackendUnavailable
-from backend.memory import Usage
+from backend.numpy.arrays import NumpyArrays
 from backend.numpy.kernels import door
 from backend.numpy.kernels.engine import NO_ACTIVATION, Engine, load_engine
-from backend.numpy.meter import ArrayDomain
-
-LINE_BYTES = 64
-"""Bytes that are fetched from memory together."""
-
-_domain = ArrayDomain()
-_NAMES = {np.dtype(name): name for name in ("float32", "float64")}
-_open: list[tuple[int, Usage]] = []
 
 
-class NumpyBackend(Backend):
+class NumpyBackend(NumpyArrays):
     """NumPy on the host. Its kernels allocate no arrays; those that they write are row-major.
 
     A layer's step is one operation of a team of threads, as many as OMP_NUM_THREADS says or as there are cores; see
@@ -34,87 +19,14 @@ class NumpyBackend(Backend):
     error_in_place = True
     chunk_rows = 128  # CHUNK_ROWS of packing.h
     compiled = True
-    """Whether the kernels are those in C: others take other bytes and give other bits."""
 
     def __init__(self) -> None:
-        super().__init__("numpy", array_api_compat.numpy, "cpu")
-        if self.compiled:
-            self.engine = _loaded()
-
-    def asarray(self, x: Any, dtype: str | None = None) -> np.ndarray:
-        return np.asarray(x, dtype=dtype)
-
-    def to_numpy(self, a: np.ndarray) -> np.ndarray:
-        return a
-
-    def empty(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-        return np.empty(shape, dtype)
-
-    def empties(self, shapes: Iterable[tuple[int, ...]], dtype: str) -> list[np.ndarray]:
-        """See `Backend.empties`. They are parts of one array, each from a line of the cache on.
-
-        NumPy asks for large pages for large arrays: many small ones cost a tenth of a step in looking up addresses.
-        """
-        sizes = [(shape, prod(shape)) for shape in shapes]
-        line = LINE_BYTES // np.dtype(dtype).itemsize
-        whole = np.empty(sum(-(-size // line) * line for _, size in sizes) + line, dtype)
-        start = -whole.ctypes.data % LINE_BYTES // whole.itemsize
-        arrays = []
-        for shape, size in sizes:
-            arrays.append(whole[start : start + size].reshape(shape))
-            start += -(-size // line) * line
-        return arrays
-
-    def zeros(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-        return np.zeros(shape, dtype)
-
-    def owns(self, x: Any) -> bool:
-        return isinstance(x, np.ndarray)
-
-    def dtype_name(self, a: np.ndarray) -> str:
-        known = _NAMES.get(a.dtype)  # NumPy makes a dtype's name anew each time
-        return known or (a.dtype.name if a.dtype.isnative else a.dtype.str)
-
-    def is_row_major(self, a: np.ndarray) -> bool:
-        return door.leading_of(a) is not None
+        super().__init__()
+        self.engine = _loaded()
 
     @property
     def threads(self) -> int:  # type: ignore[override]
         return self.engine.threads
-
-    @contextmanager
-    def measure(self) -> Iterator[Usage]:
-        """Measure a block; see `Backend.measure`. Counts the whole process; blocks may be nested, in one thread."""
-        _domain.start()
-        start = _domain.current_bytes()
-        for outer_start, outer in _open:
-            outer.peak_bytes = max(outer.peak_bytes, _domain.peak_bytes() - outer_start)
-        _domain.reset_peak()
-        usage = Usage(_read=lambda: _domain.current_bytes() - start)
-        _open.append((start, usage))
-        try:
-            yield usage
-        finally:
-            for open_start, user in _open:
-                user.peak_bytes = max(user.peak_bytes, _domain.peak_bytes() - open_start)
-            usage.end_bytes = _domain.current_bytes() - start
-            usage._read = None
-            _open.pop()
-            _domain.stop()
-
-    def protect(self, a: np.ndarray) -> None:
-        """Make `a` read-only until `release`."""
-        a.flags.writeable = False
-
-    def release(self, a: np.ndarray) -> None:
-        """Make `a` writeable again."""
-        a.flags.writeable = True
-
-    @property
-    def measuring(self) -> bool:  # type: ignore[override]
-        return bool(_open)
-
-    # Kernels
 
     def matmul(self, a: np.ndarray, b: np.ndarray, *, out: np.ndarray) -> None:
         np.matmul(a, b, out=out)

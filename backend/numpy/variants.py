@@ -2,12 +2,12 @@
 
 import warnings
 
-from backend.numpy.backend import NumpyBackend
+from backend.numpy.arrays import NumpyArrays
 from backend.numpy.kernels.engine import load_engine
 from backend.numpy.kernels.loading import asked_for_numpy
 
 
-def numpy_backend() -> NumpyBackend:
+def numpy_backend() -> NumpyArrays:
     """The NumPy backend with the compiled kernels; or, with a line that says why, without them.
 
     The line is left out where the environment asks for NumPy's kernels. Raises `BackendUnavailable` for compiled
@@ -15,6 +15,8 @@ def numpy_backend() -> NumpyBackend:
     """
     engine, reason = load_engine()
     if engine is not None:
+        from backend.numpy.backend import NumpyBackend
+
         return NumpyBackend()
     if not asked_for_numpy():
         message = f"NumPy's own kernels are used, slower and in other bytes than the compiled ones: {reason}"

@@ -113,6 +113,13 @@ def zig_compiler() -> list[str] | None:
     return [sys.executable, "-m", "ziglang", "cc"] if find_spec("ziglang") else None
 
 
+def remove_objects(folder: Path = FOLDER) -> None:
+    """Remove what was compiled before, of whatever platform."""
+    for path in folder.iterdir():
+        if path.name == MANIFEST or (path.name.startswith("engine_") and path.suffix in (".so", ".dylib", ".dll")):
+            path.unlink()
+
+
 def compile_objects(target: Target | None = None, folder: Path = FOLDER) -> list[str]:
     """Make the objects of a target in `folder`, and its manifest; returns their names. Raises `NotCompiled`."""
     target = target or here()
