@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import mlp.pieces
 from backend import Backend, BackendUnavailable, select_backend
-from backend.numpy.backend import NumpyBackend
+from backend.numpy.variants import numpy_backend
 from mlp import Network
 from mlp.initialization import INITIALIZATIONS
 from mlp.network import ACTIVATIONS, COSTS, DTYPES
@@ -30,6 +30,10 @@ settings.register_profile(
 settings.load_profile("fixed")
 
 BACKENDS = ("numpy", "numpy-readonly", "array-api-strict", pytest.param("cupy", marks=pytest.mark.gpu))
+
+
+NumpyBackend: Any = type(numpy_backend())
+"""The variant of NumPy that runs here: with compiled kernels, or without."""
 
 
 class ReadOnlyNumpy(NumpyBackend):

@@ -32,7 +32,9 @@ class _Work(threading.local):
         return flat[: int(np.prod(shape))].reshape(shape)
 
     def truths(self, shape: tuple[int, ...]) -> np.ndarray:
-        return np.frombuffer(self._memory, np.bool_, WORK_VALUES, 16 * WORK_VALUES)[: int(np.prod(shape))].reshape(shape)
+        return np.frombuffer(self._memory, np.bool_, WORK_VALUES, 16 * WORK_VALUES)[: int(np.prod(shape))].reshape(
+            shape
+        )
 
 
 _work = _Work()

@@ -58,7 +58,7 @@ def _check(name: str, a: np.ndarray, dtype: np.dtype, shape: tuple[int, ...], wr
     if not isinstance(a, np.ndarray) or a.shape != shape or a.dtype != dtype:
         raise NotLetIn(f"{name} must be {shape} of {dtype}; got {_said(a)}")
     if not a.flags.aligned:
-        raise NotLetIn(f"{name} must lie at a multiple of {a.itemsize} bytes; copy it")
+        raise NotLetIn(f"{name} must be at a multiple of {a.itemsize} bytes in memory; copy it")
     if written and not a.flags.writeable:
         raise NotLetIn(f"{name} is read-only, and would be written to; release or copy it first")
 

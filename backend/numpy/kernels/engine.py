@@ -159,7 +159,16 @@ class Program:
             found[k] = _Base(address, size, int(written))
         table, threads = self._table, self._engine.threads
         return _Call(
-            table.ctypes.data, len(table), 0, found, len(found), self._value_bits, threads, rate, momentum, SLICE_SECONDS
+            table.ctypes.data,
+            len(table),
+            0,
+            found,
+            len(found),
+            self._value_bits,
+            threads,
+            rate,
+            momentum,
+            SLICE_SECONDS,
         )
 
 

@@ -48,7 +48,10 @@ def load_library(folder: Path = FOLDER) -> tuple[ctypes.CDLL | None, str]:
         library = _load(path, digests[path.name])
         if library.engine_runs_here():
             return library, level.name
-    return None, f"this processor runs none of {', '.join(digests) or 'them'}: it has no multiply-add in one instruction"
+    return (
+        None,
+        f"this processor runs none of {', '.join(digests) or 'them'}: it has no multiply-add in one instruction",
+    )
 
 
 def _manifest(folder: Path) -> dict[str, str]:
@@ -83,4 +86,6 @@ def _load(path: Path, digest: str) -> ctypes.CDLL:
 
 
 def _refused(path: Path, what: str) -> BackendUnavailable:
-    return BackendUnavailable(f"{path} {what}", f"compile the kernels anew: {REBUILD}, or pip install -e . in a checkout")
+    return BackendUnavailable(
+        f"{path} {what}", f"compile the kernels anew: {REBUILD}, or pip install -e . in a checkout"
+    )
