@@ -138,7 +138,8 @@ class UncompiledNumpy(NumpyArrays):
             places = [_work.values(np.intp, (rows.stop - top,), which) for which in (0, 1)]
             np.argmax(a[rows], axis=1, out=places[0])
             np.argmax(y[rows], axis=1, out=places[1])
-            correct += int(np.count_nonzero(np.equal(*places, out=_work.truths(places[0].shape))))
+            same = np.equal(places[0], places[1], out=_work.truths(places[0].shape))
+            correct += int(np.count_nonzero(same))
         return correct
 
     forward_layer_ = Backend.forward_layer_

@@ -10,11 +10,17 @@ there already: whoever builds for other platforms has made them by `compiling`.
 import platform
 import sys
 import sysconfig
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import compiling  # type: ignore[import-not-found]  # beside this file: backend-path of pyproject.toml
 from setuptools import Distribution, build_meta
-from setuptools.build_meta import *  # noqa: F403
+from setuptools.build_meta import (  # noqa: F401  # the hooks that stay as they are
+    get_requires_for_build_sdist,
+    prepare_metadata_for_build_editable,
+    prepare_metadata_for_build_wheel,
+)
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.sdist import sdist
 
@@ -36,10 +42,12 @@ def build_wheel(directory: str, config_settings: Settings = None, metadata_direc
     for_platform = (config_settings or {}).get("platform")
     if for_platform or _compile():
         tag = str(for_platform or _platform_here()).replace("-", "_").replace(".", "_")
-        bdist_wheel.get_tag = lambda self: ("py3", "none", tag)
-        Distribution.has_ext_modules = lambda self: True  # so the files go where those of one platform belong
-    rest = {key: value for key, value in (config_settings or {}).items() if key != "platform"}
-    return str(build_meta.build_wheel(directory, rest, metadata_directory))
+        with (
+            _replaced(bdist_wheel, "get_tag", lambda self: ("py3", "none", tag)),
+            _replaced(Distribution, "has_ext_modules", lambda self: True),  # the files are those of one platform
+        ):
+            return str(build_meta.build_wheel(directory, _others(config_settings), metadata_directory))
+    return str(build_meta.build_wheel(directory, config_settings, metadata_directory))
 
 
 def build_editable(directory: str, config_settings: Settings = None, metadata_directory: str | None = None) -> str:
@@ -56,16 +64,28 @@ def build_sdist(directory: str, config_settings: Settings = None) -> str:
         self.filelist.files = [name for name in self.filelist.files if not _is_made(name)]
         plain(self)
 
-    sdist.make_distribution = without_objects
-    try:
+    with _replaced(sdist, "make_distribution", without_objects):
         return str(build_meta.build_sdist(directory, config_settings))
+
+
+@contextmanager
+def _replaced(owner: type, name: str, method: Callable[..., Any]) -> Iterator[None]:
+    """A method of setuptools' replaced for a while."""
+    plain = getattr(owner, name)
+    setattr(owner, name, method)
+    try:
+        yield
     finally:
-        sdist.make_distribution = plain
+        setattr(owner, name, plain)
+
+
+def _others(config_settings: Settings) -> Settings:
+    return {key: value for key, value in (config_settings or {}).items() if key != "platform"}
 
 
 def _is_made(name: str) -> bool:
     name = name.replace("\\", "/")
-    return name.endswith(f"kernels/{compiling.MANIFEST}") or "kernels/engine_" in name and not name.endswith(".py")
+    return name.endswith(f"kernels/{compiling.MANIFEST}") or ("kernels/engine_" in name and not name.endswith(".py"))
 
 
 def _platform_here() -> str:

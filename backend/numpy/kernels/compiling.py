@@ -164,7 +164,7 @@ def _compile(command: list[str], zig: bool, level: Level, target: Target, digest
 
         plain = workplace / f"level_{level.name}.o"
         run("-c", str(asks[0]), "-o", str(plain))
-        math = [] if "windows" in (target.triple or "") or sys.platform == "win32" and not target.triple else ["-lm"]
+        math = [] if "windows" in (target.triple or "") or (sys.platform == "win32" and not target.triple) else ["-lm"]
         files = [*map(str, others), str(plain)]
         run(*cpu, *level.tuning, *defined, "-shared", *files, "-o", str(out), "-s", *math)
     return out

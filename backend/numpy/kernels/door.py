@@ -41,7 +41,7 @@ def leading_of(a: np.ndarray) -> int | None:
         return max(columns, 1)
     if down % item or not max(columns, 1) * item <= down < 2**31 * item:
         return None
-    return down // item
+    return int(down // item)
 
 
 def block(name: str, a: np.ndarray, *, written: bool, align: int) -> tuple[int, int]:

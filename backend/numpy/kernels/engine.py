@@ -82,7 +82,8 @@ class Engine:
         self.activations = {name.replace("_", "-"): code for name, code in _codes(activations).items()}
         self.costs = {name.replace("_", "-"): code for name, code in _codes(costs).items()}
         bytes_of_all = {ctypes.sizeof(record), self.record_dtype.itemsize, library.engine_record_bytes()}
-        assert len(bytes_of_all) == 1, "C, ctypes and NumPy lay a record out alike"
+        if len(bytes_of_all) > 1:
+            raise AssertionError(f"C, ctypes and NumPy lay a record out in other bytes: {bytes_of_all}")
         self._no_base = (_Base * 1)()
 
     def records(self, n: int) -> np.ndarray:
@@ -90,11 +91,17 @@ class Engine:
         return np.zeros(n, self.record_dtype)
 
     def program(self, table: np.ndarray, *, dtype: str, bases: Sequence[np.ndarray]) -> "Program":
-        """A table as a program for arrays of `dtype`; raises `ValueError`, naming record and slot, unless it fits `bases`."""
+        """A table as a program for arrays of `dtype`.
+
+        Raises `ValueError`, which names the record and the slot, unless every record fits `bases`.
+        """
         return Program(self, table, np.dtype(dtype), bases)
 
     def run_one(self, dtype: np.dtype, kind: str, *, rate: float = 0.0, momentum: float = 0.0, **fields: int) -> None:
-        """Do one operation; each array's field is an address that `door` gave. Raises `MemoryError` for want of scratch."""
+        """Do one operation; each array's field is an address that `door` returned.
+
+        Raises `MemoryError` where no scratch memory can be had; nothing was done then.
+        """
         record = self._record(kind=self.kinds[kind], **fields)
         call = _Call(
             ctypes.addressof(record), 1, 0, self._no_base, 1, _VALUE_BITS[dtype], self.threads, rate, momentum, 1.0

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from backend import select_backend
-from backend import select_backend
 from checkpoint.commands import program as command_line
 from checkpoint.runs.saver import Every
 from mlp import read_state
