@@ -19,6 +19,9 @@ ALLOCATION_BYTES = {"numpy": 1, "cupy": 512}
 ERROR_IN_PLACE = {"numpy": True, "cupy": False}
 """Whether each backend makes the error below where the activation is. cuBLAS's products need a place of their own."""
 
+LINE_BYTES, PADDED_BYTES = 64, 4096
+"""A cache line, and the size from which on arrays begin and end on one in the arena: 1.6% more at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chain:
@@ -48,6 +51,11 @@ class Chain:
         """The bytes that an array of so many values takes from the allocator."""
         unit = self.allocation_bytes
         return -(-values * self.item_bytes // unit) * unit
+
+    def placed_bytes(self, values: int) -> int:
+        """The bytes that an array of `values` values takes in the arena, where large ones are padded to cache lines."""
+        size = self.array_bytes(values)
+        return size if size < PADDED_BYTES else -(-size // LINE_BYTES) * LINE_BYTES
 
     def activation_bytes(self, layer: int, rows: int | None = None) -> int:
         """The bytes of a_layer, or of `rows` rows of it. The input a_0 is held between steps and costs nothing."""
