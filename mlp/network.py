@@ -153,20 +153,29 @@ class Network:
         self.backend.output_delta_(a, y, self.layer_activation(self.n_layers))
 
     def backward_layer(
-        self, layer: int, a: Any, delta: Any, *, in_blocks: bool, pieces: str = "large"
+        self,
+        layer: int,
+        a: Any,
+        delta: Any,
+        *,
+        in_blocks: bool,
+        pieces: str = "large",
+        planned_rows: int | None = None,
     ) -> Iterator[Gradient]:
         """Yield the gradient of one layer, and turn `a` = a_{layer-1} into delta_{layer-1}, in place.
 
         `delta` = delta_layer is (rows, n_l); for layer 1, `a` is the input and stays as it is. Live beside the two: a
         block of the weight gradient, the bias gradient and, where the backend can't do without, a piece of the error
-        below, in `pieces` (`mlp.pieces`).
+        below, in `pieces` for `planned_rows` (`mlp.pieces`).
         """
         backend, (n_in, n_out) = self.backend, self.weights[layer - 1].shape
-        block = gradient_block_rows(rows=delta.shape[0], n_in=n_in, n_out=n_out, pieces=pieces) if in_blocks else n_in
+        block = n_in
+        if in_blocks:
+            block = self._gradient_block_rows(layer, delta, pieces, planned_rows)
         # A gradient in blocks lives until the next is asked for; a whole one belongs to whoever asked for it.
         new = self.buffers.take if in_blocks else lambda shape: backend.empty(shape, self.dtype)
         bias, gradient = new((n_out,)), new((block, n_out))
-        piece = self._piece_of_error(layer, delta, block, pieces)
+        piece = self._piece_of_error(layer, delta, block, pieces, planned_rows)
         for first in range(0, n_in, block):
             part = gradient[: min(block, n_in - first), :]
             self._step_back(layer, a, delta, part, None if first else bias, first=first, piece=piece)
@@ -188,17 +197,17 @@ class Network:
         *,
         onto: bool,
         pieces: str = "large",
+        planned_rows: int | None = None,
         next_total: Gradient | None = None,
     ) -> None:
         """`backward_layer` for some rows of the mini-batch: their gradient is written to `total`, or added `onto` it.
 
         `next_total` is that of the layer below, if it has one yet, which these rows are added onto next.
         """
-        n_in, n_out = self.weights[layer - 1].shape
-        block = n_in
+        n_in = block = self.weights[layer - 1].shape[0]
         if not self.backend.error_in_place:
-            block = gradient_block_rows(rows=delta.shape[0], n_in=n_in, n_out=n_out, pieces=pieces)
-        piece = self._piece_of_error(layer, delta, block, pieces)
+            block = self._gradient_block_rows(layer, delta, pieces, planned_rows)
+        piece = self._piece_of_error(layer, delta, block, pieces, planned_rows)
         soon = None if next_total is None else next_total.weight
         for first in range(0, n_in, block):
             part = total.weight[first : min(first + block, n_in), :]
@@ -208,13 +217,19 @@ class Network:
             self.buffers.give(piece)
         self._check_error(layer, total.bias)
 
-    def _piece_of_error(self, layer: int, delta: Any, block: int, pieces: str) -> Any:
+    def _gradient_block_rows(self, layer: int, delta: Any, pieces: str, planned_rows: int | None) -> int:
+        n_in, n_out = self.weights[layer - 1].shape
+        rows = delta.shape[0]
+        return gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows)
+
+    def _piece_of_error(self, layer: int, delta: Any, block: int, pieces: str, planned_rows: int | None) -> Any:
         """An array for the piece of the error below that is made apart; None where there is none."""
         if layer == 1 or self.backend.error_in_place:
             return None
         n_in, n_out = self.weights[layer - 1].shape
-        rows = delta_block_rows(rows=delta.shape[0], n_in=n_in, n_out=n_out, pieces=pieces)
-        return self.buffers.take((rows * block,))
+        rows = delta.shape[0]
+        made = delta_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows)
+        return self.buffers.take((made * block,))
 
     def _step_back(
         self,

@@ -120,8 +120,9 @@ class NetworkWithCheckpointing(Network):
                 simulate(schedule, self.chain(batch_size))
                 self._schedules[batch_size] = schedule
             else:
-                budget_bytes = self.budget_bytes or 0
-                plan = plan_chain(self.chain(batch_size), budget_bytes=budget_bytes, offload=self._rates())
+                # A smaller mini-batch than others fits where they do: it works in pieces of the same size.
+                chain = replace(self.chain(batch_size), planned_rows=max(batch_size, *self._schedules, 1))
+                plan = plan_chain(chain, budget_bytes=self.budget_bytes or 0, offload=self._rates())
                 self._schedules[batch_size] = plan.schedule
         return self._schedules[batch_size]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from checkpoint.execution.host_copies import HostCopies
 from checkpoint.schedule.actions import Backward, Fetch, Forward, Offload, Release, Rows
@@ -23,13 +23,21 @@ class _Held:
         return self.array[rows[0] - self.first : rows[1] - self.first, :]
 
 
+class _Pieces(TypedDict):
+    """What the network's backward steps are told of the pieces that they work in."""
+
+    pieces: str
+    planned_rows: int | None
+
+
 class Execution:
     """The state of one step on the mini-batch `X`, `y`. The schedule is taken to be one that `simulate` accepts."""
 
     def __init__(self, network: "NetworkWithCheckpointing", X: Any, y: Any, *, in_blocks: bool) -> None:
         self._network, self._y, self._in_blocks = network, y, in_blocks
         self._batch_size = X.shape[0]
-        self._pieces = network.schedule_for(self._batch_size).pieces
+        schedule = network.schedule_for(self._batch_size)
+        self._pieces: _Pieces = {"pieces": schedule.pieces, "planned_rows": schedule.planned_rows}
         self._held = {0: _Held(X, 0)}
         self._sums: dict[int, Gradient] = {}
         self._copies = HostCopies(network.transfers)
@@ -93,12 +101,12 @@ class Execution:
         a = self._held[layer - 1].rows(rows)
         whole = rows == (0, self._batch_size)
         if whole:
-            yield from network.backward_layer(layer, a, delta, in_blocks=self._in_blocks, pieces=self._pieces)
+            yield from network.backward_layer(layer, a, delta, in_blocks=self._in_blocks, **self._pieces)
         else:
             onto = layer in self._sums
             total = self._sums[layer] if onto else self._new_sum(layer)
             below = self._sums.get(layer - 1)
-            network.add_backward_layer(layer, a, delta, total, onto=onto, pieces=self._pieces, next_total=below)
+            network.add_backward_layer(layer, a, delta, total, onto=onto, next_total=below, **self._pieces)
             del total
         del a, delta
         if rows[1] == self._end(layer):

@@ -13,7 +13,6 @@ from typing import NamedTuple
 from checkpoint.schedule.actions import Backward, Fetch, Forward, Release
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
-from mlp.pieces import delta_block_rows, gradient_block_rows
 
 ACTIVATION, WEIGHT_GRADIENT, BIAS_GRADIENT, ERROR_PIECE = "a", "dW", "db", "piece"
 """The kinds of arrays. An activation becomes the error in its place; a gradient is a block, or a sum of row blocks."""
@@ -44,7 +43,7 @@ def lifetimes(schedule: Schedule, chain: Chain, *, gradients: bool = True) -> li
     >>> [f"{array} {array.first}-{array.last}" for array in arrays]
     ['a1 0-3', 'a2 1-2', 'db2 2-2', 'dW2 2-2', 'db1 3-3', 'dW1 3-3']
     """
-    step = _Step(replace(chain, pieces=schedule.pieces), gradients)
+    step = _Step(replace(chain, pieces=schedule.pieces, planned_rows=schedule.planned_rows), gradients)
     for position, action in enumerate(schedule.for_batch(chain.batch_size).actions):
         start, stop = action.rows or (0, chain.batch_size)
         if isinstance(action, Forward):
@@ -98,9 +97,9 @@ class _Step:
     def backward(self, position: int, layer: int, start: int, stop: int) -> None:
         chain, rows = self.chain, stop - start
         n_in, n_out, whole = chain.widths[layer - 1], chain.widths[layer], rows == chain.batch_size
-        block = n_in
-        if self.gradients or not whole:
-            block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=chain.pieces)
+        block, error_rows = chain.piece_rows(layer, rows)
+        if whole and not self.gradients:
+            block = n_in
         if self.gradients and whole:
             self.take(position, BIAS_GRADIENT, layer, n_out)
             self.take(position, WEIGHT_GRADIENT, layer, block * n_out)
@@ -108,8 +107,7 @@ class _Step:
             self.sums[layer] = self.take(position, WEIGHT_GRADIENT, layer, n_in * n_out)
             self.take(position, BIAS_GRADIENT, layer, n_out)
         if layer > 1 and not chain.error_in_place:
-            piece = delta_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=chain.pieces) * block
-            self.take(position, ERROR_PIECE, layer, piece)
+            self.take(position, ERROR_PIECE, layer, error_rows * block)
         if stop == self.held[layer][1]:
             self.drop(position, layer)
         if layer in self.sums and stop == chain.batch_size:

@@ -25,7 +25,7 @@ Where it isn't, arrays are fitted in again from the largest to the smallest (`ch
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from math import inf
 
@@ -70,6 +70,23 @@ def place(schedule: Schedule, chain: Chain, *, gradients: bool = True) -> Placem
         if others is not None and end_of(sizes, others) < end_of(sizes, offsets):
             offsets = others
     return Placement(arrays, sizes, offsets, end_of(sizes, offsets), live_bytes)
+
+
+def place_fewer(schedule: Schedule, chain: Chain, rows: int, *, gradients: bool = True) -> Placement:
+    """`place` for a mini-batch of `rows` rows, in no larger an arena than the one for `chain.batch_size` rows.
+
+    Where a hole would make it larger, each array lies where that of the larger mini-batch does, which lives as long or
+    longer and takes as much or more.
+    """
+    fewer = place(schedule, replace(chain, batch_size=rows), gradients=gradients)
+    planned = place(schedule, chain, gradients=gradients)
+    if fewer.arena_bytes <= planned.arena_bytes:
+        return fewer
+    where = {(array.first, array.kind): offset for array, offset in zip(planned.arrays, planned.offsets, strict=True)}
+    actions = schedule.for_batch(chain.batch_size).actions
+    kept = [position for position, action in enumerate(actions) if action.rows is None or action.rows[0] < rows]
+    offsets = [where[kept[array.first], array.kind] for array in fewer.arrays]
+    return replace(fewer, offsets=offsets, arena_bytes=end_of(fewer.sizes, offsets))
 
 
 def arena_bytes(schedule: Schedule, chain: Chain) -> int:

@@ -19,6 +19,7 @@ from checkpoint import (
     simulate,
     store_all,
 )
+from mlp.pieces import PIECES
 
 KINDS = ("tree", "store all", "every n-th", "binomial", "micro-batches", "offloaded", "planned", "planned in blocks")
 
@@ -47,15 +48,23 @@ def a_schedule(random: Random, chain: Chain, kind: str) -> Schedule:
         return micro_batches(n_layers=n_layers, batch_size=batch_size, rows=random.randint(1, batch_size))
     if kind == "offloaded":
         return offloaded(n_layers=n_layers, checkpoints=[k for k in range(1, n_layers) if random.random() < 0.5])
-    blocks = {"row_blocks": kind == "planned in blocks", "minimum_block_rows": random.randint(1, 4)}
-    pieces = random.choice(("large", "small"))
-    most = simulate(store_all(n_layers=n_layers), chain).peak_bytes
+    return planned(random, chain, row_blocks=kind == "planned in blocks", pieces=random.choice(PIECES))
+
+
+def planned(random: Random, chain: Chain, *, row_blocks: bool, pieces: str | None) -> Schedule:
+    """The plan for a budget between the least and store-all's."""
+    rows = random.randint(1, 4)
     try:
-        least = plan_chain(chain, budget_bytes=0, pieces=pieces, **blocks).peak_bytes
+        least = plan_chain(
+            chain, budget_bytes=0, row_blocks=row_blocks, minimum_block_rows=rows, pieces=pieces
+        ).peak_bytes
     except BudgetError as error:
         least = error.minimum_bytes
+    most = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
     budget = random.randint(least, max(least, most))
-    return plan_chain(chain, budget_bytes=budget, pieces=pieces, **blocks).schedule
+    return plan_chain(
+        chain, budget_bytes=budget, row_blocks=row_blocks, minimum_block_rows=rows, pieces=pieces
+    ).schedule
 
 
 def persistent_tree(n_layers: int, choose: Callable[[int], int]) -> Schedule:

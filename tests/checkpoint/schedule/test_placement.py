@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import accumulate
 from random import Random
 
@@ -9,16 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkpoint import Chain, Schedule, chain_of, offloaded, simulate, store_all
+from checkpoint import Chain, Schedule, chain_of, micro_batches, offloaded, simulate, store_all
 from checkpoint.schedule.lifetimes import lifetimes
-from checkpoint.schedule.placement import Placement, end_of, most_live_bytes, place, stacked
+from checkpoint.schedule.placement import Placement, end_of, most_live_bytes, place, place_fewer, stacked
 from checkpoint.schedule.refitting import refitted
 from mlp.pieces import PIECES
-from tests.checkpoint.schedules import KINDS, a_chain, a_schedule, persistent_tree
+from tests.checkpoint.schedules import KINDS, a_chain, a_schedule, persistent_tree, planned
 
 SEEDS = range(60)
 
 
+@cache
 def drawn(kind: str, seed: int) -> tuple[Schedule, Chain]:
     random = Random(f"{kind} {seed}")
     chain = a_chain(random)
@@ -153,6 +155,33 @@ def test_what_leaves_a_hole_is_fitted_in_again() -> None:
     placement = place(offloaded(n_layers=9, checkpoints=[1, 4, 6, 7]), chain)
     by_the_rule = stacked(placement.sizes, *lives(placement), placement.live_bytes)
     assert end_of(placement.sizes, by_the_rule) > placement.arena_bytes == placement.live_bytes
+
+
+@pytest.mark.parametrize("backend", ["numpy", "cupy"])
+@pytest.mark.parametrize("part", range(4))
+def test_fewer_rows_take_no_more_than_planned(backend: str, part: int) -> None:
+    """In small pieces and row blocks too, neither live bytes nor the arena's."""
+    for seed in range(part * 12, part * 12 + 12):
+        random = Random(seed)
+        widths = [random.randint(1, random.choice((50, 2000))) for _ in range(random.randint(2, 9))]
+        chain = chain_of(widths, batch_size=random.choice((7, 64, 200, 1000, 4096)), backend=backend)
+        schedule = planned(random, chain, row_blocks=random.random() < 0.5, pieces=random.choice((None, *PIECES)))
+        peak_bytes, most = simulate(schedule, chain).peak_bytes, place(schedule, chain).arena_bytes
+        for rows in (1, chain.batch_size - 1, *(random.randint(1, chain.batch_size) for _ in range(4))):
+            fewer = replace(chain, batch_size=rows)
+            assert simulate(schedule.for_batch(rows), fewer).peak_bytes <= peak_bytes
+            placement = place_fewer(schedule, chain, rows)
+            assert placement.arena_bytes <= most
+            assert sharing(placement.sizes, *lives(placement), placement.offsets) == []
+
+
+def test_fewer_rows_lie_where_more_do_if_a_hole_would_take_more() -> None:
+    chain = Chain((6, 6, 4, 3, 5, 1, 2, 4, 6, 3, 4, 1, 1), 12, 8)
+    schedule = micro_batches(n_layers=12, batch_size=12, rows=4)
+    most, alone = (place(schedule, each).arena_bytes for each in (chain, replace(chain, batch_size=8)))
+    placement = place_fewer(schedule, chain, 8)
+    assert placement.arena_bytes <= most < alone
+    assert sharing(placement.sizes, *lives(placement), placement.offsets) == []
 
 
 def test_too_many_arrays_are_not_fitted_in_again() -> None:
