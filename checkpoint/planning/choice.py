@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from backend.facts import FACTS
 from checkpoint.errors import CheckpointError
 from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
-from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import binomial, every_nth, micro_batches, square_root, store_all
 from checkpoint.strategies.offloaded import every_nth_offloaded
 from checkpoint.units import parse_bytes
@@ -86,12 +86,12 @@ class Choice:
 
 
 def resolve_budget(text: str, chain: Chain) -> int:
-    """The bytes that a budget names: an amount, a percentage of what storing everything takes, or "auto".
+    """The bytes that a budget names: an amount, a percentage of the arena for storing everything, or "auto".
 
     "auto" is three quarters of the memory that is free now, on the host or on the card that the chain is for, and no
     more than storing everything takes. Raises `CheckpointError` for any other text.
     """
-    whole = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
+    whole = arena_bytes(store_all(n_layers=chain.n_layers), chain)
     if text != "auto":
         return parse_bytes(text, whole_bytes=whole)
     from backend import free_bytes

@@ -7,9 +7,11 @@ it: those that lie on it and those that don't.
 from dataclasses import dataclass
 
 from checkpoint.planning.costs import Cost, block_sizes, cost_of
+from checkpoint.planning.fitting import best_fitting, smallest_fitting
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.plan import Plan, plan_of, search_of
 from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import every_nth, micro_batches, square_root, store_all
@@ -21,13 +23,15 @@ COMPLETE_LAYERS = 16
 
 @dataclass(frozen=True, slots=True)
 class FrontPoint:
-    """A schedule's peak, in bytes above rest, its recomputing and cost. `row_block` is None for whole mini-batches.
+    """A schedule's peak and its arena, in bytes above rest, its recomputing and its cost.
 
-    `planned` tells the plans of the front from the well-known schedules that are marked beside them.
+    `row_block` is None for whole mini-batches. `planned` tells the plans of the front from the well-known schedules that
+    are marked beside them.
     """
 
     name: str
     peak_bytes: int
+    arena_bytes: int
     recompute_fraction: float
     cost: float
     row_block: int | None
@@ -51,7 +55,15 @@ class Front:
     def points(self) -> tuple[FrontPoint, ...]:
         """The plans and the marks, from the most bytes to the least."""
         planned = [
-            FrontPoint(plan.optimal_among, plan.peak_bytes, plan.recompute_fraction, plan.cost, plan.row_block, True)
+            FrontPoint(
+                plan.optimal_among,
+                plan.peak_bytes,
+                plan.arena_bytes,
+                plan.recompute_fraction,
+                plan.cost,
+                plan.row_block,
+                planned=True,
+            )
             for plan in self.plans
         ]
         return tuple(sorted([*planned, *self.marks], key=lambda point: -point.peak_bytes))
@@ -78,17 +90,18 @@ def front_of(
     may copy checkpoints to the host.
     """
     search = search_of(chain, cost=cost, row_blocks=row_blocks, minimum_block_rows=minimum_block_rows, offload=offload)
-    smallest, budget = search.smallest.need_bytes, search.store_all.need_bytes
+    smallest = smallest_fitting(search).arena_bytes
+    budget = arena_bytes(search.schedule(search.store_all), chain)
     complete = chain.n_layers <= COMPLETE_LAYERS
     ratio = 1.0 if complete else (smallest / budget) ** (1 / max(1, most_points - 1))
     plans: list[Plan] = []
     while budget >= smallest:
-        best = search.best(budget)
+        best = best_fitting(search, budget)
         if best is None:
             break
         plans.append(plan_of(search, best, budget))
-        following = min(plans[-1].peak_bytes - 1, int(budget * ratio))
-        budget = smallest if following < smallest < min(budget, plans[-1].peak_bytes) else following
+        following = min(best.arena_bytes - 1, int(budget * ratio))
+        budget = smallest if following < smallest < min(budget, best.arena_bytes) else following
     marks = tuple(_mark(schedule, chain, search.cost) for schedule in _known(chain, search.minimum_rows))
     return Front(chain, tuple(_undominated(plans)), marks, complete)
 
@@ -143,7 +156,8 @@ def _mark(schedule: Schedule, chain: Chain, cost: Cost) -> FrontPoint:
     found = simulate(schedule, chain)
     rows = min((action.rows[1] - action.rows[0] for action in schedule if action.rows), default=None)
     name, spent = schedule.name, cost_of(schedule, chain, cost)
-    return FrontPoint(name, found.peak_bytes, found.recompute_fraction, spent, rows, planned=False)
+    arena = arena_bytes(schedule, chain)
+    return FrontPoint(name, found.peak_bytes, arena, found.recompute_fraction, spent, rows, planned=False)
 
 
 def _undominated(plans: list[Plan]) -> list[Plan]:

@@ -22,14 +22,14 @@ class SearchInPieces:
     def __init__(self, chain: Chain, cost: Cost, minimum_rows: int, *, pieces: str | None = None) -> None:
         self.chain, self.cost, self.minimum_rows, self.pieces = chain, cost, minimum_rows, pieces
         self._large, self._small = (
-            Search(replace(chain, pieces=pieces), cost, minimum_rows) for pieces in ("large", "small")
+            Search(_in_pieces(chain, pieces), cost, minimum_rows) for pieces in ("large", "small")
         )
 
     @property
     def chains(self) -> dict[str, Chain]:
         """The chain in each kind of pieces that may be planned in."""
         kinds = ("large", "small") if self.pieces is None else (self.pieces,)
-        return {pieces: replace(self.chain, pieces=pieces) for pieces in kinds}
+        return {pieces: _in_pieces(self.chain, pieces) for pieces in kinds}
 
     def step_cost(self, schedule: Schedule) -> float:
         """The cost of a step that follows `schedule`: that of its actions, and what small pieces add to it."""
@@ -68,7 +68,14 @@ class SearchInPieces:
 
     def schedule(self, found: Candidate) -> Schedule:
         """The schedule of a candidate."""
-        return replace(self._large.schedule(found), pieces=found.pieces)
+        chain = _in_pieces(self.chain, found.pieces)
+        return replace(self._large.schedule(found), pieces=chain.pieces, planned_rows=chain.planned_rows)
+
+
+def _in_pieces(chain: Chain, pieces: str) -> Chain:
+    """The chain in such pieces, small ones being sized for its whole mini-batch unless it says for how many rows."""
+    planned_rows = (chain.planned_rows or chain.batch_size) if pieces == "small" else None
+    return replace(chain, pieces=pieces, planned_rows=planned_rows)
 
 
 def _in_small(found: Candidate) -> Candidate:

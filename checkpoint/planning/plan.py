@@ -1,7 +1,8 @@
 """A byte budget in, the fastest schedule that fits out. No arrays here: a plan for a GPU can be made without one.
 
 Every class of schedules that is searched is named in `checkpoint.strategies`. A plan says of which class it is the
-best, and every plan's peak is the one that `simulate` finds.
+best, and every plan's peak is the one that `simulate` finds. Budgets are for the arena, which may take a little more
+than the peak; see `checkpoint.schedule.placement`.
 """
 
 from collections.abc import Iterable
@@ -9,13 +10,12 @@ from dataclasses import dataclass
 
 from checkpoint.errors import BudgetError, CheckpointError
 from checkpoint.planning.costs import FLOPS_BLOCK_ROWS, MEASURED_BLOCK_ROWS, Cost, Flops
+from checkpoint.planning.fitting import Fitting, best_fitting, smallest_fitting
 from checkpoint.planning.offload_search import SearchWithOffload
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.pieces import SearchInPieces
-from checkpoint.planning.search import Candidate
 from checkpoint.schedule.chain import Chain, chain_of
 from checkpoint.schedule.schedule import Schedule
-from checkpoint.schedule.simulation import simulate
 from checkpoint.units import format_bytes
 from mlp.pieces import PIECES
 
@@ -26,11 +26,12 @@ AnySearch = SearchInPieces | SearchWithOffload
 class Plan:
     """A schedule for one budget, and what it takes.
 
-    `peak_bytes` are array bytes above rest, exact. `recomputed_layers` counts whole mini-batches, `recompute_fraction`
-    is recomputed forward operations over those of one forward pass. `row_block` is the smallest number of rows that the
-    schedule works on at once, None where it is the whole mini-batch. `keeps_bits` says whether gradients are those of
-    plain backpropagation to the last bit, and not only up to rounding. `optimal_among` names the class that it is the
-    best of. `cost` is that of the whole step, in the unit of the cost planned with, times
+    `peak_bytes` are array bytes above rest, exact: the most that live at once. `arena_bytes` are those of the one block
+    of memory that holds them all, which is within the budget. `recomputed_layers` counts whole mini-batches,
+    `recompute_fraction` is recomputed forward operations over those of one forward pass. `row_block` is the smallest
+    number of rows that the schedule works on at once, None where it is the whole mini-batch. `keeps_bits` says whether
+    gradients are those of plain backpropagation to the last bit, and not only up to rounding. `optimal_among` names the
+    class that it is the best of, and how much dearer it is where the best's arena does not fit. `cost` is that of the whole step, in the unit of the cost planned with, times
     `checkpoint.planning.pieces.SMALL_PIECES_COST` for a schedule in small pieces; and `lower_bound` is a cost that no schedule
     for whole mini-batches is below.
 
@@ -42,6 +43,7 @@ class Plan:
     schedule: Schedule
     budget_bytes: int
     peak_bytes: int
+    arena_bytes: int
     recomputed_layers: int
     recompute_fraction: float
     row_block: int | None
@@ -77,7 +79,7 @@ def plan(
     pieces: str | None = None,
     offload: Offloading | None = None,
 ) -> Plan:
-    """The fastest plan of all classes for a network of `sizes` that takes no more than `budget_bytes` above rest.
+    """The fastest plan of all classes for a network of `sizes` whose arena is within `budget_bytes` above rest.
 
     `cost` says what is fast: operations, unless it is given. With `row_blocks` False only whole mini-batches are
     planned, whose gradients are bit-identical to plain backpropagation's on every backend. Blocks have at least
@@ -124,15 +126,9 @@ def plan_chain(
         pieces=pieces,
         offload=offload,
     )
-    found = search.best(budget_bytes)
+    found = best_fitting(search, budget_bytes)
     if found is None:
-        smallest = search.smallest.need_bytes
-        raise BudgetError(
-            f"budget {format_bytes(budget_bytes)} is below this network's smallest peak, {format_bytes(smallest)} at "
-            f"batch {chain.batch_size}; {_advice(chain, search)}",
-            budget_bytes=budget_bytes,
-            minimum_bytes=smallest,
-        )
+        raise _too_small(search, budget_bytes)
     return plan_of(search, found, budget_bytes)
 
 
@@ -157,26 +153,25 @@ def search_of(
     return plain if offload is None else SearchWithOffload(plain, offload)
 
 
-def plan_of(search: AnySearch, found: Candidate, budget_bytes: int) -> Plan:
+def plan_of(search: AnySearch, found: Fitting, budget_bytes: int) -> Plan:
     """What `search` found within a budget, as a plan."""
-    chain, schedule = search.chain, search.schedule(found)
-    simulation = simulate(schedule, chain)
+    chain, schedule, simulation = search.chain, found.schedule, found.simulation
     rows = min((action.rows[1] - action.rows[0] for action in schedule if action.rows), default=None)
-    cost = search.step_cost(schedule)
     return Plan(
         schedule=schedule,
         budget_bytes=budget_bytes,
         peak_bytes=simulation.peak_bytes,
+        arena_bytes=found.arena_bytes,
         recomputed_layers=simulation.recomputed_layers,
         recompute_fraction=simulation.recompute_fraction,
         row_block=rows,
         optimal_among=found.optimal_among,
-        cost=cost,
+        cost=found.cost,
         lower_bound=search.lower_bound(budget_bytes),
         keeps_bits=keeps_bits(schedule, chain),
         offloaded_bytes=simulation.offloaded_bytes,
         host_peak_bytes=simulation.host_peak_bytes,
-        cost_without_offload=_without_offload(search, budget_bytes) if simulation.offloaded_bytes else cost,
+        cost_without_offload=_without_offload(search, budget_bytes) if simulation.offloaded_bytes else found.cost,
     )
 
 
@@ -193,12 +188,21 @@ def keeps_bits(schedule: Schedule, chain: Chain) -> bool:
 def _without_offload(search: AnySearch, budget_bytes: int) -> float | None:
     if not isinstance(search, SearchWithOffload):
         return None
-    found = search.without_offload(budget_bytes)
-    return None if found is None else search.step_cost(search.schedule(found))
+    found = best_fitting(search.plain, budget_bytes)
+    return None if found is None else found.cost
 
 
-def _advice(chain: Chain, search: AnySearch) -> str:
+def _too_small(search: AnySearch, budget_bytes: int) -> BudgetError:
+    least, batch_size = smallest_fitting(search), search.chain.batch_size
+    takes, peak_bytes = format_bytes(least.arena_bytes), least.simulation.peak_bytes
+    if least.arena_bytes > peak_bytes:
+        takes = f"{format_bytes(peak_bytes)} in an arena of {takes}"
     advice = "raise the budget or shrink the batch"
-    if search.minimum_rows >= chain.batch_size > 1:
-        return advice + ", or allow row blocks"
-    return advice
+    if search.minimum_rows >= batch_size > 1:
+        advice += ", or allow row blocks"
+    return BudgetError(
+        f"budget {format_bytes(budget_bytes)} is below this network's smallest peak, {takes} at batch {batch_size}; "
+        f"{advice}",
+        budget_bytes=budget_bytes,
+        minimum_bytes=least.arena_bytes,
+    )

@@ -14,15 +14,18 @@ from mlp.sizes import check_sizes
 
 ITEM_BYTES = {"float32": 4, "float64": 8}
 
+LINE_BYTES, PADDED_BYTES = 64, 4096
+"""A cache line, and the size from which on arrays begin and end on one in the arena: 1.6% more at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chain:
     """Layers 1 .. L between activations a_0 .. a_L. `widths` are n_0 .. n_L; a value takes `item_bytes`.
 
-    `pieces`, "large" or "small", are those that backward steps work in; see `mlp.pieces`. `error_in_place` says that
-    an activation becomes the error without a piece of it apart, and `adds_up` that this mini-batch is one of several
-    whose gradients are added up elsewhere. Row blocks that begin at multiples of `sum_rows` rows give the same bits as
-    the whole mini-batch; None where none do.
+    `pieces`, "large" or "small", are those that backward steps work in, small ones being sized for `planned_rows` rows
+    (None: for those at hand); see `mlp.pieces`. `error_in_place` says that an activation becomes the error without a
+    piece of it apart, and `adds_up` that this mini-batch is one of several whose gradients are added up elsewhere. Row
+    blocks that begin at multiples of `sum_rows` rows give the same bits as the whole mini-batch; None where none do.
     """
 
     widths: tuple[int, ...]
@@ -33,6 +36,7 @@ class Chain:
     error_in_place: bool = False
     adds_up: bool = False
     sum_rows: int | None = None
+    planned_rows: int | None = None
 
     @property
     def n_layers(self) -> int:
@@ -43,6 +47,11 @@ class Chain:
         """The bytes that an array of so many values takes from the allocator."""
         unit = self.allocation_bytes
         return -(-values * self.item_bytes // unit) * unit
+
+    def placed_bytes(self, values: int) -> int:
+        """The bytes that an array of `values` values takes in the arena, where large ones are padded to cache lines."""
+        size = self.array_bytes(values)
+        return size if size < PADDED_BYTES else -(-size // LINE_BYTES) * LINE_BYTES
 
     def activation_bytes(self, layer: int, rows: int | None = None) -> int:
         """The bytes of a_layer, or of `rows` rows of it. The input a_0 is held between steps and costs nothing."""
@@ -55,6 +64,14 @@ class Chain:
         n_in, n_out = self.widths[layer - 1], self.widths[layer]
         return self.array_bytes(n_in * n_out) + self.array_bytes(n_out)
 
+    def piece_rows(self, layer: int, rows: int) -> tuple[int, int]:
+        """The rows of a block of the weight gradient and of a piece of the error, in a backward step on `rows` rows."""
+        n_in, n_out, pieces, planned_rows = self.widths[layer - 1], self.widths[layer], self.pieces, self.planned_rows
+        return (
+            gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows),
+            delta_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows),
+        )
+
     def workspace_bytes(self, layer: int, rows: int | None = None) -> int:
         """The bytes that a layer's backward step holds beside a_{layer-1} and delta_layer, which it starts from.
 
@@ -62,10 +79,9 @@ class Chain:
         layer's where they are held. And a piece of the error below, but for layer 1, unless the error is made in place.
         """
         rows = self.batch_size if rows is None else rows
-        n_in, n_out = self.widths[layer - 1], self.widths[layer]
-        block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=self.pieces)
-        below = delta_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=self.pieces) * block
-        apart = 0 if layer == 1 or self.error_in_place else self.array_bytes(below)
+        n_out = self.widths[layer]
+        block, error_rows = self.piece_rows(layer, rows)
+        apart = 0 if layer == 1 or self.error_in_place else self.array_bytes(error_rows * block)
         if self.adds_up or rows < self.batch_size:
             return apart
         return self.array_bytes(block * n_out) + self.array_bytes(n_out) + apart

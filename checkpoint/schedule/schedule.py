@@ -25,7 +25,8 @@ class Schedule:
 
     `batch_size` is None where the actions are for whole mini-batches of any size; a schedule with row blocks is for
     mini-batches of exactly `batch_size` rows, and `for_batch` cuts it to fewer. `name` says what wrote it. `pieces`,
-    "large" or "small", are those that backward steps work in: fast, or in few bytes; see `mlp.pieces`.
+    "large" or "small", are those that backward steps work in: fast, or in few bytes; see `mlp.pieces`. Small ones are
+    sized for `planned_rows` rows, so that a smaller mini-batch takes no more; None: for those at hand.
 
     >>> print(Schedule(2, (Forward(1), Forward(2), Backward(2), Backward(1))))
     F1* F2 B2 B1
@@ -36,6 +37,7 @@ class Schedule:
     name: str = ""
     batch_size: int | None = None
     pieces: str = "large"
+    planned_rows: int | None = None
 
     def __iter__(self) -> Iterator[Action]:
         return iter(self.actions)
@@ -63,7 +65,7 @@ class Schedule:
                 f"this schedule's row blocks are for {self.batch_size} rows, the mini-batch has {batch_size}; plan "
                 f"again for batch_size={batch_size}"
             )
-        return Schedule(self.n_layers, tuple(_cut(self.actions, batch_size)), self.name, batch_size, self.pieces)
+        return replace(self, actions=tuple(_cut(self.actions, batch_size)), batch_size=batch_size)
 
     def to_json(self) -> str:
         """A JSON object that `from_json` reads back."""
@@ -77,6 +79,7 @@ class Schedule:
             "n_layers": self.n_layers,
             "batch_size": self.batch_size,
             "pieces": self.pieces,
+            "planned_rows": self.planned_rows,
             "actions": [str(action) for action in self.actions],
         }
 
@@ -92,18 +95,20 @@ class Schedule:
             raise ScheduleError("a schedule is a JSON object; this text is not JSON") from None
         if not isinstance(record, dict) or record.get("format") != FORMAT:
             raise ScheduleError(f"a schedule is a JSON object with format {FORMAT!r}; this is something else")
-        n_layers, batch_size, name, actions = (record.get(key) for key in ("n_layers", "batch_size", "name", "actions"))
+        n_layers, name, actions = (record.get(key) for key in ("n_layers", "name", "actions"))
+        batch_size, planned_rows = record.get("batch_size"), record.get("planned_rows")
         if not (type(n_layers) is int and n_layers >= 1):
             raise ScheduleError("n_layers must be a whole number, 1 or more")
-        if not (batch_size is None or (type(batch_size) is int and batch_size >= 1)):
-            raise ScheduleError("batch_size must be null or a whole number, 1 or more")
+        for key, rows in (("batch_size", batch_size), ("planned_rows", planned_rows)):
+            if not (rows is None or (type(rows) is int and rows >= 1)):
+                raise ScheduleError(f"{key} must be null or a whole number, 1 or more")
         if not isinstance(name, str) or not isinstance(actions, list) or len(actions) > MAX_ACTIONS:
             raise ScheduleError(f"name must be a string and actions a list of at most {MAX_ACTIONS}")
         pieces = record.get("pieces", "large")
         if pieces not in PIECES:
             raise ScheduleError(f"pieces must be {' or '.join(PIECES)}")
         read = tuple(_read(position, item) for position, item in enumerate(actions))
-        return cls(n_layers, read, name, batch_size, pieces)
+        return cls(n_layers, read, name, batch_size, pieces, planned_rows)
 
 
 def _read(position: int, item: object) -> Action:

@@ -52,7 +52,7 @@ def simulate(schedule: Schedule, chain: Chain) -> Simulation:
     if schedule.batch_size is None and any(action.rows is not None for action in schedule.actions):
         raise ScheduleError("a schedule with row blocks must say for how many rows it is; give it a batch_size")
     schedule = schedule.for_batch(chain.batch_size)
-    state = _State(replace(chain, pieces=schedule.pieces))
+    state = _State(replace(chain, pieces=schedule.pieces, planned_rows=schedule.planned_rows))
     bytes_after, peaks, recomputed = [], [], []
     recomputed_rows = recomputed_flops = 0
     for position, action in enumerate(schedule.actions):
