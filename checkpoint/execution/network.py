@@ -121,7 +121,7 @@ class NetworkWithCheckpointing(Network):
                 self._schedules[batch_size] = schedule
             else:
                 budget_bytes = self.budget_bytes or 0
-                plan = plan_chain(self.chain(batch_size), budget_bytes=budget_bytes, offload=self._rates())
+                plan = plan_chain(self.chain(batch_size), budget_bytes=budget_bytes, offloading=self._rates())
                 self._schedules[batch_size] = plan.schedule
         return self._schedules[batch_size]
 
