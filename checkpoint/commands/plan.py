@@ -12,10 +12,12 @@ from backend.facts import FACTS
 from checkpoint.commands.options import add_json_option, add_offload_options, check_offload
 from checkpoint.errors import CheckpointError
 from checkpoint.output import check_writable, write_json
-from checkpoint.planning.choice import FORMS, Choice, resolve_budget
+from checkpoint.planning.budget import resolve_budget
+from checkpoint.planning.choice import FORMS, Choice
 from checkpoint.planning.costs import Cost
 from checkpoint.planning.offloading import Offloading, cost_with_copies
-from checkpoint.planning.plan import Plan, keeps_bits, plan_chain
+from checkpoint.planning.plan import plan_chain
+from checkpoint.planning.planned import Plan, keeps_bits
 from checkpoint.schedule.chain import Chain, chain_of
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import Simulation, simulate
@@ -111,7 +113,7 @@ def _schedule(
         raise CheckpointError("a plan needs a budget, such as --budget 64MiB or --budget 50%; or ask for --front")
     budget_bytes = resolve_budget(args.budget, chain)
     found = plan_chain(
-        chain, budget_bytes=budget_bytes, cost=cost, row_blocks=not args.no_row_blocks, offload=offloading
+        chain, budget_bytes=budget_bytes, cost=cost, row_blocks=not args.no_row_blocks, offloading=offloading
     )
     return found.schedule, budget_bytes, found
 
@@ -214,7 +216,7 @@ def _show_front(
 ) -> list[dict[str, Any]]:
     from checkpoint.planning.front import front_of
 
-    front = front_of(chain, cost=cost, offload=offloading)
+    front = front_of(chain, cost=cost, offloading=offloading)
     print(f"{format_sizes(chain.widths)}, batch {chain.batch_size}: peak above rest against recomputed work\n")
     print(tabulate(_rows(front.points), ["peak", "bytes", "recomputed", "rows at once", "what"], stralign="right"))
     for line in front.advice:
