@@ -25,8 +25,8 @@ COMPLETE_LAYERS = 16
 class FrontPoint:
     """A schedule's peak and its arena, in bytes above rest, its recomputing and its cost.
 
-    `row_block` is None for whole mini-batches. `planned` tells the plans of the front from the well-known schedules that
-    are marked beside them.
+    `row_block` is None for whole mini-batches. `planned` tells the front's plans from the well-known schedules marked
+    beside them.
     """
 
     name: str

@@ -31,9 +31,9 @@ class Plan:
     `recompute_fraction` is recomputed forward operations over those of one forward pass. `row_block` is the smallest
     number of rows that the schedule works on at once, None where it is the whole mini-batch. `keeps_bits` says whether
     gradients are those of plain backpropagation to the last bit, and not only up to rounding. `optimal_among` names the
-    class that it is the best of, and how much dearer it is where the best's arena does not fit. `cost` is that of the whole step, in the unit of the cost planned with, times
-    `checkpoint.planning.pieces.SMALL_PIECES_COST` for a schedule in small pieces; and `lower_bound` is a cost that no schedule
-    for whole mini-batches is below.
+    class that it is the best of; where the best's arena does not fit, also how much dearer it is. `cost` is that of the
+    whole step, in the unit of the cost planned with, times `checkpoint.planning.pieces.SMALL_PIECES_COST` for a
+    schedule in small pieces; and `lower_bound` is a cost that no schedule for whole mini-batches is below.
 
     `offloaded_bytes` are copied to the host in a step, and back; `host_peak_bytes` are the most there at once; the cost
     has in it what isn't hidden of these copies. `cost_without_offload` is that of the best plan in the same budget that
