@@ -194,9 +194,9 @@ def _without_offload(search: AnySearch, budget_bytes: int) -> float | None:
 
 def _too_small(search: AnySearch, budget_bytes: int) -> BudgetError:
     least, batch_size = smallest_fitting(search), search.chain.batch_size
-    takes, peak_bytes = format_bytes(least.arena_bytes), least.simulation.peak_bytes
-    if least.arena_bytes > peak_bytes:
-        takes = f"{format_bytes(peak_bytes)} in an arena of {takes}"
+    takes = format_bytes(least.simulation.peak_bytes)
+    if least.arena_bytes > least.simulation.peak_bytes:
+        takes += f" in an arena of {least.arena_bytes:,} bytes"
     advice = "raise the budget or shrink the batch"
     if search.minimum_rows >= batch_size > 1:
         advice += ", or allow row blocks"
