@@ -88,7 +88,9 @@ class NetworkWithCheckpointing(Network):
     def schedule_for(self, batch_size: int) -> Schedule:
         """The schedule of a step on `batch_size` rows; a plan is made once for each size."""
         if batch_size not in self._schedules:
-            self._schedules[batch_size] = self._new_schedule(self.chain(batch_size))
+            # A smaller mini-batch than others fits where they do: it works in pieces of the same size.
+            most = max(batch_size, *self._schedules, 1)
+            self._schedules[batch_size] = self._new_schedule(replace(self.chain(batch_size), planned_rows=most))
         return self._schedules[batch_size]
 
     def _new_schedule(self, chain: Chain) -> Schedule:

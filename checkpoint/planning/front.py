@@ -105,7 +105,7 @@ def front_of(
         if best is None:
             break
         plans.append(plan_of(search, best, budget))
-        following = min(best.arena_bytes - 1, int(budget * ratio))
+        following = min(best.simulation.peak_bytes - 1, int(budget * ratio))
         budget = smallest if following < smallest < min(budget, best.arena_bytes) else following
     front = _undominated(plans)
     marks = tuple(_mark(schedule, chain, search.cost, front) for schedule in _known(chain, search.minimum_rows))

@@ -145,9 +145,9 @@ def plan_of(search: AnySearch, found: Fitting, budget_bytes: int) -> Plan:
 
 def _too_small(search: AnySearch, budget_bytes: int) -> BudgetError:
     least, batch_size = smallest_fitting(search), search.chain.batch_size
-    takes, peak_bytes = format_bytes(least.arena_bytes), least.simulation.peak_bytes
-    if least.arena_bytes > peak_bytes:
-        takes = f"{format_bytes(peak_bytes)} in an arena of {takes}"
+    takes = format_bytes(least.simulation.peak_bytes)
+    if least.arena_bytes > least.simulation.peak_bytes:
+        takes += f" in an arena of {least.arena_bytes:,} bytes"
     advice = "raise the budget or shrink the batch"
     if search.minimum_rows >= batch_size > 1:
         advice += ", or allow row blocks"

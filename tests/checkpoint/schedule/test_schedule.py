@@ -133,7 +133,7 @@ def test_record_with_one_wrong_action_is_refused(data):
         ({"n_layers": None}, "n_layers must be"),
         ({"batch_size": 0}, "batch_size must be a whole number, 1 or more"),
         ({"batch_size": "5"}, "batch_size must be"),
-        ({"planned_rows": 0}, "planned_rows must be null or a whole number, 1 or more"),
+        ({"planned_rows": 0}, "planned_rows must be a whole number"),
         ({"planned_rows": 2.5}, "planned_rows must be"),
         ({"name": None}, "name must be a string"),
         ({"actions": "F1 B1"}, "actions must be a list"),
