@@ -57,6 +57,35 @@ class Front:
         return tuple(sorted([*planned, *self.marks], key=lambda point: -point.peak_bytes))
 
     @property
+    def store_all(self) -> FrontPoint:
+        """The mark of plain backpropagation, which keeps every activation."""
+        return next(mark for mark in self.marks if mark.name == "store all")
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Bytes of all weights and biases."""
+        return sum(self.chain.gradient_bytes(layer) for layer in range(1, self.chain.n_layers + 1))
+
+    @property
+    def mini_batch_bytes(self) -> int:
+        """Bytes of a mini-batch: X and y."""
+        return self.chain.array_bytes(self.chain.batch_size * (self.chain.widths[0] + self.chain.widths[-1]))
+
+    @property
+    def run_bytes(self) -> int:
+        """Bytes of parameters, mini-batch and a step of plain backpropagation together."""
+        return self.store_all.peak_bytes + self.parameter_bytes + self.mini_batch_bytes
+
+    def beaten(self, point: FrontPoint) -> bool:
+        """Whether a plan takes no more bytes and no more cost than `point`, and less of one of them."""
+        return any(
+            plan.peak_bytes <= point.peak_bytes
+            and plan.cost <= point.cost
+            and (plan.peak_bytes, plan.cost) != (point.peak_bytes, point.cost)
+            for plan in self.plans
+        )
+
+    @property
     def advice(self) -> tuple[str, str]:
         """Two lines for whoever must choose: what activations weigh, and what making them light costs."""
         return _weight(self), _price(self)
@@ -94,21 +123,17 @@ def front_of(
 
 
 def _weight(front: Front) -> str:
-    chain = front.chain
-    whole = next(mark.peak_bytes for mark in front.marks if mark.name == "store all")
-    parameters = sum(chain.gradient_bytes(layer) for layer in range(1, chain.n_layers + 1))
-    batch = chain.array_bytes(chain.batch_size * (chain.widths[0] + chain.widths[-1]))
-    share = whole / (whole + parameters + batch)
-    run = whole + parameters + batch
+    share = front.store_all.peak_bytes / front.run_bytes
     line = (
-        f"Activations and what a step works with are {share:.0%} of this run's {format_bytes(run)} if all is kept "
-        f"(parameters {format_bytes(parameters)}, mini-batch {format_bytes(batch)})"
+        f"Activations and the workspace of a step are {share:.0%} of the {format_bytes(front.run_bytes)} that store "
+        f"all takes (parameters {format_bytes(front.parameter_bytes)}, "
+        f"mini-batch {format_bytes(front.mini_batch_bytes)})"
     )
     return line + (": no checkpointing can save more." if share < 0.5 else ".")
 
 
 def _price(front: Front) -> str:
-    whole = next(mark for mark in front.marks if mark.name == "store all")
+    whole = front.store_all
     blocks = [mark for mark in front.marks if mark.row_block is not None]
     if not blocks:
         return "The mini-batch is too small to be cut into row blocks; what is saved is paid for by recomputing."
@@ -116,14 +141,16 @@ def _price(front: Front) -> str:
     if least.peak_bytes >= whole.peak_bytes:
         return "Micro-batches save nothing here, as they hold the gradients of all layers; checkpoints do."
 
-    def dearer(point: FrontPoint) -> str:
-        return f"{max(0, point.cost / whole.cost - 1):.0%}"
+    def price(point: FrontPoint) -> str:
+        more = f"{max(0, point.cost / whole.cost - 1):.0%}"
+        how = "as much as" if more == "0%" else f"{more} more than"
+        return f"take {format_bytes(point.peak_bytes)}, and a step costs {how} with store all"
 
-    line = f"Micro-batches of {least.row_block} rows cost {dearer(least)} for {format_bytes(least.peak_bytes)}"
+    line = f"{least.name[0].upper()}{least.name[1:]} rows {price(least)}"
     planned = [point for point in front.points if point.planned and point.peak_bytes <= least.peak_bytes // 2]
     if planned:
         best = min(planned, key=lambda point: point.cost)
-        line += f"; for {format_bytes(best.peak_bytes)} a plan of {best.name} costs {dearer(best)}"
+        line += f"; the cheapest plans in half of that {price(best)}"
     return line + "."
 
 

@@ -4,7 +4,7 @@ The chain is even: n_0 inputs, H hidden layers of one width n, a small output, b
 the formula counts the activations that are live at the peak, B n each, and what a backward step works in: w in a hidden
 layer, w_1 in the first one, whose weights may be many.
 
-    keep all       max(B n H + w, B n + w_1)
+    store all      max(B n H + w, B n + w_1)
     every k-th     max(B n (C + max(k - 1, H - C k)) + w, B n + w_1),  C = ceil(L / k) - 1 checkpoints, if there are any
 
 C + k - 1 is the error, the checkpoints below it and a segment at work; C + H - C k is the end of the forward pass,
@@ -21,12 +21,18 @@ from checkpoint.schedule.simulation import simulate
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """Peak bytes above rest of one depth and one way, by the formula and by simulation."""
+    """Peak array bytes above rest for one depth and one way: by the formula, by simulation, and measured if it was."""
 
     hidden_layers: int
     way: str
     formula_bytes: int
     predicted_bytes: int
+    measured_bytes: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The way in words: "store all" for "none"."""
+        return "store all" if self.way == "none" else self.way
 
 
 def even_sizes(hidden_layers: int, *, inputs: int, width: int, outputs: int) -> tuple[int, ...]:

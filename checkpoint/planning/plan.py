@@ -24,7 +24,7 @@ AnySearch = SearchInPieces | SearchWithOffload
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A schedule for one budget, and what it takes.
+    """A schedule for one budget on `chain`, and what it takes.
 
     `peak_bytes` are array bytes above rest, exact. `recomputed_layers` counts whole mini-batches, `recompute_fraction`
     is recomputed forward operations over those of one forward pass. `row_block` is the smallest number of rows that the
@@ -39,6 +39,7 @@ class Plan:
     offloads nothing, None where there is none.
     """
 
+    chain: Chain
     schedule: Schedule
     budget_bytes: int
     peak_bytes: int
@@ -164,6 +165,7 @@ def plan_of(search: AnySearch, found: Candidate, budget_bytes: int) -> Plan:
     rows = min((action.rows[1] - action.rows[0] for action in schedule if action.rows), default=None)
     cost = search.step_cost(schedule)
     return Plan(
+        chain=chain,
         schedule=schedule,
         budget_bytes=budget_bytes,
         peak_bytes=simulation.peak_bytes,
