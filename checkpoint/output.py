@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from checkpoint.errors import CheckpointError
-from mlp.saving.atomic import replaced
 
 PROGRAM = "mlp-checkpointing"
 
 REPORT_FORMAT = 1
-"""The version of the JSON that `--json` writes: raised when a key changes its meaning or goes, not when one is added."""
+"""The version of what `--json` writes: raised when a key changes its meaning or goes, not when one is added."""
 
 
 class OutputError(CheckpointError):
@@ -34,6 +33,8 @@ def check_writable(path: Path | None) -> None:
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write `content` to `path`, so that a reader finds the old file or the new one and never a part."""
+    from mlp.saving.atomic import replaced  # whose package loads NumPy, which planning does without
+
     try:
         with replaced(path) as file:
             file.write(content)

@@ -170,8 +170,7 @@ def _strategy_row(backend: CupyBackend, shape: Shape, chain: Chain, dtype: str, 
     )
     predicted = simulate(schedule, chain)
     X, y = (backend.asarray(x) for x in batch_of(shape, dtype))
-    with backend.measure() as usage:
-        net.after_action = lambda position, action: usage.mark()
+    with backend.measure() as usage, net.observing(lambda *_: usage.mark()):
         net.update_mini_batch(X, y, eta=ETA)
     marks = usage.marks == list(predicted.bytes_after) and usage.end_bytes == 0
     return _bytes_row(f"{dtype}, {name}", predicted.peak_bytes, usage.peak_bytes, marks=marks)

@@ -94,8 +94,7 @@ def _bytes_row(backend: CupyBackend, shape: Shape, dtype: str, name: str, schedu
     net = _network(backend, shape, dtype, schedule)
     predicted = simulate(schedule, net.chain(shape.batch_size))
     X, y = (backend.asarray(x) for x in batch_of(shape, dtype))
-    with backend.measure() as usage:
-        net.after_action = lambda position, action: usage.mark()
+    with backend.measure() as usage, net.observing(lambda *_: usage.mark()):
         net.update_mini_batch(X, y, eta=ETA)
     there = net.transfers
     assert there is not None

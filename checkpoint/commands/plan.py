@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
-from checkpoint.commands.options import add_json_option, add_offload_options, check_offload
+from checkpoint.commands.options import BACKENDS, add_json_option, add_offload_options, check_offload
 from checkpoint.errors import CheckpointError
 from checkpoint.output import check_writable, write_report
 from checkpoint.planning.choice import FORMS, Choice, resolve_budget
@@ -16,7 +16,7 @@ from checkpoint.planning.front import Front, front_of
 from checkpoint.planning.offloading import Offloading, cost_with_copies
 from checkpoint.planning.plan import Plan, plan_chain
 from checkpoint.planning.report import chain_report, front_report, schedule_report, schedule_text
-from checkpoint.schedule.chain import ALLOCATION_BYTES, Chain, chain_of
+from checkpoint.schedule.chain import Chain, chain_of
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import store_all
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dtype", default="float32", help="float32 or float64 (default: %(default)s)")
     parser.add_argument(
-        "--backend", default="numpy", help=f"whose bytes: {' or '.join(ALLOCATION_BYTES)}; nothing is loaded for it"
+        "--backend", default="numpy", help=f"whose bytes: {' or '.join(BACKENDS)}; nothing is loaded for it"
     )
     parser.add_argument(
         "--budget", metavar="BYTES", help="array bytes above rest: 64MiB, 1.5GB, 50%% of store all's peak, or auto"
@@ -148,17 +148,18 @@ def _seconds_report(
     offloading: Offloading | None,
 ) -> dict[str, Any]:
     """The predicted and the real time of a step."""
-    from checkpoint.measuring.calibration import time_step
+    from checkpoint.execution.timing import time_step
 
     if offloading is None:
         predicted = cost_of(schedule, chain, calibration)
     else:
         predicted = cost_with_copies(schedule, chain, calibration, offloading)
     plain = cost_of(store_all(n_layers=chain.n_layers), chain, calibration)
+    measured = time_step(chain, schedule, dtype=calibration.dtype, backend=calibration.backend, offload=place)
     return {
         "predicted_seconds": predicted,
         "predicted_ratio": predicted / plain,
-        "measured_seconds": time_step(chain, schedule, calibration, offload=place),
+        "measured_seconds": measured,
         "device": calibration.device,
     }
 

@@ -1,15 +1,13 @@
 """One training step under way: the activations that are held, and what each action does to them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from backend import Transfers
 from checkpoint.execution.host_copies import HostCopies
 from checkpoint.schedule.actions import Backward, Fetch, Forward, Offload, Release, Rows
-from mlp import Gradient
-
-if TYPE_CHECKING:
-    from checkpoint.execution.network import NetworkWithCheckpointing
+from mlp import Gradient, Network
 
 
 @dataclass(slots=True)
@@ -24,15 +22,29 @@ class _Held:
 
 
 class Execution:
-    """The state of one step on the mini-batch `X`, `y`. The schedule is taken to be one that `simulate` accepts."""
+    """The state of one step of `network` on the mini-batch `X`, `y`: what each action of a schedule does to arrays.
 
-    def __init__(self, network: "NetworkWithCheckpointing", X: Any, y: Any, *, in_blocks: bool) -> None:
-        self._network, self._y, self._in_blocks = network, y, in_blocks
+    `run(a, start, stop)` returns [a_{start+1}, ..., a_stop], as `forward_between_checkpoints` does. `pieces`: those of
+    backward steps. `transfers`: where activations are offloaded to, if they are. `in_blocks`: see `Network.backprop`.
+    The actions are taken to be those of a schedule that `simulate` accepts.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        X: Any,
+        y: Any,
+        *,
+        run: Callable[[Any, int, int], list[Any]],
+        pieces: str,
+        transfers: Transfers | None,
+        in_blocks: bool,
+    ) -> None:
+        self._network, self._y, self._run, self._pieces, self._in_blocks = network, y, run, pieces, in_blocks
         self._batch_size = X.shape[0]
-        self._pieces = network.schedule_for(self._batch_size).pieces
         self._held = {0: _Held(X, 0)}
         self._sums: dict[int, Gradient] = {}
-        self._copies = HostCopies(network.transfers)
+        self._copies = HostCopies(transfers)
 
     def forward(self, action: Forward) -> None:
         """Run a layer from the activation below it, and hold what comes out."""
@@ -42,7 +54,7 @@ class Execution:
         if action.whole:
             self._fill(layer, below, rows)
             return
-        (a,) = self._network.forward_between_checkpoints(below, layer - 1, layer)
+        (a,) = self._run(below, layer - 1, layer)
         self._held[layer] = _Held(a, rows[0])
 
     def _fill(self, layer: int, below: Any, rows: Rows) -> None:

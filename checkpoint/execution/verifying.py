@@ -33,30 +33,25 @@ class VerifyingNetwork(NetworkWithCheckpointing):
         super().__init__(*args, **options)
         self._simulations: dict[int, Simulation] = {}
 
-    def execution(self, X: Any, y: Any, *, in_blocks: bool) -> Execution:
-        return _VerifyingExecution(self, X, y, in_blocks=in_blocks)
+    def execution(self, X: Any, y: Any, *, pieces: str, in_blocks: bool) -> Execution:
+        run = self.forward_between_checkpoints
+        return _VerifyingExecution(self, X, y, run=run, pieces=pieces, transfers=self.transfers, in_blocks=in_blocks)
 
     def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None:
         """One step of gradient descent, checked."""
         X, y = self.as_batch(X, y)  # a mini-batch taken to a device belongs to rest
-        theirs = self.after_action
         try:
             with self.backend.measure() as usage:
 
                 def check_bytes(position: int, action: Action) -> None:
                     usage.mark()
                     self._check("after", position, action, usage.marks.pop(), self._simulation(X.shape[0]).bytes_after)
-                    if theirs is not None:
-                        theirs(position, action)
 
-                self.after_action = check_bytes
-                super().update_mini_batch(X, y, eta=eta)
+                with self.observing(check_bytes):
+                    super().update_mini_batch(X, y, eta=eta)
         except MeterError:
-            self.after_action = theirs
             super().update_mini_batch(X, y, eta=eta)
             return
-        finally:
-            self.after_action = theirs
         predicted = self._simulation(X.shape[0]).peak_bytes
         if usage.peak_bytes != predicted:
             raise VerificationError(f"the step's peak was {usage.peak_bytes} bytes above rest, predicted {predicted}")
@@ -78,8 +73,8 @@ class VerifyingNetwork(NetworkWithCheckpointing):
 class _VerifyingExecution(Execution):
     """An `Execution` that knows the checksum of everything it holds."""
 
-    def __init__(self, network: NetworkWithCheckpointing, X: Any, y: Any, *, in_blocks: bool) -> None:
-        super().__init__(network, X, y, in_blocks=in_blocks)
+    def __init__(self, network: NetworkWithCheckpointing, X: Any, y: Any, **options: Any) -> None:
+        super().__init__(network, X, y, **options)
         self._first: dict[tuple[int, Rows], int] = {}
         self._now: dict[int, tuple[str, int]] = {}
         self._note(0, "a")

@@ -6,7 +6,7 @@ import psutil
 
 from backend import Backend
 from checkpoint.errors import CheckpointError
-from checkpoint.runs.run import RunSettings
+from checkpoint.runs.settings import RunSettings
 from checkpoint.schedule.chain import ITEM_BYTES
 from checkpoint.units import format_bytes
 from mlp import format_sizes

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.network import NetworkWithCheckpointing
-from checkpoint.runs.run import RunSettings
+from checkpoint.runs.settings import RunSettings
+from checkpoint.units import counted, how_far
 from mlp import Network, Progress, SavedState, StateError, format_sizes, read_state
 from mlp.data import Dataset
 from mlp.saving import differences, environment
@@ -67,13 +68,13 @@ class Resumption:
             was, now = getattr(saved, name), getattr(settings, name)
             if was != now and self.progress.step:
                 raise CheckpointError(
-                    f"{self.path} was saved {self.progress.step} steps into an epoch with {name} {was}; {now} would "
-                    f"lose the place, leave the option out"
+                    f"{self.path} was saved {counted(self.progress.step, 'step')} into an epoch with {name} {was}; "
+                    f"{now} would lose the place, leave the option out"
                 )
         if self.progress.epoch > settings.epochs:
             raise CheckpointError(
-                f"{self.path} has all of its {settings.epochs} epochs done; ask for more, such as --epochs "
-                f"{settings.epochs + 1}"
+                f"{self.path} is complete, {how_far(self.progress.epoch, 0)}; ask for more, such as --epochs "
+                f"{self.progress.epoch}"
             )
 
     def check_data(self, dataset: Dataset) -> None:
@@ -97,9 +98,11 @@ class Resumption:
         blocks = row_blocks(network, settings.batch_size, len(dataset.train_images))
         if blocks != self.state.notes.get("row_blocks", ""):
             changed.append("other row blocks, which add in another order")
-        where = f"going on from {self.path}, epoch {self.progress.epoch}, {self.progress.step} steps in"
+        where = f"going on from {self.path}, {how_far(self.progress.epoch, self.progress.step)}"
         if changed:
-            return f"{where}; not to the last bit what an uninterrupted run would give: {', '.join(changed)}"
+            return (
+                f"{where}; the end will differ in its last bits from that of an uninterrupted run: {', '.join(changed)}"
+            )
         return f"{where}; the final weights will be those of an uninterrupted run, to the last bit"
 
 
