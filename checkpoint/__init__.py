@@ -15,6 +15,7 @@ from checkpoint.schedule.simulation import Simulation, simulate
 from checkpoint.strategies import binomial, every_nth, micro_batches, offloaded, segmented, square_root, store_all
 
 if TYPE_CHECKING:
+    from checkpoint.drawing.plans import figure, timeline
     from checkpoint.execution.network import NetworkWithCheckpointing
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "binomial",
     "chain_of",
     "every_nth",
+    "figure",
     "front_of",
     "micro_batches",
     "offloaded",
@@ -49,6 +51,14 @@ __all__ = [
     "simulate",
     "square_root",
     "store_all",
+    "timeline",
 ]
 
-__getattr__ = lazy_names(__name__, {"NetworkWithCheckpointing": "checkpoint.execution.network"})
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "NetworkWithCheckpointing": "checkpoint.execution.network",
+        "figure": "checkpoint.drawing.plans",
+        "timeline": "checkpoint.drawing.plans",
+    },
+)

@@ -143,6 +143,6 @@ def _classic_answer(classic: dict[str, Any]) -> str:
         f"On {format_sizes(classic['sizes'])} with batch {classic['batch_size']}, all activations together are "
         f"{format_bytes(classic['activation_bytes'])}, {share:.0%} of\n"
         f"the {format_bytes(whole)} that parameters and a step take. The peak is the first layer's weight gradient,\n"
-        f"{format_bytes(classic['workspace_bytes'])} of {format_bytes(classic['peak_bytes'])}: checkpointing saves next "
-        f"to nothing there."
+        f"{format_bytes(classic['workspace_bytes'])} of {format_bytes(classic['peak_bytes'])}: "
+        f"checkpointing saves next to nothing there."
     )

@@ -20,9 +20,10 @@ from checkpoint.commands.training_options import add_network_options, settings_f
 from checkpoint.output import check_writable, write_report
 from checkpoint.planning.choice import FORMS, Choice
 from checkpoint.runs.cases import CASES, YOURS, Case
-from checkpoint.runs.comparison import Compared, Run, compared, run_apart, runs_of, table
+from checkpoint.runs.comparison import Compared, Run, compared, run_apart, runs_of, table, within_reach
 from checkpoint.runs.one_step import measured_step
 from checkpoint.runs.settings import RunSettings, make_network
+from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.simulation import simulate
 from mlp import ImageBatches, data
 
@@ -94,24 +95,22 @@ def main(args: argparse.Namespace) -> int:
 
 def _cases(args: argparse.Namespace) -> Iterator[Case]:
     """The cases that are meant, with the options given put in. With --sizes it is that network alone."""
-    if args.sizes is not None:
-        chosen = [YOURS]
-    else:
-        chosen = list(CASES.values()) if args.case == "all" else [CASES[args.case]]
+    named = list(CASES.values()) if args.case == "all" else [CASES[args.case]]
+    chosen = named if args.sizes is None else [YOURS]
     shared = argparse.Namespace(
         **{**vars(args), **dict.fromkeys(("checkpoint", "budget", "offload", "bandwidth", "speed"))}
     )
     for case in chosen:
         settings = settings_from(shared, case.settings)
-        ways = list(_ways(args, case))
+        ways = list(_ways(args, case, settings.chain))
         if args.offload is not None:
             ways += [replace(way, offload=args.offload) for way in ways if way.checkpoint.startswith(CAN_OFFLOAD)]
             settings = _with_rates(args, settings)
         yield replace(case, settings=settings, ways=tuple(ways))
 
 
-def _ways(args: argparse.Namespace, case: Case) -> Iterator[Choice]:
-    """Store all, the ways that are named or else the case's, and a plan in the budget that is named or the case's."""
+def _ways(args: argparse.Namespace, case: Case, chain: Chain) -> Iterator[Choice]:
+    """Store all; the ways that are named, or else the case's; a plan in the budget that is named, or in the case's."""
     yield Choice()
     if args.checkpoint:
         yield from (Choice(way, args.budget if way == "optimal" else None) for way in args.checkpoint if way != "none")
@@ -121,7 +120,7 @@ def _ways(args: argparse.Namespace, case: Case) -> Iterator[Choice]:
         if "optimal" not in (args.checkpoint or ()):
             yield Choice("optimal", args.budget)
     elif not args.checkpoint:
-        yield from (way for way in case.ways if way.checkpoint == "optimal")
+        yield from (within_reach(way, chain) for way in case.ways if way.checkpoint == "optimal")
 
 
 def _with_rates(args: argparse.Namespace, settings: RunSettings) -> RunSettings:
@@ -137,7 +136,7 @@ def _with_rates(args: argparse.Namespace, settings: RunSettings) -> RunSettings:
 
 
 def _with_dots(row: Compared, device: int | None) -> Compared:
-    """The row with bytes measured after each action; for plain backpropagation, those of its actions run as a schedule."""
+    """The row with bytes measured after each action; plain backpropagation's are measured with its schedule run."""
     if row.record.measured_bytes_after:
         return row
     settings = row.run.settings

@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from checkpoint.drawing.canvas import BUDGET, SERIES, byte_scale, default_style, new_figure, save
 from checkpoint.planning.front import Front, FrontPoint
@@ -78,6 +79,8 @@ def _scales(axes: Axes, front: Front, unit: str) -> None:
     """Both axes, with room for whole markers at their ends."""
     work = max(point.recompute_fraction for point in front.points)
     axes.set_xscale("log", base=2)
+    narrow = max(point.peak_bytes for point in front.points) < 8 * min(point.peak_bytes for point in front.points)
+    axes.xaxis.set_major_locator(LogLocator(base=2, subs=(1, 1.5) if narrow else (1,)))
     axes.set_yscale("symlog", linthresh=LINEAR_TO)
     axes.margins(x=0.06)
     axes.set_ylim(-0.07, 1.12 if work <= LINEAR_TO else work * 1.35)

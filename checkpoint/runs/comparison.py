@@ -1,4 +1,4 @@
-"""What `compare` does for each row: which runs there are, a run in a process of its own, and how it stands to others."""
+"""The rows of `compare`: which runs there are, a run in a process of its own, and how it stands to the first."""
 
 import json
 import os
@@ -13,11 +13,13 @@ from typing import Any
 
 from tabulate import tabulate
 
-from checkpoint.errors import CheckpointError
+from checkpoint.errors import BudgetError, CheckpointError
+from checkpoint.planning.choice import Choice
 from checkpoint.planning.plan import keeps_bits
 from checkpoint.runs.cases import Case
 from checkpoint.runs.record import RunRecord
 from checkpoint.runs.settings import RunSettings
+from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.units import format_bytes
 from mlp import format_sizes
@@ -98,9 +100,9 @@ def runs_of(case: Case) -> tuple[list[Run], list[str]]:
     runs: list[Run] = []
     notes = []
     for choice in case.ways:
-        rates = {} if choice.offload else {"bandwidth": None, "speed": None}
-        way = {"checkpoint": choice.checkpoint, "budget": choice.budget, "offload": choice.offload}
-        settings = replace(case.settings, **way, **rates)
+        settings = replace(case.settings, checkpoint=choice.checkpoint, budget=choice.budget, offload=choice.offload)
+        if choice.offload is None:
+            settings = replace(settings, bandwidth=None, speed=None)
         run = Run(case, settings, choice.schedule(settings.chain, offloading=settings.offloading))
         known = next((other for other in runs if _same(other.schedule, run.schedule)), None)
         if known is None:
@@ -108,6 +110,15 @@ def runs_of(case: Case) -> tuple[list[Run], list[str]]:
         else:
             notes.append(f"{case.name}: {run.name} is the same schedule as {known.name}, and is not run again")
     return runs, notes
+
+
+def within_reach(choice: Choice, chain: Chain) -> Choice:
+    """`choice`, with the smallest budget that there is a plan for in place of one below it."""
+    try:
+        choice.schedule(chain)
+    except BudgetError as error:
+        return replace(choice, budget=str(error.minimum_bytes))
+    return choice
 
 
 def run_apart(run: Run, source: str) -> RunRecord:

@@ -113,7 +113,7 @@ def test_plan_stays_within_its_budget_and_draws(capsys: pytest.CaptureFixture[st
     record = json.loads(report.read_text())
     assert status == 0
     assert record["peak_bytes"] == max(record["peak_bytes"], *record["bytes_after"]) <= 400 * 1024
-    assert "best of" in out
+    assert "optimal among" in out
     assert picture.read_bytes().startswith(PNG)
 
 
