@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from backend import select_backend
 from checkpoint.commands.options import add_backend_options, add_json_option
+from checkpoint.commands.pictures import drawn
 from checkpoint.errors import CheckpointError
 from checkpoint.output import check_writable, write_report
 from checkpoint.planning.choice import Choice
@@ -47,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Predict and measure each depth in each way; write the JSON, then the picture, then print; 0."""
+    from checkpoint.drawing import growth as picture
     from checkpoint.drawing.canvas import check_drawable
-    from checkpoint.drawing.growth import write_growth
 
     check_writable(args.json)
     check_drawable(args.figure)
@@ -73,12 +74,14 @@ def main(args: argparse.Namespace) -> int:
     report = {"width": args.width, "batch_size": args.batch_size, "dtype": args.dtype, "backend": args.backend}
     report |= {"device": backend.device_name, "points": [asdict(point) for point in points]}
     write_report(args.json, "analyze", {**report, "deepest": deepest, "classic": classic})
-    write_growth(points, args.figure, title=f"width {args.width}, batch {args.batch_size}, {args.dtype}")
-    print(
-        f"peak array bytes of a step above rest: {CLASSIC[0]} inputs, H hidden layers of {args.width}, {CLASSIC[-1]} "
-        f"outputs, batch {args.batch_size}, {args.dtype}; {args.backend} on {backend.device_name}\n"
-    )
-    print(f"{_table(points)}\n\n{_answer(deepest)}\n\n{_classic_answer(classic)}\n\nthe picture is {args.figure}")
+    title = f"width {args.width}, batch {args.batch_size}, {args.dtype}"
+    with drawn(lambda: picture.write_growth(points, args.figure, title=title)):
+        print(
+            f"peak array bytes of a step above rest: {CLASSIC[0]} inputs, H hidden layers of {args.width}, "
+            f"{CLASSIC[-1]} outputs, batch {args.batch_size}, {args.dtype}; {args.backend} on {backend.device_name}\n"
+        )
+        print(f"{_table(points)}\n\n{_answer(deepest)}\n\n{_classic_answer(classic)}\n")
+    print(f"the picture is {args.figure}")
     return 0
 
 

@@ -16,6 +16,7 @@ from checkpoint.commands.options import (
     add_offload_options,
     check_offload,
 )
+from checkpoint.commands.pictures import drawn
 from checkpoint.commands.training_options import add_network_options, settings_from
 from checkpoint.output import check_writable, write_report
 from checkpoint.planning.choice import FORMS, Choice
@@ -55,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run every case in every way; write the JSON, then the pictures, then print the tables; 0."""
+    from checkpoint.drawing import comparison
     from checkpoint.drawing.canvas import check_drawable
 
     check_offload(args.offload, args.backend, args.bandwidth, args.speed)
@@ -80,15 +82,15 @@ def main(args: argparse.Namespace) -> int:
         rows.append(compared(run, record, first))
     rows = [_with_dots(row, args.device) for row in rows]
     write_report(args.json, "compare", {"data": dataset.name, "runs": [row.as_json() for row in rows], "notes": notes})
-    _draw(rows, args.figure, timelines)
     backend = select_backend(args.backend, device=args.device)
-    print(
-        f"{dataset.name}: {len(dataset.train_images):,} training and {len(dataset.test_images):,} test images; "
-        f"{args.backend} on {backend.device_name}"
-    )
-    for case in cases:
-        print("\n" + table(case, [row for row in rows if row.case is case]))
-    print("".join(f"\n{note}" for note in notes))
+    with drawn(lambda: comparison.write_comparison(rows, args.figure), lambda: _write_timelines(rows, timelines)):
+        print(
+            f"{dataset.name}: {len(dataset.train_images):,} training and {len(dataset.test_images):,} test images; "
+            f"{args.backend} on {backend.device_name}"
+        )
+        for case in cases:
+            print("\n" + table(case, [row for row in rows if row.case is case]))
+        print("".join(f"\n{note}" for note in notes))
     print(f"the pictures are {args.figure} and, of the bytes after each action, {timelines}")
     return 0
 
@@ -145,15 +147,12 @@ def _with_dots(row: Compared, device: int | None) -> Compared:
     return replace(row, record=replace(row.record, measured_bytes_after=usage.marks))
 
 
-def _draw(rows: list[Compared], figure: Path, timelines: Path) -> None:
-    from checkpoint.drawing.comparison import write_comparison
+def _write_timelines(rows: list[Compared], path: Path) -> None:
     from checkpoint.drawing.timeline import Timeline, write_timelines
-
-    write_comparison(rows, figure)
 
     def timeline(run: Run, row: Compared) -> Timeline:
         simulation = simulate(run.schedule, run.settings.chain)
         return Timeline(f"{run.case.name}: {run.name}", run.schedule, simulation, row.record.measured_bytes_after)
 
     cases = dict.fromkeys(row.case.name for row in rows)
-    write_timelines([[timeline(row.run, row) for row in rows if row.case.name == name] for name in cases], timelines)
+    write_timelines([[timeline(row.run, row) for row in rows if row.case.name == name] for name in cases], path)

@@ -1,13 +1,15 @@
 """`plan`: the fastest schedule within a budget of bytes, before any step; its front and its timeline."""
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
 from checkpoint.commands.options import BACKENDS, add_json_option, add_offload_options, check_offload
+from checkpoint.commands.pictures import drawn
 from checkpoint.errors import CheckpointError
 from checkpoint.output import check_writable, write_report
 from checkpoint.planning.choice import FORMS, Choice, resolve_budget
@@ -91,15 +93,19 @@ def main(args: argparse.Namespace) -> int:
     if calibration is not None:
         calibration.save()
     write_report(args.json, "plan", report)
+    pictures: list[Callable[[], None]] = []
     if front is not None and args.figure is not None:
         from checkpoint.drawing.front import write_front
 
-        write_front(front, args.figure, title=f"{format_sizes(chain.widths)}, batch {chain.batch_size}")
-        lines.append(f"the front is drawn in {args.figure}")
+        network = f"{format_sizes(chain.widths)}, batch {chain.batch_size}"
+        pictures.append(partial(write_front, front, args.figure, title=network))
     if with_schedule and args.timeline is not None:
-        _write_timeline(args.timeline, chain, schedule, plan)
-        lines.append(f"the timeline is drawn in {args.timeline}")
-    print("\n".join(lines))
+        pictures.append(partial(_write_timeline, args.timeline, chain, schedule, plan))
+    with drawn(*pictures):
+        print("\n".join(lines))
+    for what, path in (("the front", args.figure), ("the timeline", args.timeline)):
+        if path is not None:
+            print(f"{what} is drawn in {path}")
     return 0
 
 

@@ -1,13 +1,22 @@
 """What plan, compare and analyze write with `--json`: every key described, every figure shown, before any picture."""
 
+import contextlib
+import io
 import json
+import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from checkpoint.commands.program import main
 from checkpoint.output import OutputError
+from checkpoint.planning.choice import Choice
 from checkpoint.planning.report import schedule_text
+from checkpoint.runs.cases import CASES
+from checkpoint.runs.comparison import runs_of
+from checkpoint.runs.record import RunRecord
 from tests.checkpoint.commands.test_commands import run
 from tests.checkpoint.reports import described, keys_of
 
@@ -36,29 +45,79 @@ def test_a_plan_s_reports_have_together_the_keys_that_are_described(
     assert keys_of(full) | keys_of(offloading) == described("plan")
 
 
-@pytest.mark.parametrize("picture", [True, False])
-@pytest.mark.parametrize("arguments", [COMPARE, ANALYZE], ids=["compare", "analyze"])
-def test_report_has_the_keys_that_are_described(
+@pytest.fixture(scope="module")
+def comparison(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
+    """The JSON of a comparison, and what it printed."""
+    folder = tmp_path_factory.mktemp("comparison")
+    with contextlib.redirect_stdout(io.StringIO()) as out:
+        assert main([*COMPARE, "--figure", str(folder / "c.png"), "--json", str(folder / "c.json")]) == 0
+    return json.loads((folder / "c.json").read_text(encoding="utf-8")), out.getvalue()
+
+
+def test_a_comparison_s_report_has_the_keys_that_are_described(comparison: tuple[dict[str, Any], str]) -> None:
+    runs = {f"runs[].{key}" for key in described("train") - described("")}
+    assert keys_of(comparison[0]) == described("compare") | runs
+
+
+def test_an_analysis_s_report_has_the_keys_that_are_described(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    report, _ = report_of(capsys, tmp_path, *ANALYZE, "--figure", tmp_path / "a.png")
+    assert keys_of(report) == described("analyze")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "drawn"),
+    [
+        (COMPARE, "comparison.write_comparison"),
+        (ANALYZE, "growth.write_growth"),
+        ([*PLAN, "--timeline"], "timeline.write_timeline"),
+    ],
+    ids=["compare", "analyze", "plan"],
+)
+def test_picture_that_fails_costs_the_picture_alone(
+    comparison: tuple[dict[str, Any], str],
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     arguments: list[str],
-    picture: bool,
+    drawn: str,
 ) -> None:
-    command = arguments[0]
-    if not picture:  # a picture that fails costs the picture alone
-        drawn = {"compare": "comparison.write_comparison", "analyze": "growth.write_growth"}[command]
+    def fail(*_: object, **__: object) -> None:
+        raise OutputError("no room on the disk")
 
-        def fail(*_: object, **__: object) -> None:
-            raise OutputError("no room on the disk")
+    records = iter(RunRecord.from_json(row) for row in comparison[0]["runs"])
+    monkeypatch.setattr("checkpoint.commands.compare.run_apart", lambda run, source: next(records))
+    monkeypatch.setattr(f"checkpoint.drawing.{drawn}", fail)
+    path, option = tmp_path / "report.json", [] if "--timeline" in arguments else ["--figure"]
+    status, out, err = run(capsys, *arguments, *option, tmp_path / "picture.png", "--json", path)
+    assert status == 2
+    assert "no room on the disk" in err
+    assert json.loads(path.read_text(encoding="utf-8"))["command"] == arguments[0]
+    assert "peak" in out
 
-        monkeypatch.setattr(f"checkpoint.drawing.{drawn}", fail)
-    path = tmp_path / "report.json"
-    status, _, err = run(capsys, *arguments, "--figure", tmp_path / "picture.png", "--json", path)
-    report = json.loads(path.read_text(encoding="utf-8"))
-    assert (status, "no room" in err) == ((0, False) if picture else (2, True))
-    runs = {f"runs[].{key}" for key in described("train") - described("")} if command == "compare" else set()
-    assert keys_of(report) == described(command) | runs
+
+def test_what_cannot_be_drawn_is_found_before_the_work(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("no fonts")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
+    monkeypatch.setattr("checkpoint.commands.compare.run_apart", lambda run, source: pytest.fail("work was begun"))
+    status, _, err = run(capsys, *COMPARE, "--figure", tmp_path / "picture.png")
+    assert status == 2
+    assert "cannot draw pictures here: RuntimeError: no fonts" in err
+
+
+def test_second_picture_of_a_comparison_is_tried_before_the_work_too(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "picture-timelines.png").mkdir()
+    monkeypatch.setattr("checkpoint.commands.compare.run_apart", lambda run, source: pytest.fail("work was begun"))
+    status, _, err = run(capsys, *COMPARE, "--figure", tmp_path / "picture.png")
+    assert status == 2
+    assert "picture-timelines.png" in err
 
 
 def test_lines_of_a_plan_are_made_of_its_report_alone(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -114,35 +173,30 @@ def test_words_of_a_plan_say_of_what_and_count_in_the_singular() -> None:
 # compare
 
 
-def test_store_all_is_compared_with_a_plan_and_each_schedule_runs_once(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    options = ["--data", "sample", *SMALL, "--sizes", "784,16,16,10", "--epochs", "1", "--figure", tmp_path / "c.png"]
-    report, out = report_of(capsys, tmp_path, "compare", *options, "--checkpoint", "every:2", "--checkpoint", "sqrt")
-    assert [row["settings"]["checkpoint"] for row in report["runs"]] == ["none", "every:2"]
-    assert len(report["notes"]) == 1
-    assert "sqrt (every 2nd layer) is the same schedule as every 2nd layer" in report["notes"][0]
-    assert report["notes"][0] in out
-    report, _ = report_of(capsys, tmp_path, "compare", *options, "--sizes", "784,32x6,10")
-    assert [row["settings"]["checkpoint"] for row in report["runs"]] == ["none", "every:2", "sqrt", "optimal"]
-    assert report["runs"][0]["name"] == "store all"
-    assert report["runs"][-1]["name"].startswith("planned in ")
+def test_store_all_is_compared_with_a_plan_and_each_schedule_runs_once() -> None:
+    for case in CASES.values():
+        runs, notes = runs_of(case)
+        assert runs[0].name == "store all"
+        planned = [run.name for run in runs if run.name.startswith("planned in ")]
+        assert len(planned) + len([note for note in notes if "planned in" in note]) == 1
+        assert len({run.schedule.actions for run in runs}) == len(runs) == len(case.ways) - len(notes)
+    case = replace(CASES["classic"], ways=(Choice(), Choice("every:2"), Choice("sqrt")))
+    runs, (note,) = runs_of(case)
+    assert [run.name for run in runs] == ["store all", "every 2nd layer"]
+    assert note == "classic: sqrt (every 2nd layer) is the same schedule as every 2nd layer, and is not run again"
 
 
-def test_seconds_and_ratio_of_a_row_come_from_the_same_medians(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    report, out = report_of(capsys, tmp_path, *COMPARE, "--figure", tmp_path / "compare.png")
+def test_seconds_and_ratio_of_a_row_come_from_the_same_medians(comparison: tuple[dict[str, Any], str]) -> None:
+    report, out = comparison
     first = report["runs"][0]["epoch_seconds"]
     for row in report["runs"]:
         assert row["seconds_ratio"] == pytest.approx(row["epoch_seconds"] / first)
-        assert row["epoch_seconds"] == row["epochs"][0]["seconds"]
+        assert row["epoch_seconds"] == statistics.median(epoch["seconds"] for epoch in row["epochs"])
         assert f"{row['epoch_seconds']:.3g}" in out
         assert f"{row['weights']}: the" in out
 
 
-def test_store_all_has_its_measured_bytes_too(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    report, _ = report_of(capsys, tmp_path, *COMPARE, "--figure", tmp_path / "compare.png")
-    for row in report["runs"]:
+def test_store_all_has_its_measured_bytes_too(comparison: tuple[dict[str, Any], str]) -> None:
+    for row in comparison[0]["runs"]:
         assert len(row["measured_bytes_after"]) >= 14
         assert max(row["measured_bytes_after"]) <= row["measured_peak_bytes"]
