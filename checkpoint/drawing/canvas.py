@@ -17,12 +17,12 @@ from matplotlib.ticker import MaxNLocator
 
 from checkpoint.output import OutputError, check_writable, replace_file
 
-FORWARD, RECOMPUTE, BACKWARD = "#24407A", "#FFC44D", "#4E9B8F"
+FORWARD, RECOMPUTE, BACKWARD = "#1D3461", "#FFC44D", "#42897D"
 """Dark, light and between: told apart in grey and without red or green as well."""
 
 MEASURED, OUTLINE, BUDGET = "#111111", "#777777", "#C1272D"
 
-SERIES = ("#24407A", "#E08214", "#4E9B8F", "#B279A2", "#7A3B1D", "#56B4E9", "#8C8C2B")
+SERIES = ("#1D3461", "#E08214", "#42897D", "#B279A2", "#7A3B1D", "#56B4E9", "#8C8C2B")
 
 _SCALES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "bytes"))
 
