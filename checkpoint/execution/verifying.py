@@ -1,11 +1,11 @@
-"""Steps that check themselves, for `--verify`: that activations and bytes are what they should be.
+"""Steps that check themselves, for `--verify`: no activation changes, and bytes are as predicted.
 
-Each activation's checksum is taken when it is made and compared whenever it is used, and so is each error's that takes
-its place; one that is recomputed is compared with the one that was first there, row for row. After each action the
-array bytes above rest are compared with the simulator's.
+The checksum of each activation is taken when it is made and compared whenever it is used, as is that of the error which
+takes its place. A recomputed activation is compared with the first one, row for row. After each action the array bytes
+above rest are compared with the simulator's.
 
-A normal step pays nothing for this: its stored activations are read-only in NumPy, which stops a stray write by raising
-ValueError at the line that tries it, and that is all.
+A normal step pays nothing for this. Its only guard is that NumPy's stored activations are read-only, so that a stray
+write raises ValueError at its own line.
 """
 
 from collections.abc import Iterator
@@ -23,10 +23,10 @@ from mlp import Gradient
 
 
 class VerifyingNetwork(NetworkWithCheckpointing):
-    """A `NetworkWithCheckpointing` that raises `VerificationError` where a step is not what it should be.
+    """A `NetworkWithCheckpointing` that raises `VerificationError` for a step that is not as it should be.
 
-    Gradients and updates are the same to the last bit. Bytes are checked in `update_mini_batch`, where they are
-    predicted, on backends that can measure them.
+    Gradients and updates are bit-identical. Bytes are checked in `update_mini_batch`, for which they are predicted, on
+    backends that can measure them.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -71,7 +71,7 @@ class VerifyingNetwork(NetworkWithCheckpointing):
 
 
 class _VerifyingExecution(Execution):
-    """An `Execution` that knows the checksum of everything it holds."""
+    """An `Execution` that remembers the checksum of everything it holds."""
 
     def __init__(self, network: NetworkWithCheckpointing, X: Any, y: Any, **options: Any) -> None:
         super().__init__(network, X, y, **options)
@@ -124,7 +124,7 @@ class _VerifyingExecution(Execution):
             self._now.pop(action.layer, None)
 
     def _note(self, layer: int, name: str) -> int:
-        """Remember what is held of a layer; returns its checksum."""
+        """Remember the checksum of what is held of a layer, and return it."""
         checksum = self._checksum(layer)
         self._now[layer] = (name, checksum)
         return checksum

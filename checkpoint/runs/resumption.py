@@ -1,4 +1,4 @@
-"""A training that goes on from a saved state: its settings, what may not change, and what can be promised."""
+"""A training that goes on from a saved state: its settings, what must not change, and what can be promised."""
 
 import argparse
 import hashlib
@@ -20,7 +20,7 @@ ORDER_SETTINGS = {"batch_size": "mini_batch_size", "shuffle": "shuffle"}
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """A saved state to go on from, and whether the data may have changed since."""
+    """A saved state to go on from, and whether its data may have changed since."""
 
     path: Path
     state: SavedState
@@ -29,15 +29,15 @@ class Resumption:
 
     @classmethod
     def read(cls, path: Path, *, allow_changed_data: bool = False) -> "Resumption":
-        """The facts of the state at `path`. Raises `StateError` for a file that no training can go on from."""
+        """The resumption from the state at `path`. Raises `StateError` for a file that no training can go on from."""
         state = read_state(path)
         if state.progress is None:
-            raise StateError("says nothing of a training, so none can go on; it can be evaluated", path=path)
+            raise StateError("holds a network and no training to go on with; it can be evaluated", path=path)
         return cls(path, state, state.progress, allow_changed_data)
 
     @property
     def settings(self) -> RunSettings:
-        """The settings of the saved run: those that an option on the command line does not change."""
+        """The settings of the saved run, which stand unless an option on the command line changes them."""
         state, notes = self.state, self.state.notes
         return RunSettings(
             sizes=state.sizes,
@@ -55,14 +55,14 @@ class Resumption:
         )
 
     def check_settings(self, settings: RunSettings) -> None:
-        """Raise `CheckpointError` where `settings` are of another network, or lose the place in the epoch."""
+        """Raise `CheckpointError` for `settings` of another network, and for those that lose the place in the epoch."""
         saved = self.settings
         for name in NETWORK_SETTINGS:
             was, now = getattr(saved, name), getattr(settings, name)
             if was != now:
                 raise CheckpointError(
-                    f"{self.path} is of a network with {name} {_shown(was)}; {_shown(now)} would be another one, leave "
-                    f"the option out"
+                    f"{self.path} is of a network with {name} {_shown(was)}; {_shown(now)} would be another network, "
+                    f"leave the option out"
                 )
         for name in ORDER_SETTINGS:
             was, now = getattr(saved, name), getattr(settings, name)
@@ -78,7 +78,7 @@ class Resumption:
             )
 
     def check_data(self, dataset: Dataset) -> None:
-        """Raise `CheckpointError` where the data is not what the run was saved with, unless that's allowed."""
+        """Raise `CheckpointError` where the data is not that of the saved run, unless that is allowed."""
         if not self.allow_changed_data and dataset.digest != self.progress.data_digest:
             raise CheckpointError(
                 f"{dataset.name} is not the data that {self.path} was trained on: its SHA-256 is "
@@ -107,7 +107,7 @@ class Resumption:
 
 
 def notes_of(settings: RunSettings, network: Network, dataset: Dataset, data: str) -> Mapping[str, str]:
-    """What is noted in a saved state, beside what `mlp` saves: how the run checkpoints, and where its data is."""
+    """The notes of a saved state, beside what `mlp` saves: how the run checkpoints, and where its data is."""
     return {
         "checkpoint": settings.checkpoint,
         "budget": settings.budget or "",
@@ -120,7 +120,7 @@ def notes_of(settings: RunSettings, network: Network, dataset: Dataset, data: st
 
 
 def row_blocks(network: Network, batch_size: int, n_samples: int) -> str:
-    """What tells one schedule with row blocks from another, for the mini-batches of an epoch; "" without row blocks."""
+    """What tells apart schedules with row blocks, for the mini-batches of an epoch; "" without row blocks."""
     if not isinstance(network, NetworkWithCheckpointing):
         return ""
     sizes = {min(batch_size, n_samples), n_samples % batch_size or batch_size}

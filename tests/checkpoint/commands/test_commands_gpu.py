@@ -173,7 +173,7 @@ def test_out_of_device_memory_that_no_budget_helps_says_so(
     cupy_backend.limit_bytes = used + rest + 2**14
     assert main(["train", *DEEP, "--backend", "cupy"]) == 1
     error = capsys.readouterr().err
-    assert "the least that a plan takes is --budget" in error
+    assert "the smallest plan takes --budget" in error
     assert "and 16.0 KiB are free; give a smaller --batch-size" in error
 
 

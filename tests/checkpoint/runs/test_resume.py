@@ -77,7 +77,7 @@ def test_longer_training_is_the_same_as_one_that_was_long_from_the_start():
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        (("--sizes", "784,10"), "sizes 784,9x6,10; 784,10 would be another one"),
+        (("--sizes", "784,10"), "sizes 784,9x6,10; 784,10 would be another network"),
         (("--activation", "tanh"), "activation sigmoid; tanh would"),
         (("--dtype", "float64"), "dtype float32; float64 would"),
         (("--momentum", "0.5"), "momentum 0.0; 0.5 would"),
