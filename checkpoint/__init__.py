@@ -7,7 +7,8 @@ from checkpoint.errors import BudgetError, CheckpointError, ScheduleError
 from checkpoint.planning.costs import Cost, Flops
 from checkpoint.planning.front import Front, FrontPoint, front_of
 from checkpoint.planning.offloading import Offloading
-from checkpoint.planning.plan import Plan, plan, plan_chain
+from checkpoint.planning.plan import plan, plan_chain
+from checkpoint.planning.planned import Plan
 from checkpoint.schedule.actions import Action, Backward, Fetch, Forward, Offload, Release
 from checkpoint.schedule.chain import Chain, chain_of
 from checkpoint.schedule.schedule import Schedule

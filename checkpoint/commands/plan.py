@@ -12,11 +12,13 @@ from checkpoint.commands.options import BACKENDS, add_json_option, add_offload_o
 from checkpoint.commands.pictures import drawn
 from checkpoint.errors import CheckpointError
 from checkpoint.output import check_writable, write_report
-from checkpoint.planning.choice import FORMS, Choice, resolve_budget
+from checkpoint.planning.budget import resolve_budget
+from checkpoint.planning.choice import FORMS, Choice
 from checkpoint.planning.costs import Cost, cost_of
 from checkpoint.planning.front import Front, front_of
 from checkpoint.planning.offloading import Offloading, cost_with_copies
-from checkpoint.planning.plan import Plan, plan_chain
+from checkpoint.planning.plan import plan_chain
+from checkpoint.planning.planned import Plan
 from checkpoint.planning.report import chain_report, front_report, schedule_report, schedule_text
 from checkpoint.schedule.chain import Chain, chain_of
 from checkpoint.schedule.schedule import Schedule
@@ -80,7 +82,7 @@ def main(args: argparse.Namespace) -> int:
         lines.append(_rates_line(args.offload, offloading))
     front = None
     if with_front:
-        front = front_of(chain, cost=calibration, offload=offloading)
+        front = front_of(chain, cost=calibration, offloading=offloading)
         report |= front_report(front, cost=calibration)
         lines.append(_front_text(front, report))
     if with_schedule:
@@ -117,7 +119,7 @@ def _schedule(
         return Choice(args.checkpoint, args.budget, args.offload).schedule(chain), None
     budget_bytes = resolve_budget(args.budget, chain)
     found = plan_chain(
-        chain, budget_bytes=budget_bytes, cost=cost, row_blocks=not args.no_row_blocks, offload=offloading
+        chain, budget_bytes=budget_bytes, cost=cost, row_blocks=not args.no_row_blocks, offloading=offloading
     )
     return found.schedule, found
 
@@ -206,8 +208,8 @@ def _rows(points: list[dict[str, Any]]) -> Iterator[list[str]]:
             f"{point['recompute_fraction']:.3f}",
             f"{point['cost_ratio']:.3f}",
             "all" if point["row_block"] is None else str(point["row_block"]),
-            "plan" if point["planned"] else "beaten" if point["beaten"] else "as good",
-            f"optimal among: {point['name']}" if point["planned"] else point["name"],
+            "plan" if point["planned"] else "beaten" if point["dominated"] else "as good",
+            point["name"],
         ]
 
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import LogLocator
 
 from checkpoint.drawing.canvas import BUDGET, SERIES, byte_scale, default_style, new_figure, save
 from checkpoint.planning.front import Front, FrontPoint
-from checkpoint.planning.plan import Plan
+from checkpoint.planning.planned import Plan
 
 MARKERS = "sD^v<>pPX*hd"
 WORK_TICKS = (0, 0.25, 0.5, 0.75, 1, 2, 5, 10, 30, 100, 300, 1000)
@@ -32,7 +32,7 @@ def front_figure(front: Front, *, title: str, chosen: Plan | None = None) -> Fig
                 _dots(axes, of_kind, scale, marker="o", markersize=6, zorder=3, color=colour, label=f"plans, {label}")
         for number, marks in enumerate(_alike(front.marks)):
             colour = SERIES[1 + number % (len(SERIES) - 1)]
-            face = "white" if front.beaten(marks[0]) else colour
+            face = "white" if marks[0].dominated else colour
             style: dict[str, Any] = {"marker": MARKERS[number % len(MARKERS)], "markersize": 10, "markeredgewidth": 1.6}
             name = ", ".join(mark.name for mark in marks)
             _dots(axes, marks[:1], scale, **style, color=colour, markerfacecolor=face, label=name)

@@ -6,7 +6,7 @@ from checkpoint.drawing.front import front_figure
 from checkpoint.drawing.timeline import Timeline, timeline_figure
 from checkpoint.planning.costs import Cost
 from checkpoint.planning.front import front_of
-from checkpoint.planning.plan import Plan
+from checkpoint.planning.planned import Plan
 from checkpoint.schedule.simulation import simulate
 from checkpoint.units import format_bytes
 from mlp import format_sizes

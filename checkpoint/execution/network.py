@@ -98,7 +98,7 @@ class NetworkWithCheckpointing(Network):
             return schedule
         if self._place is not None and self._offloading is None:
             self._offloading = rates_of(self.backend, self._place, dtype=self.dtype)
-        return plan_chain(chain, budget_bytes=self.budget_bytes or 0, offload=self._offloading).schedule
+        return plan_chain(chain, budget_bytes=self.budget_bytes or 0, offloading=self._offloading).schedule
 
     def forward_between_checkpoints(self, a: Any, start: int, stop: int) -> list[Any]:
         """The activations [a_{start+1}, ..., a_stop], new arrays, from `a` = a_start, (rows, n_start).

@@ -1,14 +1,15 @@
-"""The front: which recomputing buys which peak. No arrays here; the picture is drawn elsewhere.
+"""The front: how much recomputing buys which peak. No arrays here; the picture is drawn elsewhere.
 
-A point of the front is a plan that no other plan beats in both bytes and cost. The well-known schedules are marked on
-it: those that lie on it and those that don't.
+A point of the front is a plan that no other plan beats in both bytes and cost. The well-known schedules are marked
+beside it, those that a plan beats and those that none does.
 """
 
 from dataclasses import dataclass
 
 from checkpoint.planning.costs import Cost, block_sizes, cost_of
 from checkpoint.planning.offloading import Offloading
-from checkpoint.planning.plan import Plan, plan_of, search_of
+from checkpoint.planning.plan import plan_of, search_of
+from checkpoint.planning.planned import Plan
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
@@ -23,7 +24,8 @@ COMPLETE_LAYERS = 16
 class FrontPoint:
     """A schedule's peak, in bytes above rest, its recomputing and cost. `row_block` is None for whole mini-batches.
 
-    `planned` tells the plans of the front from the well-known schedules that are marked beside them.
+    `planned` tells the plans of the front from the well-known schedules that are marked beside them; `dominated` says
+    that a plan of the front takes fewer bytes at no more cost, or costs less in no more bytes.
     """
 
     name: str
@@ -32,14 +34,15 @@ class FrontPoint:
     cost: float
     row_block: int | None
     planned: bool
+    dominated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Front:
     """Plans from the most bytes to the least, and the well-known schedules to compare them with.
 
-    `complete` says whether every point is there; of a long front only some are made, for budgets evenly spaced in their
-    logarithm.
+    `complete` says whether every point of the front has its plan; of a long front only some are made, for budgets
+    evenly spaced in their logarithm.
     """
 
     chain: Chain
@@ -51,7 +54,7 @@ class Front:
     def points(self) -> tuple[FrontPoint, ...]:
         """The plans and the marks, from the most bytes to the least."""
         planned = [
-            FrontPoint(plan.optimal_among, plan.peak_bytes, plan.recompute_fraction, plan.cost, plan.row_block, True)
+            FrontPoint(plan.schedule.name, plan.peak_bytes, plan.recompute_fraction, plan.cost, plan.row_block, True)
             for plan in self.plans
         ]
         return tuple(sorted([*planned, *self.marks], key=lambda point: -point.peak_bytes))
@@ -73,21 +76,12 @@ class Front:
 
     @property
     def run_bytes(self) -> int:
-        """Bytes of parameters, mini-batch and a step of plain backpropagation together."""
+        """Bytes of the parameters, a mini-batch and the step that stores all, together."""
         return self.store_all.peak_bytes + self.parameter_bytes + self.mini_batch_bytes
-
-    def beaten(self, point: FrontPoint) -> bool:
-        """Whether a plan takes no more bytes and no more cost than `point`, and less of one of them."""
-        return any(
-            plan.peak_bytes <= point.peak_bytes
-            and plan.cost <= point.cost
-            and (plan.peak_bytes, plan.cost) != (point.peak_bytes, point.cost)
-            for plan in self.plans
-        )
 
     @property
     def advice(self) -> tuple[str, str]:
-        """Two lines for whoever must choose: what activations weigh, and what making them light costs."""
+        """Two lines for whoever must choose: the activations' share of memory, and the price of a smaller one."""
         return _weight(self), _price(self)
 
 
@@ -98,15 +92,17 @@ def front_of(
     row_blocks: bool = True,
     minimum_block_rows: int | None = None,
     most_points: int = 24,
-    offload: Offloading | None = None,
+    offloading: Offloading | None = None,
 ) -> Front:
     """The plans that no other beats in bytes and cost, from that of store-all's peak to the smallest feasible one.
 
     Each next plan is made for one byte less than the last one took; for more than 16 layers, whose fronts are long, the
-    budgets are spaced evenly in their logarithm so that there are at most about `most_points`. With `offload`, plans
+    budgets are spaced evenly in their logarithm so that there are at most about `most_points`. With `offloading`, plans
     may copy checkpoints to the host.
     """
-    search = search_of(chain, cost=cost, row_blocks=row_blocks, minimum_block_rows=minimum_block_rows, offload=offload)
+    search = search_of(
+        chain, cost=cost, row_blocks=row_blocks, minimum_block_rows=minimum_block_rows, offloading=offloading
+    )
     smallest, budget = search.smallest.need_bytes, search.store_all.need_bytes
     complete = chain.n_layers <= COMPLETE_LAYERS
     ratio = 1.0 if complete else (smallest / budget) ** (1 / max(1, most_points - 1))
@@ -118,16 +114,16 @@ def front_of(
         plans.append(plan_of(search, best, budget))
         following = min(plans[-1].peak_bytes - 1, int(budget * ratio))
         budget = smallest if following < smallest < min(budget, plans[-1].peak_bytes) else following
-    marks = tuple(_mark(schedule, chain, search.cost) for schedule in _known(chain, search.minimum_rows))
-    return Front(chain, tuple(_undominated(plans)), marks, complete)
+    front = _undominated(plans)
+    marks = tuple(_mark(schedule, chain, search.cost, front) for schedule in _known(chain, search.minimum_rows))
+    return Front(chain, tuple(front), marks, complete)
 
 
 def _weight(front: Front) -> str:
     share = front.store_all.peak_bytes / front.run_bytes
     line = (
-        f"Activations and the workspace of a step are {share:.0%} of the {format_bytes(front.run_bytes)} that store "
-        f"all takes (parameters {format_bytes(front.parameter_bytes)}, "
-        f"mini-batch {format_bytes(front.mini_batch_bytes)})"
+        f"If all is stored, activations and workspace are {share:.0%} of this run's {format_bytes(front.run_bytes)} "
+        f"(parameters {format_bytes(front.parameter_bytes)}, mini-batch {format_bytes(front.mini_batch_bytes)})"
     )
     return line + (": no checkpointing can save more." if share < 0.5 else ".")
 
@@ -136,22 +132,20 @@ def _price(front: Front) -> str:
     whole = front.store_all
     blocks = [mark for mark in front.marks if mark.row_block is not None]
     if not blocks:
-        return "The mini-batch is too small to be cut into row blocks; what is saved is paid for by recomputing."
+        return "The mini-batch is too small for row blocks; what is saved is paid for by recomputing."
     least = min(blocks, key=lambda mark: mark.peak_bytes)
     if least.peak_bytes >= whole.peak_bytes:
         return "Micro-batches save nothing here, as they hold the gradients of all layers; checkpoints do."
 
-    def price(point: FrontPoint) -> str:
-        more = f"{max(0, point.cost / whole.cost - 1):.0%}"
-        how = "as much as" if more == "0%" else f"{more} more than"
-        return f"take {format_bytes(point.peak_bytes)}, and a step costs {how} with store all"
+    def dearer(point: FrontPoint) -> str:
+        return f"{max(0, point.cost / whole.cost - 1):.0%}"
 
-    line = f"{least.name[0].upper()}{least.name[1:]} rows {price(least)}"
+    line = f"{least.name.capitalize()} rows take {format_bytes(least.peak_bytes)} and cost {dearer(least)} more"
     planned = [point for point in front.points if point.planned and point.peak_bytes <= least.peak_bytes // 2]
     if planned:
         best = min(planned, key=lambda point: point.cost)
-        line += f"; the cheapest plans in half of that {price(best)}"
-    return line + "."
+        line += f"; a plan ({best.name}) takes {format_bytes(best.peak_bytes)}, and costs {dearer(best)}"
+    return line + " more than a step that stores all."
 
 
 def _known(chain: Chain, minimum_rows: int) -> list[Schedule]:
@@ -166,11 +160,16 @@ def _doublings(n_layers: int) -> list[int]:
     return [2**power for power in range(1, n_layers.bit_length()) if 2**power < n_layers]
 
 
-def _mark(schedule: Schedule, chain: Chain, cost: Cost) -> FrontPoint:
-    found = simulate(schedule, chain)
-    rows = min((action.rows[1] - action.rows[0] for action in schedule if action.rows), default=None)
-    name, spent = schedule.name, cost_of(schedule, chain, cost)
-    return FrontPoint(name, found.peak_bytes, found.recompute_fraction, spent, rows, planned=False)
+def _mark(schedule: Schedule, chain: Chain, cost: Cost, front: list[Plan]) -> FrontPoint:
+    found, spent = simulate(schedule, chain), cost_of(schedule, chain, cost)
+    beaten = any(
+        plan.peak_bytes <= found.peak_bytes
+        and plan.cost <= spent
+        and (plan.peak_bytes, plan.cost) != (found.peak_bytes, spent)
+        for plan in front
+    )
+    rows = schedule.row_block
+    return FrontPoint(schedule.name, found.peak_bytes, found.recompute_fraction, spent, rows, False, beaten)
 
 
 def _undominated(plans: list[Plan]) -> list[Plan]:

@@ -48,15 +48,11 @@ def growth(chain: Chain, way: str) -> Growth:
     >>> found.formula_bytes, found.predicted_bytes
     (360400, 360400)
     """
-    hidden = chain.n_layers - 1
-    spacing = chain.n_layers  # of checkpoints: none
-    if way == "sqrt":
-        spacing = round(chain.n_layers**0.5)
-    elif way.startswith("every:"):
-        spacing = int(way.removeprefix("every:"))
+    hidden, choice = chain.n_layers - 1, Choice(way)
+    spacing = choice.spacing(chain.n_layers)
     checkpoints = -(-chain.n_layers // spacing) - 1
     live = checkpoints + max(spacing - 1, hidden - checkpoints * spacing) if 1 <= checkpoints < hidden else hidden
     one = chain.activation_bytes(1)
     formula = max(live * one + chain.workspace_bytes(max(hidden, 1)), one + chain.workspace_bytes(1))
-    predicted = simulate(Choice(way).schedule(chain), chain).peak_bytes
+    predicted = simulate(choice.schedule(chain), chain).peak_bytes
     return Growth(hidden, way, formula, predicted)

@@ -10,7 +10,7 @@ from typing import Any
 from checkpoint.planning.costs import Cost, Flops
 from checkpoint.planning.front import Front
 from checkpoint.planning.offloading import Offloading
-from checkpoint.planning.plan import Plan, keeps_bits
+from checkpoint.planning.planned import Plan, keeps_bits
 from checkpoint.schedule.actions import Release
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
@@ -84,9 +84,7 @@ def front_report(front: Front, *, cost: Cost | None = None) -> dict[str, Any]:
     """The keys of a front."""
     whole = front.store_all.cost
     return {
-        "front": [
-            {**asdict(point), "cost_ratio": point.cost / whole, "beaten": front.beaten(point)} for point in front.points
-        ],
+        "front": [{**asdict(point), "cost_ratio": point.cost / whole} for point in front.points],
         "front_complete": front.complete,
         "front_cost_unit": unit_of(cost),
         "parameter_bytes": front.parameter_bytes,
@@ -134,11 +132,11 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _cost(report: Mapping[str, Any]) -> str:
-    """How the cost stands to the lower bound of whole mini-batches."""
-    gap, least = report["gap"], "the least that any schedule for whole mini-batches needs in this budget"
-    if round(gap, 3) == 0:
-        return least
-    return f"{-gap:.1%} below {least}" if gap < 0 else f"at most {gap:.1%} above {least}"
+    """How the cost stands to the lower bound."""
+    gap = report["gap"]
+    kind = "schedule" if report["row_block"] else "schedule for whole mini-batches"
+    least = f"the least that any {kind} needs in this budget"
+    return least if round(gap, 3) == 0 else f"at most {gap:.1%} above {least}"
 
 
 def _gain(report: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from tabulate import tabulate
 
 from checkpoint.errors import BudgetError, CheckpointError
 from checkpoint.planning.choice import Choice
-from checkpoint.planning.plan import keeps_bits
+from checkpoint.planning.planned import keeps_bits
 from checkpoint.runs.cases import Case
 from checkpoint.runs.record import RunRecord
 from checkpoint.runs.settings import RunSettings

@@ -1,12 +1,13 @@
 """A chain: what a planner needs to know of a network and a mini-batch. No arrays here: layers are integers and bytes.
 
-It answers how many bytes each array of a step takes, and how many floating-point operations each layer. The answers are
+It says how many bytes each array of a step takes, and how many floating-point operations each layer. The bytes are
 exact: every buffer of a step is counted, rounded up to the backend's unit of allocation.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from checkpoint.arguments import whole_number
 from mlp.errors import NetworkError
 from mlp.pieces import SUM_ROWS, delta_block_rows, gradient_block_rows
 from mlp.sizes import check_sizes
@@ -17,17 +18,17 @@ ALLOCATION_BYTES = {"numpy": 1, "cupy": 512}
 """What each backend rounds an allocation up to. CuPy's memory pool hands out multiples of 512 bytes."""
 
 ERROR_IN_PLACE = {"numpy": True, "cupy": False}
-"""Whether each backend makes the error below where the activation is. cuBLAS's products need a place of their own."""
+"""Whether each backend makes the error below where the activation is. cuBLAS's products need a buffer of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
     """Layers 1 .. L between activations a_0 .. a_L. `widths` are n_0 .. n_L; a value takes `item_bytes`.
 
-    `pieces`, "large" or "small", are those that backward steps work in; see `mlp.pieces`. `error_in_place` says that
-    an activation becomes the error without a piece of it apart, and `adds_up` that this mini-batch is one of several
-    whose gradients are added up elsewhere. Row blocks that begin at multiples of `sum_rows` rows give the same bits as
-    the whole mini-batch; None where none do.
+    `pieces`, "large" or "small", are those that backward steps work in; see `mlp.pieces`. With `error_in_place` an
+    activation becomes the error without a buffer beside it; with `adds_up` this mini-batch is one of several whose
+    gradients are added up elsewhere. Row blocks that begin at multiples of `sum_rows` rows leave gradients
+    bit-identical to those of the whole mini-batch; None where none do.
     """
 
     widths: tuple[int, ...]
@@ -44,8 +45,16 @@ class Chain:
         """L."""
         return len(self.widths) - 1
 
+    def in_pieces(self, pieces: str) -> "Chain":
+        """This chain with backward steps that work in such pieces."""
+        return replace(self, pieces=pieces)
+
+    def micro_batch(self, rows: int) -> "Chain":
+        """The chain of `rows` rows of this mini-batch, whose gradients are added up elsewhere."""
+        return replace(self, batch_size=rows, adds_up=True)
+
     def array_bytes(self, values: int) -> int:
-        """The bytes that an array of so many values takes from the allocator."""
+        """The bytes that an array of `values` values takes from the allocator."""
         unit = self.allocation_bytes
         return -(-values * self.item_bytes // unit) * unit
 
@@ -55,6 +64,10 @@ class Chain:
             return 0
         return self.array_bytes((self.batch_size if rows is None else rows) * self.widths[layer])
 
+    def host_bytes(self, layer: int) -> int:
+        """The bytes of a copy of a_layer on the host: those of its values, not rounded up."""
+        return self.batch_size * self.widths[layer] * self.item_bytes
+
     def gradient_bytes(self, layer: int) -> int:
         """The bytes of a layer's gradient held whole: the weight's and the bias's."""
         n_in, n_out = self.widths[layer - 1], self.widths[layer]
@@ -63,8 +76,9 @@ class Chain:
     def workspace_bytes(self, layer: int, rows: int | None = None) -> int:
         """The bytes that a layer's backward step holds beside a_{layer-1} and delta_layer, which it starts from.
 
-        A block of the weight gradient, and the bias gradient: none for a row block, whose gradients are added to the
-        layer's where they are held. And a piece of the error below, but for layer 1, unless the error is made in place.
+        A piece of the weight gradient, and the bias gradient; neither for a row block, which adds to the layer's
+        gradient where that is held. And a piece of the error below, except in layer 1 and where errors are made in
+        place.
         """
         rows = self.batch_size if rows is None else rows
         n_in, n_out = self.widths[layer - 1], self.widths[layer]
@@ -88,20 +102,19 @@ class Chain:
 def chain_of(sizes: Iterable[int], *, batch_size: int, dtype: str = "float32", backend: str = "numpy") -> Chain:
     """The chain of a network of `sizes` trained on mini-batches of `batch_size` rows.
 
-    `backend` is a name and nothing is loaded for it: a plan for a GPU can be made where there is none.
-    Raises `NetworkError` for sizes that make no network, a batch size below 1, an unknown dtype or backend.
+    `backend` is a name, and nothing is loaded for it: a plan for a GPU can be made where there is none.
+    Raises `NetworkError` for sizes that make no network, a batch size below 1, and an unknown dtype or backend.
 
     >>> chain_of([784, 100, 10], batch_size=100).activation_bytes(1)
     40000
     """
-    if not (isinstance(batch_size, int) and batch_size >= 1):
-        raise NetworkError(f"the batch size must be a whole number, 1 or more; got {batch_size!r}")
+    rows = whole_number("the batch size", batch_size, error=NetworkError)
     for name, value, known in (("dtype", dtype, ITEM_BYTES), ("backend", backend, ALLOCATION_BYTES)):
-        if value not in known:
+        if not (isinstance(value, str) and value in known):
             raise NetworkError(f"unknown {name} {value!r}; choose {' or '.join(known)}")
     return Chain(
         check_sizes(sizes),
-        batch_size,
+        rows,
         ITEM_BYTES[dtype],
         ALLOCATION_BYTES[backend],
         error_in_place=ERROR_IN_PLACE[backend],

@@ -131,7 +131,7 @@ WRONG = {
     "negative width": (["train", "--sizes", "784,-3,10"], "whole numbers"),
     "width too large": (["train", "--sizes", "784,99999999999,10"], "whole numbers"),
     "repeat too large": (["train", "--sizes", "784,2x999999999,10"], "repeat"),
-    "n of 0": (["train", *TINY, "--checkpoint", "every:0"], "n = 1 and more"),
+    "n of 0": (["train", *TINY, "--checkpoint", "every:0"], "whole number, 1 or more"),
     "unknown way": (["train", *TINY, "--checkpoint", "sometimes"], "choose none"),
     "unknown backend": (["train", *TINY, "--backend", "cuda"], "choose numpy or cupy"),
     "device on numpy": (["train", *TINY, "--device", "1"], "numpy has no device 1"),

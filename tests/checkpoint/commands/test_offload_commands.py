@@ -179,7 +179,7 @@ def test_network_plans_its_budget_with_offload(tmp_path: Path) -> None:
         plan_chain(chain, budget_bytes=0, row_blocks=False)
     budget = refused.value.minimum_bytes * 5 // 4
     net = NetworkWithCheckpointing(sizes, budget_bytes=budget, offload=tmp_path, offloading=rates)
-    assert net.schedule_for(256) == plan_chain(chain, budget_bytes=budget, offload=rates).schedule
+    assert net.schedule_for(256) == plan_chain(chain, budget_bytes=budget, offloading=rates).schedule
     measured = NetworkWithCheckpointing(sizes, budget_bytes=budget, offload=tmp_path)
     assert measured.schedule_for(256).n_layers == 10
     assert measured.transfers is not None

@@ -133,7 +133,7 @@ def test_every_figure_of_the_front_is_in_its_report(capsys: pytest.CaptureFixtur
         row = next(line for line in lines if f" {point['peak_bytes']:,} " in line and line.endswith(point["name"]))
         assert f"{point['recompute_fraction']:.3f}" in row
         assert f"{point['cost_ratio']:.3f}" in row
-        assert ("beaten" in row) == point["beaten"]
+        assert ("beaten" in row) == point["dominated"]
     assert f"{report['step_share']:.0%}" in out
 
 
@@ -157,16 +157,17 @@ def test_words_of_a_plan_say_of_what_and_count_in_the_singular() -> None:
         "optimal_among": "some class",
         "row_block": None,
         "cost_unit": "operations",
-        "gap": -0.223,
+        "gap": 0.0,
         "offloaded_bytes": 0,
         "offloading": None,
     }
     text = schedule_text(report)
     assert "planned in 1.00 MiB" in text
     assert "recomputed: 1 layer a step, 50.0% of the operations of a forward pass" in text
-    assert "cost in operations: 22.3% below the least that any schedule for whole mini-batches needs" in text
+    assert "cost in operations: the least that any schedule for whole mini-batches needs in this budget" in text
     assert "1 action, releases" in text
-    assert "at most 22.3% above the least" in schedule_text({**report, "gap": 0.223})
+    rows = schedule_text({**report, "gap": 0.223, "row_block": 128})
+    assert "at most 22.3% above the least that any schedule needs in this budget" in rows
     assert "up to rounding" in schedule_text({**report, "keeps_bits": False})
 
 

@@ -201,7 +201,7 @@ def test_front_says_its_scale_and_shows_beaten_marks_hollow() -> None:
     hollow = {line.get_label() for line in axes.lines if line.get_markerfacecolor() == "white"}
     for mark in front.marks:
         name = next(str(line.get_label()) for line in axes.lines if mark.name in str(line.get_label()))
-        assert (name in hollow) == front.beaten(mark)
+        assert (name in hollow) == mark.dominated
 
 
 def test_growth_has_measured_dots_for_store_all_too() -> None:

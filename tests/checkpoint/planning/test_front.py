@@ -48,14 +48,4 @@ def test_advice_is_two_lines_with_a_share_and_a_price() -> None:
     first, second = front_of(chain_of([12, *[9] * 30, 3], batch_size=512), most_points=6).advice
     assert "%" in first
     assert "Micro-batches of 128 rows take" in second
-    assert "than with store all" in second
-
-
-def test_mark_is_beaten_where_a_plan_takes_no_more_of_both_and_less_of_one(front) -> None:  # type: ignore[no-untyped-def]
-    for mark in front.marks:
-        better = [plan for plan in front.plans if plan.peak_bytes <= mark.peak_bytes and plan.cost <= mark.cost]
-        assert front.beaten(mark) == any(
-            (plan.peak_bytes, plan.cost) != (mark.peak_bytes, mark.cost) for plan in better
-        )
-    assert any(front.beaten(mark) for mark in front.marks)
-    assert not any(front.beaten(point) for point in front.points if point.planned)
+    assert second.endswith("more than a step that stores all.")
