@@ -66,6 +66,7 @@ PUBLIC = {
         "binomial",
         "chain_of",
         "every_nth",
+        "figure",
         "front_of",
         "micro_batches",
         "offloaded",
@@ -75,6 +76,7 @@ PUBLIC = {
         "simulate",
         "square_root",
         "store_all",
+        "timeline",
     ],
 }
 

@@ -63,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Plan; write the JSON, then the pictures, then print; 0."""
     chain = chain_of(parse_sizes(args.sizes), batch_size=args.batch_size, dtype=args.dtype, backend=args.backend)
+    check_offload(args.offload, args.backend, args.bandwidth, args.speed)
     with_front = args.front or args.figure is not None
     with_schedule = args.budget is not None or args.checkpoint is not None
     if (args.checkpoint == "optimal" and args.budget is None) or not (with_front or with_schedule):
@@ -74,7 +75,6 @@ def main(args: argparse.Namespace) -> int:
         from checkpoint.drawing.canvas import check_drawable
 
         check_drawable(args.timeline, args.figure)
-    check_offload(args.offload, args.backend, args.bandwidth, args.speed)
     offloading = _offloading(args, with_front=with_front)
     calibration = _calibration(args)
     report, lines = chain_report(chain, dtype=args.dtype, backend=args.backend), []

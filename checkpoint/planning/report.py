@@ -143,4 +143,4 @@ def _gain(report: Mapping[str, Any]) -> str:
     gain = report["offload_gain"]
     if not report["planned"]:
         return ""
-    return "; nothing fits without it" if gain is None else f"; {gain:.1%} cheaper a step than the best plan without it"
+    return "; nothing fits without it" if gain is None else f"; {gain:.1%} cheaper than the best plan without it"
