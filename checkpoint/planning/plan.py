@@ -127,6 +127,7 @@ def plan_of(search: AnySearch, found: Fitting, budget_bytes: int) -> Plan:
         plain = best_fitting(search.plain, budget_bytes)
         without_offload = None if plain is None else plain.cost
     return Plan(
+        chain=chain,
         schedule=schedule,
         budget_bytes=budget_bytes,
         peak_bytes=simulation.peak_bytes,
