@@ -124,7 +124,7 @@ class NetworkWithCheckpointing(Network):
         X, y = self.as_batch(X, y)
         self.buffers.begin_step()
         schedule = self.schedule_for(X.shape[0])
-        step = self.execution(X, y, pieces=schedule.pieces, in_blocks=in_blocks)
+        step = self.execution(X, y, schedule, in_blocks=in_blocks)
         try:
             for position, action in enumerate(schedule):
                 match action:
@@ -143,10 +143,10 @@ class NetworkWithCheckpointing(Network):
         finally:
             step.end()
 
-    def execution(self, X: Any, y: Any, *, pieces: str, in_blocks: bool) -> Execution:
+    def execution(self, X: Any, y: Any, schedule: Schedule, *, in_blocks: bool) -> Execution:
         """What runs the actions of one step on a mini-batch."""
         run = self.forward_between_checkpoints
-        return Execution(self, X, y, run=run, pieces=pieces, transfers=self.transfers, in_blocks=in_blocks)
+        return Execution(self, X, y, run=run, schedule=schedule, transfers=self.transfers, in_blocks=in_blocks)
 
     @contextmanager
     def observing(self, observer: Observer) -> Iterator[None]:

@@ -7,6 +7,7 @@ from typing import Any
 from backend import Transfers
 from checkpoint.execution.host_copies import HostCopies
 from checkpoint.schedule.actions import Backward, Fetch, Forward, Offload, Release, Rows
+from checkpoint.schedule.schedule import Schedule
 from mlp import Gradient, Network
 
 
@@ -24,9 +25,9 @@ class _Held:
 class Execution:
     """The state of one step of `network` on the mini-batch `X`, `y`: what each action of a schedule does to arrays.
 
-    `run(a, start, stop)` returns [a_{start+1}, ..., a_stop], as `forward_between_checkpoints` does. `pieces`: those of
-    backward steps. `transfers`: where activations are offloaded to, if they are. `in_blocks`: see `Network.backprop`.
-    The actions are taken to be those of a schedule that `simulate` accepts.
+    `run(a, start, stop)` returns [a_{start+1}, ..., a_stop], as `forward_between_checkpoints` does. `schedule`: the one
+    whose actions will come, which `simulate` is taken to accept; it says in which pieces backward steps work.
+    `transfers`: where activations are offloaded to, if they are. `in_blocks`: see `Network.backprop`.
     """
 
     def __init__(
@@ -36,12 +37,13 @@ class Execution:
         y: Any,
         *,
         run: Callable[[Any, int, int], list[Any]],
-        pieces: str,
+        schedule: Schedule,
         transfers: Transfers | None,
         in_blocks: bool,
     ) -> None:
-        self._network, self._y, self._run, self._pieces, self._in_blocks = network, y, run, pieces, in_blocks
+        self._network, self._y, self._run, self._in_blocks = network, y, run, in_blocks
         self._batch_size = X.shape[0]
+        self._pieces = schedule.pieces
         self._held = {0: _Held(X, 0)}
         self._sums: dict[int, Gradient] = {}
         self._copies = HostCopies(transfers)
