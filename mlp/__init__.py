@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from mlp.network import Network
     from mlp.saving import Progress, SavedState, load_state, read_state, restore_state, save_state
     from mlp.training.batches import ArrayBatches, Batches, ImageBatches
-    from mlp.training.loop import EpochRecord, Step, accuracy, train
+    from mlp.training.history import EpochRecord, Step
+    from mlp.training.loop import accuracy, train
 
 __all__ = [
     "ArrayBatches",
@@ -41,13 +42,13 @@ __getattr__ = lazy_names(
     {
         "ArrayBatches": "mlp.training.batches",
         "Batches": "mlp.training.batches",
-        "EpochRecord": "mlp.training.loop",
+        "EpochRecord": "mlp.training.history",
         "Gradient": "mlp.gradient",
         "ImageBatches": "mlp.training.batches",
         "Network": "mlp.network",
         "Progress": "mlp.saving",
         "SavedState": "mlp.saving",
-        "Step": "mlp.training.loop",
+        "Step": "mlp.training.history",
         "accuracy": "mlp.training.loop",
         "load_state": "mlp.saving",
         "read_state": "mlp.saving",

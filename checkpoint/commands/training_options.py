@@ -7,8 +7,9 @@ from typing import Any
 from checkpoint.commands.options import check_offload
 from checkpoint.runs.settings import RunSettings
 from mlp import parse_sizes
-from mlp.initialization import INITIALIZATIONS
-from mlp.network import ACTIVATIONS, COSTS, DTYPES
+from mlp.activations import ACTIVATIONS
+from mlp.arguments import DTYPES, INITIALIZATIONS
+from mlp.costs import COSTS
 
 
 def add_network_options(parser: argparse.ArgumentParser, defaults: RunSettings) -> None:
