@@ -80,11 +80,12 @@ def plan(
     """The fastest plan of all classes for a network of `sizes` that takes no more than `budget_bytes` above rest.
 
     `cost` says what is fast: operations, unless it is given. With `row_blocks` False only whole mini-batches are
-    planned, whose gradients are bit-identical to plain backpropagation's on every backend. Blocks have at least
-    `minimum_block_rows` rows: 128 by default where operations are counted, which can't see that fewer are slow, and 16
-    with a `cost`. `pieces`, "large" or "small", are those of backward steps; by default small ones are planned where
-    they save enough recomputing to be faster, or where nothing else fits. With `offload`, checkpoints may be copied
-    to the host at these rates, where that is cheaper than to recompute; whole mini-batches only.
+    planned, whose gradients are bit-identical to plain backpropagation's: on NumPy all, elsewhere in large pieces.
+    Blocks have at least `minimum_block_rows` rows: 128 by default where operations are counted, which can't see that
+    fewer are slow, and 16 with a `cost`. `pieces`, "large" or "small", are those of backward steps; by default small
+    ones are planned where they save enough recomputing to be faster, or where nothing else fits. With `offload`,
+    checkpoints may be copied to the host at these rates, where that is cheaper than to recompute; whole mini-batches
+    only.
 
     Raises `BudgetError`, which has the smallest feasible bytes, and `NetworkError` for what makes no chain.
 
@@ -183,9 +184,13 @@ def plan_of(search: AnySearch, found: Candidate, budget_bytes: int) -> Plan:
 def keeps_bits(schedule: Schedule, chain: Chain) -> bool:
     """Whether gradients are those of plain backpropagation to the last bit.
 
-    They are for whole mini-batches and, where the backend adds up in chunks of `chain.sum_rows` rows, for row blocks
-    that begin at multiples of it. Other row blocks add the same terms in another order.
+    They are for whole mini-batches in large pieces: the products are those of plain backpropagation. Where the backend
+    adds up in chunks of `chain.sum_rows` rows, whatever the product, they are in small pieces too, and for row blocks
+    that begin at multiples of that. Other row blocks add the same terms in another order, and so may the products of
+    small pieces.
     """
+    if chain.sum_rows is None and schedule.pieces != "large":
+        return False
     starts = {action.rows[0] for action in schedule if action.rows is not None}
     return not starts or (chain.sum_rows is not None and all(start % chain.sum_rows == 0 for start in starts))
 

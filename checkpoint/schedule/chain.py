@@ -11,6 +11,9 @@ from mlp.errors import NetworkError
 from mlp.pieces import SUM_ROWS, delta_block_rows, gradient_block_rows
 from mlp.sizes import check_sizes
 
+MAX_ROWS = 2**31 - 1
+"""The largest mini-batch: BLAS libraries count rows in 32 bits, and a schedule writes them in ten digits."""
+
 ITEM_BYTES = {"float32": 4, "float64": 8}
 
 ALLOCATION_BYTES = {"numpy": 1, "cupy": 512}
@@ -94,8 +97,8 @@ def chain_of(sizes: Iterable[int], *, batch_size: int, dtype: str = "float32", b
     >>> chain_of([784, 100, 10], batch_size=100).activation_bytes(1)
     40000
     """
-    if not (isinstance(batch_size, int) and batch_size >= 1):
-        raise NetworkError(f"the batch size must be a whole number, 1 or more; got {batch_size!r}")
+    if not (isinstance(batch_size, int) and 1 <= batch_size <= MAX_ROWS):
+        raise NetworkError(f"the batch size must be a whole number from 1 to {MAX_ROWS}; got {str(batch_size)[:40]}")
     for name, value, known in (("dtype", dtype, ITEM_BYTES), ("backend", backend, ALLOCATION_BYTES)):
         if value not in known:
             raise NetworkError(f"unknown {name} {value!r}; choose {' or '.join(known)}")

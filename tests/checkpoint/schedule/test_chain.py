@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from backend import select_backend
 from checkpoint import chain_of
-from checkpoint.schedule.chain import ALLOCATION_BYTES
+from checkpoint.schedule.chain import ALLOCATION_BYTES, MAX_ROWS
 from mlp import NetworkError
 from mlp.pieces import DELTA_ROWS, LARGE_DELTA_ROWS
 from tests.conftest import cases
@@ -96,8 +96,10 @@ def test_unit_of_allocation_is_cupy_s_own(backend):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"batch_size": 0}, "batch size must be a whole number, 1 or more; got 0"),
+        ({"batch_size": 0}, f"batch size must be a whole number from 1 to {MAX_ROWS}; got 0"),
         ({"batch_size": -5}, "batch size must be"),
+        ({"batch_size": MAX_ROWS + 1}, f"batch size must be .*; got {MAX_ROWS + 1}"),
+        ({"batch_size": 10**40}, "batch size must be"),
         ({"batch_size": 2.0}, "batch size must be"),
         ({"batch_size": None}, "batch size must be"),
         ({"batch_size": 5, "dtype": "float16"}, "unknown dtype 'float16'; choose float32 or float64"),
