@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from backend.lazy import version
 from checkpoint.errors import CheckpointError
 
 PROGRAM = "mlp-checkpointing"
@@ -53,15 +54,5 @@ def write_report(path: Path | None, command: str, record: Mapping[str, Any]) -> 
     Every key of `record`, and of the records in it, is described in `checkpoint/commands/JSON.md`; a test compares.
     """
     if path is not None:
-        head = {"format": REPORT_FORMAT, "program": PROGRAM, "version": program_version(), "command": command}
+        head = {"format": REPORT_FORMAT, "program": PROGRAM, "version": version(), "command": command}
         write_json(path, {**head, **record})
-
-
-def program_version() -> str:
-    """The version of the installed distribution, such as "0.1.0"; "unknown" where it runs from a bare checkout."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(PROGRAM)
-    except PackageNotFoundError:
-        return "unknown"

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import array_api_strict
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -58,16 +59,11 @@ def backend_called(name: str) -> Backend:
     if name == "numpy-readonly":
         return ReadOnlyNumpy()
     if name == "array-api-strict":
-        strict = pytest.importorskip("array_api_strict")
-        return Backend(name, strict, device=strict.Device("device1"))
+        return Backend(name, array_api_strict, device=array_api_strict.Device("device1"))
     try:
         return select_backend(name)
     except BackendUnavailable as error:
         pytest.skip(str(error))
-    except ModuleNotFoundError as error:
-        if error.name != "backend.cupy.backend":
-            raise
-        pytest.skip("there is no backend/cupy_backend.py yet")
 
 
 @pytest.fixture(scope="session", params=BACKENDS)

@@ -9,10 +9,10 @@ import array_api_compat.numpy
 import numpy as np
 
 from backend.base import Backend
+from backend.facts import FACTS
 from backend.memory import Usage
 from backend.numpy.kernels import elementwise as kernels
 from backend.numpy.kernels import layer_jobs as jobs
-from backend.numpy.kernels.packing import CHUNK_ROWS
 from backend.numpy.kernels.team import Team, thread_count
 from backend.numpy.kernels.vector_code import LINE_BYTES
 from backend.numpy.meter import ArrayDomain
@@ -32,8 +32,7 @@ class NumpyBackend(Backend):
     `backend.numpy.kernels.layer_jobs`. Its results do not depend on their number.
     """
 
-    error_in_place = True
-    chunk_rows = CHUNK_ROWS
+    facts = FACTS["numpy"]
 
     def __init__(self) -> None:
         super().__init__("numpy", array_api_compat.numpy, "cpu")

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numba import cfunc, njit, types
 
+from backend.facts import CHUNK_ROWS
 from backend.numpy.kernels.compiled import for_both_dtypes
-from backend.numpy.kernels.packing import CHUNK_ROWS, item_bytes_of, scratch_bytes
+from backend.numpy.kernels.packing import item_bytes_of, scratch_bytes
 from backend.numpy.kernels.products import FEW_ROWS, error_below, forward, weight_gradient
 from backend.numpy.kernels.row_steps import all_finite, apply_gradient, apply_momentum, bias_gradient
 from backend.numpy.kernels.shared_words import call

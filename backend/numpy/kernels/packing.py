@@ -10,6 +10,7 @@ from typing import Any
 from numba import njit, types
 from numba.extending import overload
 
+from backend.facts import CHUNK_ROWS
 from backend.numpy.kernels.vector_code import (
     TILE_ROWS,
     TILE_VECTORS,
@@ -19,9 +20,6 @@ from backend.numpy.kernels.vector_code import (
     pointer,
     transpose,
 )
-
-CHUNK_ROWS = 128
-"""Rows of the batch whose part of a weight gradient is summed in registers before it is added to the gradient."""
 
 PANELS_BYTES = 2**19
 """Scratch memory for packed panels, at least; half of a second-level cache. One panel is packed whole in any case."""

@@ -20,8 +20,8 @@ Design and words (panels, packing): K. Goto and R. van de Geijn, Anatomy of High
 (2008). Matrices are given by their address and the values from a row to the next; `item` only tells the dtype.
 """
 
+from backend.facts import CHUNK_ROWS
 from backend.numpy.kernels.packing import (
-    CHUNK_ROWS,
     GRADIENT_ROWS,
     PANELS_BYTES,
     aligned,

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from backend import Backend, select_backend
+from backend.facts import CHUNK_ROWS
 from backend.numpy.kernels import layer_jobs
-from backend.numpy.kernels.packing import CHUNK_ROWS
 from backend.numpy.kernels.team import (
     ASLEEP,
     CHOSEN,
