@@ -1,7 +1,6 @@
 """Files that the commands write: found unwritable before the work, and replaced whole or not at all."""
 
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,21 +19,22 @@ class OutputError(CheckpointError):
 
 
 def check_writable(path: Path | None) -> None:
-    """Raise `OutputError` unless a file could be put at `path`. Whatever is there stays as it is."""
+    """Raise `OutputError` unless a file can be put at `path`, by trying it. Whatever is there stays as it is."""
     if path is None:
         return
+    from mlp.saving.atomic import check_replaceable  # whose package loads NumPy, which planning does without
+
     if path.is_dir():
         raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
     try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+        check_replaceable(path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another path") from None
 
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write `content` to `path`, so that a reader finds the old file or the new one and never a part."""
-    from mlp.saving.atomic import replaced  # whose package loads NumPy, which planning does without
+    from mlp.saving.atomic import replaced
 
     try:
         with replaced(path) as file:
