@@ -24,12 +24,15 @@ def check_writable(path: Path | None) -> None:
         return
     from mlp.saving.atomic import check_replaceable  # whose package loads NumPy, which planning does without
 
-    if path.is_dir():
-        raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
     try:
-        check_replaceable(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another path") from None
+        is_folder = path.is_dir()
+        if not is_folder:
+            check_replaceable(path)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"cannot write {path}: {reason}; choose another path") from None
+    if is_folder:
+        raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
 
 
 def replace_file(path: Path, content: bytes) -> None:

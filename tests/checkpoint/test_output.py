@@ -24,7 +24,7 @@ def test_path_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "no/such/folder/a.json", "file/a.json", "a" * 256 + ".json"], ids=lambda n: n[:20]
+    "name", ["", "no/such/folder/a.json", "file/a.json", "a" * 256 + ".json", "a\0.json"], ids=lambda n: n[:20]
 )
 def test_path_that_cannot_be_written_is_refused_before_the_work(name: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
