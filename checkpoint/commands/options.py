@@ -15,14 +15,14 @@ def add_backend_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", type=int, metavar="N", help="the GPU's number, with --backend cupy (default: 0)")
 
 
-def add_data_option(parser: argparse.ArgumentParser) -> None:
-    """--data."""
+def add_data_option(parser: argparse.ArgumentParser, *, default: str = "mnist") -> None:
+    """--data; None where it is not given and the default is no name."""
     parser.add_argument(
         "--data",
-        default="mnist",
+        default="mnist" if default == "mnist" else None,
         metavar="DATA",
         help="mnist (cached, or downloaded), sample (5,000 images of MNIST that are built in), or the path of a Keras "
-        ".npz or of a folder with the four IDX files (default: mnist)",
+        f".npz or of a folder with the four IDX files (default: {default})",
     )
 
 
