@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from mlp.saving import Progress, SavedState, load_state, read_state, restore_state, save_state
     from mlp.training.batches import ArrayBatches, Batches, ImageBatches
     from mlp.training.history import EpochRecord, Step
-    from mlp.training.loop import accuracy, train
+    from mlp.training.loop import train
+    from mlp.training.metrics import accuracy
 
 __all__ = [
     "ArrayBatches",
@@ -49,7 +50,7 @@ __getattr__ = lazy_names(
         "Progress": "mlp.saving",
         "SavedState": "mlp.saving",
         "Step": "mlp.training.history",
-        "accuracy": "mlp.training.loop",
+        "accuracy": "mlp.training.metrics",
         "load_state": "mlp.saving",
         "read_state": "mlp.saving",
         "restore_state": "mlp.saving",

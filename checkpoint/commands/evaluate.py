@@ -8,7 +8,7 @@ from backend import select_backend
 from checkpoint.commands.options import add_backend_options, add_data_option, add_json_option
 from checkpoint.output import check_writable, write_json
 from mlp import ImageBatches, accuracy, data, format_sizes, load_state
-from mlp.training.loop import EVALUATED_ROWS
+from mlp.training.metrics import EVALUATED_ROWS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
