@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from checkpoint.errors import CheckpointError
-from mlp.saving.atomic import replaced
+
+PROGRAM = "mlp-checkpointing"
+
+REPORT_FORMAT = 1
+"""The version of what `--json` writes: raised when a key changes its meaning or goes, not when one is added."""
 
 
 class OutputError(CheckpointError):
@@ -29,6 +33,8 @@ def check_writable(path: Path | None) -> None:
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write `content` to `path`, so that a reader finds the old file or the new one and never a part."""
+    from mlp.saving.atomic import replaced  # whose package loads NumPy, which planning does without
+
     try:
         with replaced(path) as file:
             file.write(content)
@@ -39,3 +45,23 @@ def replace_file(path: Path, content: bytes) -> None:
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
     """Write `record` as JSON, two spaces deep."""
     replace_file(path, (json.dumps(record, indent=2) + "\n").encode())
+
+
+def write_report(path: Path | None, command: str, record: Mapping[str, Any]) -> None:
+    """Write what `command` found to `path`, if there is one: the file of `--json`.
+
+    Every key of `record`, and of the records in it, is described in `checkpoint/commands/JSON.md`; a test compares.
+    """
+    if path is not None:
+        head = {"format": REPORT_FORMAT, "program": PROGRAM, "version": program_version(), "command": command}
+        write_json(path, {**head, **record})
+
+
+def program_version() -> str:
+    """The version of the installed distribution, such as "0.1.0"; "unknown" where it runs from a bare checkout."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(PROGRAM)
+    except PackageNotFoundError:
+        return "unknown"

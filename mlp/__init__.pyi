@@ -16,8 +16,8 @@ from .sizes import parse_sizes as parse_sizes
 from .training.batches import ArrayBatches as ArrayBatches
 from .training.batches import Batches as Batches
 from .training.batches import ImageBatches as ImageBatches
-from .training.loop import EpochRecord as EpochRecord
-from .training.loop import Step as Step
+from .training.history import EpochRecord as EpochRecord
+from .training.history import Step as Step
 from .training.loop import accuracy as accuracy
 from .training.loop import train as train
 

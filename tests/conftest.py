@@ -20,12 +20,14 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+import mlp.costs
 import mlp.pieces
 from backend import Backend, BackendUnavailable, select_backend
 from backend.numpy.backend import NumpyBackend
 from mlp import Network
-from mlp.initialization import INITIALIZATIONS
-from mlp.network import ACTIVATIONS, COSTS, DTYPES
+from mlp.activations import ACTIVATIONS
+from mlp.arguments import DTYPES, INITIALIZATIONS
+from mlp.costs import COSTS
 
 settings.register_profile(
     "fixed",
@@ -160,7 +162,7 @@ class Case:
 
 def cases(*, max_layers: int = 7) -> st.SearchStrategy[Case]:
     """Cases of 1 to `max_layers` layers, widths of one and more, with every choice that a network has."""
-    return st.builds(
+    drawn = st.builds(
         Case,
         sizes=st.lists(st.integers(1, 9), min_size=2, max_size=max_layers + 1).map(tuple),
         batch_size=st.integers(1, 13),
@@ -171,6 +173,7 @@ def cases(*, max_layers: int = 7) -> st.SearchStrategy[Case]:
         seed=st.integers(0, 2**32 - 1),
         block_sizes=st.sampled_from((None, (1, 1, 1), (2, 40, 3), (4, 1, 256))),
     )
+    return drawn.filter(lambda case: case.sizes[-1] >= mlp.costs.TABLE[case.cost].least_units)
 
 
 def parameters_of(network: Network) -> list[np.ndarray]:

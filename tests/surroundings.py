@@ -22,7 +22,7 @@ KEPT = frozenset(
 )
 """Variables that say where programs, libraries and folders are. Anything else may change a result."""
 
-KEPT_PREFIXES = ("PYTEST_", "COV_", "COVERAGE_", "EMU_", "CUPY_ON_HOST_")
+KEPT_PREFIXES = ("PYTEST_", "MLP_CHECKPOINTING_", "COV_", "COVERAGE_", "EMU_", "CUPY_ON_HOST_")
 
 SET = {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
 

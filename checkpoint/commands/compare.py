@@ -20,21 +20,21 @@ from checkpoint.commands.options import (
     add_backend_options,
     add_data_option,
     add_json_option,
-    add_network_options,
     add_offload_options,
     check_offload,
-    settings_from,
 )
+from checkpoint.commands.training_options import add_network_options, settings_from
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.output import check_writable, write_json
 from checkpoint.planning.choice import FORMS, Choice
 from checkpoint.runs.cases import CASES, Case
-from checkpoint.runs.run import RunRecord, RunSettings, make_network
+from checkpoint.runs.record import RunRecord
+from checkpoint.runs.settings import RunSettings, make_network
 from checkpoint.schedule.chain import Chain, chain_of
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import Simulation, simulate
-from mlp import EpochRecord, ImageBatches, data, format_sizes
+from mlp import ImageBatches, data, format_sizes
 
 FIGURE = Path("compare.png")
 OFFLOADED = ", offloaded to "
@@ -191,10 +191,7 @@ def _run_apart(settings: RunSettings, source: str) -> RunRecord:
         if ended.returncode != 0:
             last = (ended.stderr.strip().splitlines() or ["no message"])[-1].removeprefix("mlp-checkpointing: error: ")
             raise CheckpointError(f"the run with --checkpoint {settings.checkpoint} failed: {last}")
-        record = json.loads(report.read_text())
-    record.pop("settings")
-    record["epochs"] = [EpochRecord(**epoch) for epoch in record["epochs"]]
-    return RunRecord(**record)
+        return RunRecord.from_json(json.loads(report.read_text()))
 
 
 def _options(settings: RunSettings) -> Iterator[str]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from backend import select_backend
 from checkpoint.commands.options import add_backend_options, add_data_option, add_json_option
-from checkpoint.output import check_writable, write_json
+from checkpoint.output import check_writable, write_report
+from checkpoint.units import counted, how_far
 from mlp import ImageBatches, accuracy, data, format_sizes, load_state
 from mlp.training.loop import EVALUATED_ROWS
 
@@ -35,11 +36,17 @@ def main(args: argparse.Namespace) -> int:
         print(dataset.notice, file=sys.stderr)
     images = ImageBatches(network, dataset.test_images, dataset.test_labels)
     found = accuracy(network, images, batch_size=args.batch_size)
-    trained = (
-        "" if state.progress is None else f", trained to epoch {state.progress.epoch}, {state.progress.step} steps in"
-    )
-    print(f"{format_sizes(network.sizes)}{trained}")
-    print(f"test accuracy on {dataset.name}: {found:.4f} of {len(images)} images")
-    if args.json:
-        write_json(args.json, {"path": str(args.path), "data": dataset.name, "test_accuracy": found})
+    progress = state.progress
+    record = {
+        "path": str(args.path),
+        "sizes": list(network.sizes),
+        "data": dataset.name,
+        "test_samples": len(images),
+        "test_accuracy": found,
+        "epochs_done": None if progress is None else progress.epoch - 1,
+        "steps_done": None if progress is None else progress.step,
+    }
+    write_report(args.json, "evaluate", record)
+    print(format_sizes(network.sizes) + ("" if progress is None else f", {how_far(progress.epoch, progress.step)}"))
+    print(f"test accuracy on {dataset.name}: {found:.4f} of {counted(len(images), 'image')}")
     return 0

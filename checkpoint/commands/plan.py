@@ -193,7 +193,7 @@ def _show_seconds(
     offloading: Offloading | None,
 ) -> dict[str, float]:
     """Print the predicted and the real time of a step, and give both."""
-    from checkpoint.measuring.calibration import time_step
+    from checkpoint.execution.timing import time_step
     from checkpoint.planning.costs import cost_of
 
     if offloading is None:
@@ -201,7 +201,7 @@ def _show_seconds(
     else:
         predicted = cost_with_copies(schedule, chain, calibration, offloading)
     plain = cost_of(store_all(n_layers=chain.n_layers), chain, calibration)
-    real = time_step(chain, schedule, calibration, offload=place)
+    real = time_step(chain, schedule, dtype=calibration.dtype, backend=calibration.backend, offload=place)
     print(
         f"a step: {predicted * 1e3:.2f} ms predicted ({predicted / plain:.2f} of store-all's), {real * 1e3:.2f} ms "
         f"measured; {calibration.device}"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from checkpoint.runs.run import RunSettings
+from checkpoint.runs.settings import RunSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,31 @@ The data set stays where it is. A mini-batch in order is a view where that is po
 gathered. Images stay uint8 until they are asked for, which is a quarter of the bytes of float32.
 """
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from backend import Backend
 from mlp.data.convert import as_inputs, one_hot
 from mlp.errors import NetworkError
 
-if TYPE_CHECKING:
-    from mlp.network import Network
-
 CHECKED_ROWS = 4096
 """Rows that are looked at a time when data is checked, so that checking holds little."""
+
+
+class Taker(Protocol):
+    """What mini-batches are taken for: layers of these sizes, dtype and device."""
+
+    @property
+    def sizes(self) -> tuple[int, ...]: ...
+
+    @property
+    def dtype(self) -> str: ...
+
+    @property
+    def backend(self) -> Backend: ...
+
+    def as_batch(self, X: Any, y: Any) -> tuple[Any, Any]: ...
 
 
 class Batches(Protocol):
@@ -24,7 +37,7 @@ class Batches(Protocol):
     def __len__(self) -> int: ...
 
     def take(self, rows: slice | np.ndarray) -> tuple[Any, Any]:
-        """X (k, n_0) and y (k, n_L) of the rows named, on the network's device."""
+        """X (k, n_0) and y (k, n_L) of the rows named, on the taker's device."""
         ...
 
 
@@ -46,21 +59,21 @@ class ArrayBatches:
     Raises `NetworkError` where they don't fit the network, or hold a value that is not finite.
     """
 
-    def __init__(self, network: "Network", X: Any, y: Any) -> None:
-        self._network = network
-        for name, x, width in (("X", X, network.sizes[0]), ("y", y, network.sizes[-1])):
+    def __init__(self, taker: Taker, X: Any, y: Any) -> None:
+        self._taker = taker
+        for name, x, width in (("X", X, taker.sizes[0]), ("y", y, taker.sizes[-1])):
             if getattr(x, "ndim", None) != 2 or x.shape[1] != width or x.shape[0] == 0:
                 raise NetworkError(
                     f"{name} must be an array (n, {width}), a sample a row; got {getattr(x, 'shape', type(x).__name__)}"
                 )
         if X.shape[0] != y.shape[0]:
             raise NetworkError(f"X and y must have as many rows; got {X.shape[0]} and {y.shape[0]}")
-        network.as_batch(X[:1, :], y[:1, :])  # the dtype
+        taker.as_batch(X[:1, :], y[:1, :])  # the dtype
         for name, x in (("X", X), ("y", y)):
             for start in range(0, x.shape[0], CHECKED_ROWS):
                 checked = x[start : min(start + CHECKED_ROWS, x.shape[0]), :]
                 on_host = isinstance(checked, np.ndarray)
-                if not (np.isfinite(checked).all() if on_host else network.backend.all_finite(checked)):
+                if not (np.isfinite(checked).all() if on_host else taker.backend.all_finite(checked)):
                     raise NetworkError(f"{name} holds a value that is not finite, in rows {start} and on; remove it")
         self._X, self._y = X, y
 
@@ -69,10 +82,10 @@ class ArrayBatches:
 
     def take(self, rows: slice | np.ndarray) -> tuple[Any, Any]:
         if isinstance(rows, slice):
-            return self._network.as_batch(self._X[rows, :], self._y[rows, :])
+            return self._taker.as_batch(self._X[rows, :], self._y[rows, :])
         if isinstance(self._X, np.ndarray):
-            return self._network.as_batch(self._X[rows], self._y[rows])
-        backend = self._network.backend
+            return self._taker.as_batch(self._X[rows], self._y[rows])
+        backend = self._taker.backend
         return backend.take_rows(self._X, rows), backend.take_rows(self._y, rows)
 
     @property
@@ -88,18 +101,18 @@ class ArrayBatches:
 class ImageBatches:
     """Mini-batches of uint8 images (n, n_0), scaled to 0..1, and whole-number labels (n,), made one-hot."""
 
-    def __init__(self, network: "Network", images: np.ndarray, labels: np.ndarray) -> None:
-        check_images(network.sizes, images, labels)
-        self._network, self._images, self._labels = network, images, labels
+    def __init__(self, taker: Taker, images: np.ndarray, labels: np.ndarray) -> None:
+        check_images(taker.sizes, images, labels)
+        self._taker, self._images, self._labels = taker, images, labels
         # Labels are checked here, once; a mini-batch's rows are then taken from those of each label.
-        self._one_hot = one_hot(np.arange(int(labels.max()) + 1), classes=network.sizes[-1], dtype=network.dtype)
+        self._one_hot = one_hot(np.arange(int(labels.max()) + 1), classes=taker.sizes[-1], dtype=taker.dtype)
 
     def __len__(self) -> int:
         return len(self._images)
 
     def take(self, rows: slice | np.ndarray) -> tuple[Any, Any]:
-        X = as_inputs(self._rows(rows), self._network.dtype)
-        return self._network.as_batch(X, self._one_hot.take(self._labels[rows], axis=0))
+        X = as_inputs(self._rows(rows), self._taker.dtype)
+        return self._taker.as_batch(X, self._one_hot.take(self._labels[rows], axis=0))
 
     @property
     def on_host(self) -> bool:

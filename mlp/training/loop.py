@@ -3,51 +3,39 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
 
-from mlp.arguments import check_number
+from mlp.arguments import check_number, check_whole
+from mlp.buffers import Buffers
 from mlp.errors import NetworkError, TrainingError
 from mlp.training.ahead import batches_ahead
-from mlp.training.batches import Batches
-
-if TYPE_CHECKING:
-    from mlp.network import Network
+from mlp.training.batches import Batches, Taker
+from mlp.training.history import EpochRecord, Step
 
 EVALUATED_ROWS = 1000
 """Rows that are evaluated at a time unless told otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class EpochRecord:
-    """One epoch: its number from 1, the seconds spent in steps, and the accuracy on the test data, if any was given.
+class Trainee(Taker, Protocol):
+    """What can be trained: something that changes by a mini-batch, and can be evaluated."""
 
-    `batch_seconds` are those of `seconds` in which mini-batches were taken from the data; `evaluation_seconds` come on
-    top.
-    """
+    @property
+    def seed(self) -> int: ...
 
-    epoch: int
-    seconds: float
-    test_accuracy: float | None
-    batch_seconds: float = 0.0
-    evaluation_seconds: float = 0.0
+    @property
+    def buffers(self) -> Buffers: ...
 
+    def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None: ...
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A step that has just been taken: `epoch` from 1, `step` from 1 within it, and the rows of its mini-batch."""
-
-    epoch: int
-    step: int
-    rows: int
+    def feedforward(self, X: Any) -> Any: ...
 
 
 @np.errstate(over="ignore", invalid="ignore")  # each step finds for itself what is not finite any more
 def train(
-    network: "Network",
+    network: Trainee,
     training_data: Batches,
     *,
     epochs: int,
@@ -108,10 +96,8 @@ def train(
 
 def check_training(*, epochs: int, mini_batch_size: int, eta: float, n_samples: int) -> None:
     """Raise `NetworkError` for arguments with which nothing can be trained."""
-    if not (isinstance(epochs, int) and epochs >= 1):
-        raise NetworkError(f"epochs must be a whole number, 1 or more; got {epochs!r}")
-    if not (isinstance(mini_batch_size, int) and mini_batch_size >= 1):
-        raise NetworkError(f"the mini-batch size must be a whole number, 1 or more; got {mini_batch_size!r}")
+    check_whole("epochs", epochs, least=1)
+    check_whole("the mini-batch size", mini_batch_size, least=1)
     if mini_batch_size > n_samples:
         raise NetworkError(
             f"the mini-batch size must be at most the {n_samples} samples there are; got {mini_batch_size}"
@@ -124,10 +110,9 @@ def epoch_order(n_samples: int, *, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(n_samples)
 
 
-def accuracy(network: "Network", data: Batches, *, batch_size: int = EVALUATED_ROWS) -> float:
+def accuracy(network: Trainee, data: Batches, *, batch_size: int = EVALUATED_ROWS) -> float:
     """The fraction of samples whose largest output is the label's, in 0..1; `batch_size` rows at a time."""
-    if not (isinstance(batch_size, int) and batch_size >= 1):
-        raise NetworkError(f"the batch size must be a whole number, 1 or more; got {batch_size!r}")
+    check_whole("the batch size", batch_size, least=1)
     network.buffers.clear()  # a step's memory is not needed now, and the evaluation's is
     correct = 0
     for start in range(0, len(data), batch_size):

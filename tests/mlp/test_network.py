@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 
 from mlp import Network
-from mlp.network import ACTIVATIONS, COSTS
+from mlp.activations import ACTIVATIONS
+from mlp.costs import COSTS
 from tests.conftest import Case, cases, gradients_of, parameters_of, same_bits
 
 CASE = Case((7, 6, 5, 4), 9, seed=3)

@@ -30,7 +30,7 @@ from backend.numpy.kernels.team import (
     thread_count,
 )
 from backend.numpy.kernels.vector_code import VECTOR_BYTES
-from mlp.network import DTYPES
+from mlp.arguments import DTYPES
 from tests.backend.numpy.narrow_vectors import digest
 
 ROOT = Path(__file__).parents[3]

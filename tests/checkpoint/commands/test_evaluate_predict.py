@@ -42,7 +42,7 @@ def test_accuracy_is_that_of_the_training(trained, capsys, tmp_path):
     assert run("evaluate", trained, "--data", "sample", "--json", tmp_path / "found.json") == 0
     wanted = json.loads(trained.with_name("run.json").read_text())["test_accuracy"]
     assert json.loads((tmp_path / "found.json").read_text())["test_accuracy"] == wanted
-    assert f"test accuracy on sample: {wanted:.4f} of 1000 images" in capsys.readouterr().out
+    assert f"test accuracy on sample: {wanted:.4f} of 1,000 images" in capsys.readouterr().out
 
 
 def test_network_of_another_size_is_refused_in_a_line(tmp_path, capsys):

@@ -65,8 +65,7 @@ def test_measured_bytes_are_the_predicted_ones(
     X, y = case.batch(offloading, dtype)
     with case.blocks():
         predicted = simulate(schedule, net.chain(case.batch_size))
-        with offloading.measure() as usage:
-            net.after_action = lambda position, action: usage.mark()
+        with offloading.measure() as usage, net.observing(lambda *_: usage.mark()):
             net.update_mini_batch(X, y, eta=0.01)
     assert tuple(usage.marks) == predicted.bytes_after
     assert (usage.peak_bytes, usage.end_bytes) == (predicted.peak_bytes, 0)

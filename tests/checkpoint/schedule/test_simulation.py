@@ -210,8 +210,7 @@ def runs_rightly(schedule: Schedule) -> bool:
     X, y = RUN.host_batch("float64")
     for gradient, wanted in zip(gradients_of(network, X, y), gradients_of(plain, X, y), strict=True):
         np.testing.assert_allclose(gradient, wanted, rtol=1e-12, atol=1e-15)
-    with network.backend.measure() as usage:
-        network.after_action = lambda position, action: usage.mark()
+    with network.backend.measure() as usage, network.observing(lambda *_: usage.mark()):
         network.update_mini_batch(X, y, eta=0.1)
     assert tuple(usage.marks) == simulation.bytes_after
     assert (usage.peak_bytes, usage.end_bytes) == (simulation.peak_bytes, 0)

@@ -1,6 +1,6 @@
-"""The acceptance run of a card, run on whatever answers, and shown wrong results that it must not accept.
+"""The acceptance run of a GPU, run on whatever answers, and shown wrong results that it must reject.
 
-On the stand-in for a card its timings are left out: what is tested here is the run itself.
+On a stand-in its timings are left out: what is tested here is the run itself.
 """
 
 import json
@@ -16,14 +16,18 @@ from backend.cupy.backend import CupyBackend
 from backend.cupy.detection import count_devices
 from backend.cupy.transfers import CupyTransfers
 from bench.gpu_acceptance import __main__ as gpu_acceptance
-from bench.gpu_acceptance import checks as gpu_checks
-from bench.gpu_acceptance import offload as gpu_offload
-from bench.gpu_acceptance import timing as gpu_timing
+from bench.gpu_acceptance import limit as gpu_limit
+from bench.gpu_acceptance import parity as gpu_parity
+from bench.gpu_acceptance import steps as gpu_steps
+from bench.gpu_acceptance.array_bytes import bytes_as_predicted
+from bench.gpu_acceptance.offload import offload
+from bench.gpu_acceptance.offload_timing import offload_timing
 from bench.gpu_acceptance.rows import Row, to_the_end
+from bench.gpu_acceptance.shapes import QUICK
 
 STRATEGIES = [
     "none",
-    "all kept, by schedule",
+    "store all, by schedule",
     "every 3rd",
     "sqrt",
     "slots: 3",
@@ -73,7 +77,8 @@ def test_everything_holds_and_is_written_down(
     ]
     if gpu_acceptance.is_stand_in(cupy_backend):
         assert not any("seconds" in row["figures"] for row in rows)
-        assert offloaded[-1]["detail"].startswith("left out")
+        assert all(row["detail"].startswith("left out") for row in rows if row["name"] == "timings")
+        assert {row["group"] for row in rows if row["name"] == "timings"} == {"offload", "steps"}
 
 
 @pytest.mark.gpu
@@ -85,24 +90,24 @@ def test_another_result_than_numpy_s_is_noticed(cupy_backend: CupyBackend, monke
         a *= 1.001
 
     monkeypatch.setattr(CupyBackend, "output_delta_", wrong)
-    row = next(gpu_checks.parity(cupy_backend, gpu_checks.QUICK))
+    row = next(gpu_parity.parity(cupy_backend, QUICK))
     assert row.passed is False
     assert row.figures["distance"]["gradients"] == pytest.approx(1e-3, rel=0.01)
 
 
 @pytest.mark.gpu
 def test_other_bits_with_checkpoints_are_noticed(cupy_backend: CupyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = gpu_checks.NetworkWithCheckpointing.forward_between_checkpoints
+    plain = gpu_parity.NetworkWithCheckpointing.forward_between_checkpoints
 
     def wrong(self: Any, a: Any, start: int, stop: int) -> list[Any]:
         found: list[Any] = plain(self, a, start, stop)
         found[-1][0, 0] *= 1 + 2**-20
         return found
 
-    monkeypatch.setattr(gpu_checks.NetworkWithCheckpointing, "forward_between_checkpoints", wrong)
-    row = next(gpu_checks.parity(cupy_backend, gpu_checks.QUICK))
+    monkeypatch.setattr(gpu_parity.NetworkWithCheckpointing, "forward_between_checkpoints", wrong)
+    row = next(gpu_parity.parity(cupy_backend, QUICK))
     assert row.passed is False
-    assert "other bits than plain: every 2nd" in row.detail
+    assert "bits differ from plain's: every 2nd" in row.detail
     assert max(row.figures["distance"].values()) < row.figures["rounding"]
 
 
@@ -118,14 +123,14 @@ def test_512_bytes_too_many_are_noticed(
         held.append(self.empty((1,), "float32"))
 
     monkeypatch.setattr(CupyBackend, "sum_rows", wasteful)
-    row = first_of(gpu_checks.bytes_as_predicted(cupy_backend, gpu_checks.QUICK), f"float32, {strategy}")
+    row = first_of(bytes_as_predicted(cupy_backend, QUICK), f"float32, {strategy}")
     assert row.passed is False
 
 
 @pytest.mark.gpu
 def test_a_plan_that_runs_into_the_limit_is_noticed(cupy_backend: CupyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu_checks, "NetworkWithCheckpointing", lambda sizes, schedule, **more: _plain(sizes, **more))
-    plain, planned = gpu_checks.fits_under_a_budget(cupy_backend, gpu_checks.QUICK)
+    monkeypatch.setattr(gpu_limit, "NetworkWithCheckpointing", lambda sizes, schedule, **more: _plain(sizes, **more))
+    plain, planned = gpu_limit.fits_under_a_budget(cupy_backend, QUICK)
     assert (plain.passed, planned.passed) == (True, False)
     assert "out of device memory" in planned.detail
     assert cupy_backend.limit_bytes is None
@@ -137,14 +142,13 @@ def test_offloading_that_changes_a_bit_is_noticed(cupy_backend: CupyBackend, mon
 
     def wrong(self: CupyTransfers, ticket: Any, a: Any) -> None:
         plain(self, ticket, a)
-        self._stream.synchronize()
+        self._copies.synchronize()
         a[0, 0] *= 1 + 2**-20
 
     monkeypatch.setattr(CupyTransfers, "back", wrong)
-    shapes = gpu_checks.QUICK
-    row = next(gpu_offload.offload(cupy_backend, shapes, timed=False, deadline=0.0))
+    row = next(offload(cupy_backend, QUICK))
     assert row.passed is False
-    assert "of other bits than plain's" in row.detail
+    assert "differ from plain's" in row.detail
 
 
 @pytest.mark.gpu
@@ -158,7 +162,7 @@ def test_offloading_in_more_bytes_than_predicted_is_noticed(
         return plain(self, a)
 
     monkeypatch.setattr(CupyTransfers, "out", wasteful)
-    rows = gpu_offload.offload(cupy_backend, gpu_checks.QUICK, timed=False, deadline=0.0)
+    rows = offload(cupy_backend, QUICK)
     assert first_of(rows, "bytes, float32, all").passed is False
 
 
@@ -166,9 +170,9 @@ def test_offloading_in_more_bytes_than_predicted_is_noticed(
 def test_offloading_is_timed_beside_the_computing_and_not(
     cupy_backend: CupyBackend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The figures of one turn; they say nothing here."""
+    """One turn; its figures mean nothing."""
     monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / project)
-    rows = [*gpu_offload.offload(cupy_backend, gpu_checks.QUICK, timed=True, deadline=time.monotonic())][-4:]
+    rows = [*offload_timing(cupy_backend, QUICK.deep, deadline=time.monotonic())]
     assert [row.name for row in rows] == [
         "rates",
         "under load, nothing offloaded",
@@ -179,13 +183,13 @@ def test_offloading_is_timed_beside_the_computing_and_not(
 
 
 def _plain(sizes: tuple[int, ...], **more: Any) -> Any:
-    return gpu_checks.Network(sizes, **more)
+    return gpu_limit.Network(sizes, **more)
 
 
 @pytest.mark.gpu
 def test_timed_steps_are_compared_with_the_products(cupy_backend: CupyBackend) -> None:
-    """The figures of one turn; they say nothing here."""
-    rows = [*gpu_timing.steps(cupy_backend, quick=True, timed=True, deadline=time.monotonic())]
+    """One turn; its figures mean nothing."""
+    rows = [*gpu_steps.steps(cupy_backend, quick=True, timed=True, deadline=time.monotonic())]
     ours = [row for row in rows if row.figures["kind"] == "ours"]
     assert [row.name for row in rows if row.figures["kind"] == "control"] == ["matrix products alone"] * 2
     assert len(ours) == 8
@@ -194,18 +198,18 @@ def test_timed_steps_are_compared_with_the_products(cupy_backend: CupyBackend) -
 
 
 @pytest.mark.parametrize("gib", [16, 40, 80, 141])
-def test_cases_are_as_large_as_a_card_holds(gib: int) -> None:
-    deep, long = gpu_timing.cases(gib * 2**30, quick=False)
+def test_cases_are_as_large_as_a_gpu_holds(gib: int) -> None:
+    deep, long = gpu_steps.cases(gib * 2**30, quick=False)
     for case in (deep, long):
         activations = 4 * case.batch_size * sum(case.sizes[1:])
         assert 2**30 * gib / 19 <= activations <= 2**30 * gib / 8 or case is deep
     assert 9 * 4 * sum(a * b for a, b in zip(deep.sizes, deep.sizes[1:], strict=False)) < 2**30 * gib / 2
 
 
-# What is no card's
+# Without a GPU
 
 
-def test_no_card_is_one_line_and_status_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_gpu_is_one_line_and_status_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def none(name: str, *, device: int | None) -> Any:
         raise BackendUnavailable("there is no NVIDIA driver", "install one")
 
@@ -228,7 +232,7 @@ def test_a_group_that_raises_is_a_failed_row_and_not_the_end() -> None:
 def test_a_failed_check_is_status_1(
     cupy_backend: CupyBackend, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [Row("parity", "float32", True, "alike"), Row("bytes", "sqrt", False, "512 too many")]
+    rows = [Row("parity", "float32", True, "equal"), Row("bytes", "sqrt", False, "512 too many")]
     monkeypatch.setattr(gpu_acceptance, "_all", lambda *_, **__: iter(rows))
     assert gpu_acceptance.main(["--quick"]) == 1
     said = capsys.readouterr()

@@ -1,26 +1,26 @@
-"""JAX's steps: jitted with donated parameters, without and with `jax.checkpoint` on sqrt segments."""
+"""JAX's steps: jitted with donated parameters, with and without `jax.checkpoint` on sqrt segments."""
 
 import os
 from collections.abc import Callable
 from typing import Any
 
-os.environ.setdefault("JAX_PLATFORMS", "cpu")  # the comparison is with NumPy: no card, nor a warning that there is none
+os.environ.setdefault("JAX_PLATFORMS", "cpu")  # the comparison is with NumPy on the host
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from bench.steps.cases import Case
-from bench.steps.runners import ETA, Runner, batch_of, parameters_of
+from bench.steps.runner import ETA, Runner, batch_of, parameters_of
 from bench.steps.ways import REMAT
 
 
 def jax_runner(name: str, case: Case) -> Runner:
-    """The runner of a way of JAX's, compiled.
+    """The runner of one of JAX's ways, compiled.
 
-    The mini-batch is an argument, as a constant would be folded into the program; the parameters are donated, so that
-    new ones take the memory of the old. Bytes are those that the compiled program says it takes beside its arguments.
-    On a processor XLA has been seen to take no fewer of them with `jax.checkpoint` than without.
+    The mini-batch is an argument, as XLA would fold a constant into the program; the parameters are donated, so that
+    new ones reuse the memory of the old. Bytes are those that the compiled program declares beside its arguments; on a
+    CPU they were no fewer with `jax.checkpoint` than without.
     """
     X, y = (jnp.asarray(x) for x in batch_of(case))
     forward = _segmented(max(round(case.n_layers**0.5), 1)) if name == REMAT else _forward
@@ -34,7 +34,7 @@ def jax_runner(name: str, case: Case) -> Runner:
     state = [[(jnp.array(W), jnp.array(b)) for W, b in parameters_of(case)]]
     compiled = jax.jit(update, donate_argnums=0).lower(state[0], X, y).compile()
     memory = compiled.memory_analysis()
-    # What is written over donated parameters is no new memory.
+    # Outputs written over donated parameters take no new memory.
     peak_bytes = int(memory.temp_size_in_bytes + max(memory.output_size_in_bytes - memory.alias_size_in_bytes, 0))
 
     def step() -> None:
@@ -53,7 +53,7 @@ def _forward(layers: Any, a: Any) -> Any:
 
 
 def _segmented(every: int) -> Callable[[Any, Any], Any]:
-    """The forward pass with `jax.checkpoint` around each segment of so many layers."""
+    """The forward pass with `jax.checkpoint` around each segment of `every` layers."""
 
     def forward(layers: Any, a: Any) -> Any:
         for start in range(0, len(layers), every):

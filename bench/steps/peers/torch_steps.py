@@ -7,16 +7,16 @@ import numpy as np
 import torch
 from torch.utils.checkpoint import checkpoint_sequential
 
+from bench.machine.environment import blas_threads
 from bench.steps.cases import Case
-from bench.steps.environment import blas_threads
-from bench.steps.runners import ETA, Absent, Runner, batch_of, parameters_of
+from bench.steps.runner import ETA, Absent, Runner, batch_of, parameters_of
 from bench.steps.ways import COMPILED, HOOKED, SEQUENTIAL
 
 
 def torch_runner(name: str, case: Case) -> Runner:
-    """The runner of a way of PyTorch's. Raises `Absent` where it cannot be compiled.
+    """The runner of one of PyTorch's ways. Raises `Absent` where it cannot be compiled.
 
-    Gradients are set to None after each step, which is PyTorch's own advice, and frees them. `checkpoint_sequential`
+    Gradients are set to None after each step, as PyTorch advises, which frees them. `checkpoint_sequential`
     takes sqrt(L) segments, keeps no state of random numbers, and is not re-entrant.
     """
     torch.set_num_threads(blas_threads())
@@ -53,7 +53,7 @@ def torch_runner(name: str, case: Case) -> Runner:
 
 
 def _compile(net: Any, forward: Callable[[Any], Any], X: Any, y: Any) -> None:
-    """Compile both passes, and leave the parameters as they are. Raises `Absent` with the compiler's reason."""
+    """Compile both passes and leave the parameters as they are. Raises `Absent` with the compiler's reason."""
     try:
         (((forward(X) - y) ** 2).sum() / (2 * len(X))).backward()
     except Exception as error:  # whatever compilers raise: a peer that cannot be built is left out by name
@@ -73,14 +73,14 @@ def _model(case: Case) -> Any:
 
 
 def _update(p: Any) -> None:
-    """The optimiser's step of one parameter, as soon as its gradient is there, which is then let go."""
+    """The optimiser's step of one parameter as soon as its gradient exists, which is then freed."""
     with torch.no_grad():
         p.add_(p.grad, alpha=-ETA)
     p.grad = None
 
 
 def _peak_bytes(step: Callable[[], None]) -> int:
-    """The most bytes of PyTorch's CPU allocator above the start of a step, from its profiler's memory events."""
+    """The peak of PyTorch's CPU allocator above the start of a step, from its profiler's memory events."""
     from torch.profiler import ProfilerActivity, profile
 
     step()

@@ -1,4 +1,4 @@
-"""Where a benchmark ran: processor, threads and versions, as a record for its JSON and a line for its table."""
+"""Where a benchmark ran: processor, threads and versions, as a record for its JSON and two lines for its table."""
 
 import os
 import platform
@@ -18,7 +18,7 @@ DISTRIBUTIONS = ("numpy", "numba", "cupy-cuda13x", "torch", "jax", "jaxlib")
 def environment(backend_name: str = "numpy") -> dict[str, Any]:
     """Processor, cores, threads of each library, the kernels of BLAS, and versions; None for what is not installed.
 
-    `threads`: PyTorch is given as many as BLAS has, JAX takes the cores that this process may run on.
+    `threads`: PyTorch gets as many as BLAS has, JAX takes the cores that this process may run on.
     """
     cores = available_cores()
     return {
