@@ -19,6 +19,8 @@ from mlp.saving.atomic import replaced
 from tests.conftest import NumpyBackend
 
 ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.usefixtures("default_signals")
+
 NETWORK = ("--data", "sample", "--sizes", "784,9x6,10", "--batch-size", "600", "--eta", "1")
 
 
