@@ -1,10 +1,15 @@
-"""Numbers as arguments: checked where they enter. No arrays here."""
+"""Plain arguments, checked where they enter: numbers, whole numbers, and names out of a list. No arrays here."""
 
+from collections.abc import Sequence
 from math import isfinite, nan
 from numbers import Real
+from operator import index
 from typing import Any
 
 from mlp.errors import NetworkError
+
+DTYPES = ("float32", "float64")
+INITIALIZATIONS = ("normal", "scaled")
 
 
 def check_number(name: str, value: Any, *, wanted: str = "a finite number", above: float | None = None) -> float:
@@ -13,3 +18,21 @@ def check_number(name: str, value: Any, *, wanted: str = "a finite number", abov
     if not isfinite(number) or (above is not None and number <= above):
         raise NetworkError(f"{name} must be {wanted}; got {value!r}")
     return number
+
+
+def check_whole(name: str, value: Any, *, least: int) -> int:
+    """`value` as an int, NumPy's whole numbers too. Raises `NetworkError` unless it is whole and `least` or more."""
+    try:
+        number = index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise NetworkError(f"{name} must be a whole number, {least} or more; got {value!r}")
+    return number
+
+
+def check_name(kind: str, value: Any, choices: Sequence[str]) -> str:
+    """`value`, which is one of `choices`. Raises `NetworkError` with the choices otherwise."""
+    if not isinstance(value, str) or value not in choices:
+        raise NetworkError(f"unknown {kind} {value!r}; choose {' or '.join(choices)}")
+    return value

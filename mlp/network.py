@@ -1,8 +1,7 @@
-"""The network: parameters, the forward pass, plain backpropagation and the update of one mini-batch.
+"""The network as a user meets it: the classic interface, on the layers of `mlp.layers`.
 
-Rows are samples. Layer l = 1 .. L takes a_{l-1} (batch, n_{l-1}) to a_l = activation(a_{l-1} W_l + b_l), (batch, n_l);
-`weights[l - 1]` is W_l and `biases[l - 1]` is b_l. The derivative of each activation is a function of its output, so
-pre-activations are never kept, and everything elementwise is in place.
+Rows are samples. The derivative of each activation is a function of its output, so pre-activations are never kept, and
+everything elementwise is in place.
 
 Source of the equations: M. A. Nielsen, Neural Networks and Deep Learning (2015), chapter 2, with rows for columns.
 """
@@ -11,29 +10,38 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from backend import Backend, select_backend
-from mlp.arguments import check_number
-from mlp.buffers import Buffers
-from mlp.errors import NetworkError, TrainingError
+from mlp.activations import ACTIVATIONS
+from mlp.arguments import DTYPES, INITIALIZATIONS, check_name, check_number, check_whole
+from mlp.arrays import is_finite
+from mlp.costs import COSTS, output_activation
+from mlp.errors import NetworkError
 from mlp.gradient import Gradient
-from mlp.initialization import INITIALIZATIONS, initial_parameters
-from mlp.pieces import delta_block_rows, gradient_block_rows
+from mlp.initialization import initial_parameters
+from mlp.layers import Layers
+from mlp.optimizers import GradientDescent, Momentum, Optimizer
 from mlp.sizes import check_sizes
-from mlp.training.batches import ArrayBatches
-from mlp.training.loop import EVALUATED_ROWS, EpochRecord, accuracy, train
+from mlp.training.batches import Batches
+from mlp.training.history import EpochRecord
+from mlp.training.loop import train
+from mlp.training.metrics import EVALUATED_ROWS, accuracy, mean_cost
+from mlp.training.pairs import batches_of
+from mlp.training.sources import inputs_of
 
-ACTIVATIONS = ("sigmoid", "tanh", "relu")
-COSTS = ("quadratic", "cross-entropy")
-DTYPES = ("float32", "float64")
+PREDICTED_BYTES = 2**24
+"""What a row block of `predict` takes at most, unless told otherwise."""
 
 
-class Network:
+class Network(Layers):
     """A multi-layer perceptron that is trained by stochastic gradient descent with plain backpropagation.
 
-    `sizes`: n_0 inputs, then the units of each layer. `activation`: "sigmoid", "tanh" or "relu", of every layer, but
-    that cost "cross-entropy" makes the last one softmax. `cost`: "quadratic" or "cross-entropy". `initialization`:
-    "normal" or "scaled", see `mlp.initialization`. `dtype`: "float32" or "float64", of everything. `momentum`: 0 for
-    plain gradient descent; above it, a velocity is kept for each parameter. `backend`: a name or a `Backend`.
+    `sizes`: n_0 inputs, then the units of each layer. `activation`: "sigmoid", "tanh" or "relu", for every layer,
+    except that cost "cross-entropy" makes the last one softmax. `cost`: "quadratic" or "cross-entropy".
+    `initialization`: "normal" or "scaled", see `mlp.initialization`. `dtype`: "float32" or "float64", of everything.
+    `momentum`: 0 for plain gradient descent; above it, a velocity is kept for each parameter. `backend`: a name or a
+    `Backend`.
 
     Raises `NetworkError` for an argument that makes no network, `BackendUnavailable` for the backend.
 
@@ -54,47 +62,54 @@ class Network:
         seed: int = 0,
         backend: str | Backend = "numpy",
     ) -> None:
-        self.sizes = check_sizes(sizes)
-        self.activation = _one_of("activation", activation, ACTIVATIONS)
-        self.cost = _one_of("cost", cost, COSTS)
-        self.initialization = _one_of("initialization", initialization, INITIALIZATIONS)
-        self.dtype = _one_of("dtype", dtype, DTYPES)
+        widths = check_sizes(sizes)
+        self.activation = check_name("activation", activation, ACTIVATIONS)
+        self.cost = check_name("cost", cost, COSTS)
+        self.initialization = check_name("initialization", initialization, INITIALIZATIONS)
+        check_name("dtype", dtype, DTYPES)
         if not 0 <= check_number("momentum", momentum) < 1:
             raise NetworkError(f"momentum must be at least 0 and below 1; got {momentum!r}")
-        if not (isinstance(seed, int) and seed >= 0):
-            raise NetworkError(f"seed must be a whole number, 0 or more; got {seed!r}")
         self.momentum = float(momentum)
-        self.seed = seed
-        last = "softmax" if cost == "cross-entropy" else activation
-        self._activations = (*[activation] * (self.n_layers - 1), last)
-        self.backend = select_backend(backend)
-        self.buffers = Buffers(self.backend, dtype)
-        self.weights: list[Any] = self.backend.empties(pairwise(self.sizes), dtype)
-        self.biases: list[Any] = self.backend.empties(((n_out,) for n_out in self.sizes[1:]), dtype)
+        self.epochs_trained = 0
+        """How many epochs the network has had: the next one's order follows from it and the seed."""
+        self.seed = check_whole("seed", seed, least=0)
+        last = output_activation(cost, activation=activation, units=widths[-1])
+        activations = (*[activation] * (len(widths) - 2), last)
+        super().__init__(widths, activations, dtype=dtype, backend=select_backend(backend))
         parameters = initial_parameters(
-            self.sizes, initialization=initialization, activation=activation, dtype=dtype, seed=seed
+            widths, initialization=initialization, activation=activation, dtype=dtype, seed=self.seed
         )
-        for (W, b), weight, bias in zip(parameters, self.weights, self.biases, strict=True):
-            weight[...] = self.backend.asarray(W)
-            bias[...] = self.backend.asarray(b)
-        self.backend.prepare(self.sizes, dtype)
-        self.velocities: list[tuple[Any, Any]] = []
-        if self.momentum:
-            self.velocities = [
-                (self.backend.zeros(W.shape, dtype), self.backend.zeros(b.shape, dtype))
-                for W, b in zip(self.weights, self.biases, strict=True)
-            ]
+        for k, (W, b) in enumerate(parameters):
+            self.weights[k], self.biases[k] = W, b
+        self.backend.prepare(widths, dtype)
+        self.optimizer: Optimizer = Momentum(self.momentum) if self.momentum else GradientDescent()
+        self.optimizer_state = {name: self._zeros() for name in self.optimizer.state_names}
+        """The arrays that the optimizer keeps: by name, a pair for the weights and the bias of each layer."""
+
+    def _zeros(self) -> tuple[tuple[Any, Any], ...]:
+        """Arrays of zeros in the shapes of each layer's weights and bias."""
+        zeros = self.backend.zeros
+        pairs = zip(self.weights, self.biases, strict=True)
+        return tuple((zeros(W.shape, self.dtype), zeros(b.shape, self.dtype)) for W, b in pairs)
 
     @property
-    def n_layers(self) -> int:
-        """L: the number of layers that have weights."""
-        return len(self.sizes) - 1
+    def velocities(self) -> tuple[tuple[Any, Any], ...]:
+        """The velocity of each layer's weights and bias under momentum; empty without."""
+        return self.optimizer_state.get("velocity", ())
 
-    def layer_activation(self, layer: int) -> str:
-        """The name of layer `layer`'s activation, 1 .. L; "softmax" for the last one under cross-entropy."""
-        return self._activations[layer - 1]
+    def __getstate__(self) -> dict[str, Any]:
+        host = self.backend.to_numpy
+        state = {name: [(host(w), host(b)) for w, b in pairs] for name, pairs in self.optimizer_state.items()}
+        return super().__getstate__() | {"optimizer_state": state}
 
-    # The forward pass
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        values = state.pop("optimizer_state")
+        super().__setstate__(state)
+        self.optimizer_state = {name: self._zeros() for name in values}
+        for name, pairs in values.items():
+            for arrays, saved in zip(self.optimizer_state[name], pairs, strict=True):
+                for array, value in zip(arrays, saved, strict=True):
+                    array[...] = self.backend.asarray(value)
 
     def feedforward(self, X: Any) -> Any:
         """The network's output for `X` (batch, n_0): (batch, n_L), same dtype and device. Two layers are live."""
@@ -102,19 +117,6 @@ class Network:
         for layer in range(1, self.n_layers + 1):
             a = self.forward_layer(layer, a, out=self.backend.empty((a.shape[0], self.sizes[layer]), self.dtype))
         return a
-
-    def forward_layer(self, layer: int, a: Any, *, out: Any) -> Any:
-        """Write a_layer to `out`, (rows, n_layer), from `a` = a_{layer-1}; returns `out`."""
-        weights, k = self.weights, layer - 1
-        soon = weights[layer] if layer < len(weights) else None
-        self.backend.forward_layer_(a, weights[k], self.biases[k], self.layer_activation(layer), out=out, soon=soon)
-        return out
-
-    def new_activation(self, layer: int, a: Any) -> Any:
-        """a_layer from `a` = a_{layer-1}, in an array of the step's, protected until its backward step."""
-        activation = self.forward_layer(layer, a, out=self.buffers.take((a.shape[0], self.sizes[layer])))
-        self.backend.protect(activation)
-        return activation
 
     # Backpropagation
 
@@ -147,214 +149,88 @@ class Network:
         """The derivative of the quadratic cost by the output: a_L - y. Under cross-entropy, by softmax's input."""
         return output_activations - y
 
-    def to_output_delta(self, a: Any, y: Any) -> None:
-        """Turn `a` = a_L into delta_L, in place."""
-        self.backend.release(a)
-        self.backend.output_delta_(a, y, self.layer_activation(self.n_layers))
-
-    def backward_layer(
-        self, layer: int, a: Any, delta: Any, *, in_blocks: bool, pieces: str = "large"
-    ) -> Iterator[Gradient]:
-        """Yield the gradient of one layer, and turn `a` = a_{layer-1} into delta_{layer-1}, in place.
-
-        `delta` = delta_layer is (rows, n_l); for layer 1, `a` is the input and stays as it is. Live beside the two: a
-        block of the weight gradient, the bias gradient and, where the backend can't do without, a piece of the error
-        below, in `pieces` (`mlp.pieces`).
-        """
-        backend, (n_in, n_out) = self.backend, self.weights[layer - 1].shape
-        block = gradient_block_rows(rows=delta.shape[0], n_in=n_in, n_out=n_out, pieces=pieces) if in_blocks else n_in
-        # A gradient in blocks lives until the next is asked for; a whole one belongs to whoever asked for it.
-        new = self.buffers.take if in_blocks else lambda shape: backend.empty(shape, self.dtype)
-        bias, gradient = new((n_out,)), new((block, n_out))
-        piece = self._piece_of_error(layer, delta, block, pieces)
-        for first in range(0, n_in, block):
-            part = gradient[: min(block, n_in - first), :]
-            self._step_back(layer, a, delta, part, None if first else bias, first=first, piece=piece)
-            if not first:
-                self._check_error(layer, bias)
-            yield Gradient(layer, part, bias if first + block >= n_in else None, first)
-        if piece is not None:
-            self.buffers.give(piece)
-        if in_blocks:
-            self.buffers.give(bias)
-            self.buffers.give(gradient)
-
-    def add_backward_layer(
-        self,
-        layer: int,
-        a: Any,
-        delta: Any,
-        total: Gradient,
-        *,
-        onto: bool,
-        pieces: str = "large",
-        next_total: Gradient | None = None,
-    ) -> None:
-        """`backward_layer` for some rows of the mini-batch: their gradient is written to `total`, or added `onto` it.
-
-        `next_total` is that of the layer below, if it has one yet, which these rows are added onto next.
-        """
-        n_in, n_out = self.weights[layer - 1].shape
-        block = n_in
-        if not self.backend.error_in_place:
-            block = gradient_block_rows(rows=delta.shape[0], n_in=n_in, n_out=n_out, pieces=pieces)
-        piece = self._piece_of_error(layer, delta, block, pieces)
-        soon = None if next_total is None else next_total.weight
-        for first in range(0, n_in, block):
-            part = total.weight[first : min(first + block, n_in), :]
-            bias = None if first else total.bias
-            self._step_back(layer, a, delta, part, bias, first=first, onto=onto, piece=piece, soon=soon)
-        if piece is not None:
-            self.buffers.give(piece)
-        self._check_error(layer, total.bias)
-
-    def _piece_of_error(self, layer: int, delta: Any, block: int, pieces: str) -> Any:
-        """An array for the piece of the error below that is made apart; None where there is none."""
-        if layer == 1 or self.backend.error_in_place:
-            return None
-        n_in, n_out = self.weights[layer - 1].shape
-        rows = delta_block_rows(rows=delta.shape[0], n_in=n_in, n_out=n_out, pieces=pieces)
-        return self.buffers.take((rows * block,))
-
-    def _step_back(
-        self,
-        layer: int,
-        a: Any,
-        delta: Any,
-        weight: Any,
-        bias: Any,
-        *,
-        first: int,
-        piece: Any,
-        onto: bool = False,
-        soon: Any = None,
-    ) -> None:
-        below = next_W = None
-        if layer > 1:
-            below, next_W = self.layer_activation(layer - 1), self.weights[layer - 2]
-            self.backend.release(a)
-        self.backend.backward_layer_(
-            a,
-            delta,
-            self.weights[layer - 1],
-            below,
-            first=first,
-            weight=weight,
-            bias=bias,
-            onto=onto,
-            piece=piece,
-            soon=(soon, next_W),
-        )
-
-    def _check_error(self, layer: int, bias: Any) -> None:
-        """Raise `TrainingError` if the error of a layer holds a NaN or an infinity: then so does its sum, `bias`.
-
-        This comes before anything of the layer is applied. Where to ask is to wait for the device, only the last
-        layer is asked about: what goes wrong below it shows there a step later.
-        """
-        if layer < self.n_layers and self.backend.asynchronous:
-            return
-        if not self.backend.all_finite(bias):
-            raise TrainingError(
-                f"the error of layer {layer} is not finite any more, NaN or infinite; lower eta, or look for such "
-                f"values in the data",
-                layer=layer,
-            )
-
     # Learning
 
     def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None:
         """One step of gradient descent: w -= eta / batch * gradient, or by way of the velocity under momentum."""
         X, y = self.as_batch(X, y)
         rate = check_number("eta", eta) / X.shape[0]
-        for gradient in self.backprop(X, y, in_blocks=True):
-            self.apply_gradient(gradient, rate)
-            del gradient  # or it would be held while the next one is made
+        with self.trusting_inputs():  # as_batch has looked
+            for gradient in self.backprop(X, y, in_blocks=True):
+                self.apply_gradient(gradient, rate)
+                del gradient  # or it would be held while the next one is made
 
     def apply_gradient(self, gradient: Gradient, rate: float) -> None:
-        """Subtract `rate` times a gradient, or a block of one, from its layer's parameters."""
+        """Change a layer's parameters by its gradient, or a piece of it; `rate` is eta / batch."""
         k = gradient.layer - 1
         rows = slice(gradient.first, gradient.first + gradient.weight.shape[0])
-        pairs = [(self.weights[k][rows, :], gradient.weight)]
+        kept = [pairs[k] for pairs in self.optimizer_state.values()]
+        state = [weight[rows, :] for weight, _ in kept]
+        self.optimizer.apply(self.backend, self.weights[k][rows, :], gradient.weight, state, rate)
         if gradient.bias is not None:
-            pairs.append((self.biases[k], gradient.bias))
-        if not self.momentum:
-            for w, g in pairs:
-                self.backend.apply_gradient_(w, g, rate)
-            return
-        velocity, bias_velocity = self.velocities[k]
-        for (w, g), v in zip(pairs, (velocity[rows, :], bias_velocity), strict=False):
-            self.backend.apply_momentum_(w, v, g, rate, self.momentum)
+            state = [bias for _, bias in kept]
+            self.optimizer.apply(self.backend, self.biases[k], gradient.bias, state, rate)
 
     def SGD(
         self,
-        training_data: tuple[Any, Any],
-        *,
+        training_data: Any,
         epochs: int,
         mini_batch_size: int,
         eta: float,
-        test_data: tuple[Any, Any] | None = None,
+        test_data: Any = None,
+        *,
         shuffle: bool = True,
     ) -> list[EpochRecord]:
         """Train by mini-batch stochastic gradient descent; returns one `EpochRecord` an epoch.
 
-        `training_data` and `test_data` are pairs (X, y), X (n, n_0) and y one-hot (n, n_L), on the host or the device.
+        `training_data` and `test_data`: a pair (X, y), or the classic list of pairs (x, y), one a sample. X is (n, n_0)
+        floats. y is (n, n_L), any targets, or whole-number labels (n,) or (n, 1). They may be NumPy arrays, on the
+        host or the device, or arrays of another library, a DataFrame, a list or a data set of an HDF5 file; each
+        mini-batch is converted to the network's dtype as it is taken.
+
         The last, smaller mini-batch of an epoch is trained on too. `shuffle` draws a new order each epoch, from the
-        network's seed. A progress bar is shown on a terminal.
+        network's seed and the count of its epochs. A progress bar is shown on a terminal.
         """
         return train(
             self,
-            ArrayBatches(self, *training_data),
+            batches_of(self, training_data),
             epochs=epochs,
             mini_batch_size=mini_batch_size,
             eta=eta,
-            test_data=None if test_data is None else ArrayBatches(self, *test_data),
+            test_data=None if test_data is None else batches_of(self, test_data),
             shuffle=shuffle,
         )
 
-    def evaluate(self, X: Any, y: Any, *, batch_size: int = EVALUATED_ROWS) -> float:
-        """The accuracy on `X` (n, n_0) and one-hot `y` (n, n_L), a float in 0..1; `batch_size` rows at a time."""
-        return accuracy(self, ArrayBatches(self, X, y), batch_size=batch_size)
+    def evaluate(self, X: Any, y: Any = None, *, batch_size: int = EVALUATED_ROWS) -> float:
+        """The accuracy on `X` and `y`, a float in 0..1; `batch_size` rows at a time. Both are as for `SGD`.
 
-    # Arguments
+        `y` is left out where `X` is the classic list of pairs. Raises `NetworkError` for targets that name no classes:
+        see `mean_cost` for those.
+        """
+        return accuracy(self, self._batches(X, y), batch_size=batch_size)
 
-    def as_inputs(self, X: Any) -> Any:
-        """`X` on the backend's device. Raises `NetworkError` unless it is (batch, n_0), of the network's dtype."""
-        return self.as_rows("X", X, self.sizes[0])
+    def mean_cost(self, X: Any, y: Any = None, *, batch_size: int = EVALUATED_ROWS) -> float:
+        """The cost on `X` and `y`, as for `evaluate`, with any targets: the mean over the samples."""
+        return mean_cost(self, self._batches(X, y), batch_size=batch_size)
 
-    def as_batch(self, X: Any, y: Any) -> tuple[Any, Any]:
-        """`X` and `y` on the backend's device. Raises `NetworkError` unless they are a mini-batch for this network."""
-        X, y = self.as_rows("X", X, self.sizes[0]), self.as_rows("y", y, self.sizes[-1])
-        if X.shape[0] != y.shape[0]:
-            raise NetworkError(f"X and y must have as many rows; got {X.shape[0]} and {y.shape[0]}")
-        return X, y
+    def predict(self, X: Any, *, most_bytes: int = PREDICTED_BYTES) -> np.ndarray:
+        """The outputs for `X` (n, n_0), as for `SGD`: (n, n_L), the network's dtype, on the host.
 
-    def as_rows(self, name: str, x: Any, width: int) -> Any:
-        """`x` on the backend's device. Raises `NetworkError`, which calls it `name`, unless it is (rows, `width`)."""
-        if not self.backend.owns(x):
-            try:
-                x = self.backend.asarray(x)
-            except (TypeError, ValueError):
-                raise NetworkError(f"{name} must be an array (batch, {width}), a sample a row; got {type(x)}") from None
-        if x.ndim != 2 or x.shape[1] != width:
-            raise NetworkError(f"{name} must be (batch, {width}), a sample a row; got shape {tuple(x.shape)}")
-        if x.shape[0] == 0:
-            raise NetworkError(f"{name} must have at least one row; got shape {tuple(x.shape)}")
-        arrived = self.backend.dtype_name(x)
-        if arrived != self.dtype:
-            raise NetworkError(
-                f"{name} must be {self.dtype}, the network's dtype in this machine's byte order, so that "
-                f"nothing is converted in a step; got {arrived}; use {name}.astype({self.dtype!r})"
-            )
-        if not self.backend.is_row_major(x):
-            raise NetworkError(
-                f"{name} must be row-major, so that nothing is copied in a step; got strides {x.strides}; use "
-                f"numpy.ascontiguousarray({name})"
-            )
-        return x
+        `feedforward` in row blocks: beside the result, a block's inputs and activations take at most `most_bytes`, or
+        what one row takes.
+        """
+        source = inputs_of(X, self.sizes[0], self.dtype, self.backend)
+        row_bytes = (self.sizes[0] + max(map(sum, pairwise(self.sizes)))) * np.dtype(self.dtype).itemsize
+        rows = max(1, check_whole("most_bytes", most_bytes, least=1) // row_bytes)
+        outputs = np.empty((len(source), self.sizes[-1]), self.dtype)
+        for start in range(0, len(source), rows):
+            block = slice(start, min(start + rows, len(source)))
+            inputs = self.as_inputs(source.take(block))
+            if not is_finite(inputs, self.backend):
+                raise NetworkError(f"X holds a value that is not finite, in rows {start} and on; remove it")
+            outputs[block] = self.backend.to_numpy(self.feedforward(inputs))
+        return outputs
 
-
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> str:
-    if value not in choices:
-        raise NetworkError(f"unknown {name} {value!r}; choose {' or '.join(choices)}")
-    return value
+    def _batches(self, X: Any, y: Any) -> Batches:
+        pairs = y is None and isinstance(X, list | tuple | Iterator)
+        return batches_of(self, X if pairs else (X, y))

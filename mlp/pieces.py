@@ -31,10 +31,6 @@ Where a layer is narrow behind, a small block has many rows, up to all of the gr
 same. The error's piece is as wide as those rows are many: it has fewer rows then, or it would be the larger by far.
 """
 
-SUM_ROWS = 128
-"""Rows of the batch whose part of a gradient NumPy's kernels sum before they add it to the others' (`CHUNK_ROWS` of
-`backend.numpy.kernels.packing`): row blocks that begin at multiples of so many leave no bit of a gradient other than it was."""
-
 LARGE_GRADIENT_ROWS = 2**31
 """Rows of the weight gradient in one large block: all that a layer can have."""
 
@@ -42,8 +38,11 @@ LARGE_DELTA_ROWS = 1024
 """Rows of the error in large pieces, where no product is slowed by having few."""
 
 
-def gradient_block_rows(*, rows: int, n_in: int, n_out: int, pieces: str) -> int:
+def gradient_block_rows(*, rows: int, n_in: int, n_out: int, pieces: str, planned_rows: int | None = None) -> int:
     """c: how many of the `n_in` rows of a weight gradient are made and applied at a time, for `rows` samples.
+
+    Fewer samples make a larger block worth its overhead. A smaller mini-batch than the one planned for, such as the
+    last of an epoch, keeps the blocks of `planned_rows` samples all the same, or it would need more bytes than planned.
 
     >>> gradient_block_rows(rows=1024, n_in=512, n_out=512, pieces="small")
     64
@@ -52,12 +51,12 @@ def gradient_block_rows(*, rows: int, n_in: int, n_out: int, pieces: str) -> int
     """
     if pieces == "large":
         return min(n_in, LARGE_GRADIENT_ROWS)
-    enough = -(-BLOCK_FLOPS // (2 * rows * n_out))
+    enough = -(-BLOCK_FLOPS // (2 * (planned_rows or rows) * n_out))
     return min(n_in, max(GRADIENT_ROWS, -(-enough // GRADIENT_ROWS) * GRADIENT_ROWS))
 
 
-def delta_block_rows(*, rows: int, n_in: int, n_out: int, pieces: str) -> int:
-    """r: how many rows of the error below are made at a time, for `rows` samples.
+def delta_block_rows(*, rows: int, n_in: int, n_out: int, pieces: str, planned_rows: int | None = None) -> int:
+    """r: how many rows of the error below are made at a time, for `rows` samples; `planned_rows` as above.
 
     >>> delta_block_rows(rows=1024, n_in=512, n_out=512, pieces="small")
     256
@@ -66,5 +65,5 @@ def delta_block_rows(*, rows: int, n_in: int, n_out: int, pieces: str) -> int:
     """
     if pieces == "large":
         return min(rows, LARGE_DELTA_ROWS)
-    block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces)
+    block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows)
     return min(rows, DELTA_ROWS, max(1, DELTA_VALUES // block, n_out))

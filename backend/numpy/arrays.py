@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from backend.base import Backend
+from backend.facts import UNCOMPILED
 from backend.memory import Usage
 from backend.numpy.kernels import door
 from backend.numpy.meter import ArrayDomain
@@ -32,7 +33,7 @@ class NumpyArrays(Backend):
     @property
     def variant(self) -> str:
         """Which NumPy this is, for plans, reports and saved states."""
-        return "numpy" if self.compiled else "numpy-uncompiled"
+        return self.name if self.compiled else UNCOMPILED
 
     def asarray(self, x: Any, dtype: str | None = None) -> np.ndarray:
         return np.asarray(x, dtype=dtype)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from backend.errors import BackendUnavailable
+from backend.facts import FACTS
 from backend.numpy.arrays import NumpyArrays
 from backend.numpy.kernels import door
 from backend.numpy.kernels.engine import NO_ACTIVATION, Engine, load_engine
@@ -16,8 +17,7 @@ class NumpyBackend(NumpyArrays):
     compiled kernels; `backend.numpy.uncompiled` has the variant that does without.
     """
 
-    error_in_place = True
-    chunk_rows = 128  # CHUNK_ROWS of packing.h
+    facts = FACTS["numpy"]
     compiled = True
 
     def __init__(self) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from backend.base import Backend
+from backend.facts import FACTS, UNCOMPILED
 from backend.numpy.arrays import NumpyArrays
 
 WORK_VALUES = 2**15
@@ -65,6 +66,7 @@ def _tiles(rows: int, columns: int) -> Iterator[tuple[slice, slice]]:
 class UncompiledNumpy(NumpyArrays):
     """NumPy on the host with its own kernels. They allocate no arrays."""
 
+    facts = FACTS[UNCOMPILED]
     compiled = False
 
     def matmul(self, a: np.ndarray, b: np.ndarray, *, out: np.ndarray) -> None:

@@ -10,20 +10,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
-from backend import Backend
 from mlp.data.errors import DataError
 from mlp.data.stream import open_regular
 from mlp.errors import StateError
 from mlp.saving.layout import FORMAT, LEAST_LISTED_BYTES, LENGTH_BYTES, MAX_METADATA_BYTES, Layout, metadata_of
-from mlp.saving.state import SavedState
+from mlp.saving.state import Savable, SavedState
 from mlp.saving.write import CHUNK_BYTES, NO_CHECKSUM, arrays_of
-
-if TYPE_CHECKING:
-    from mlp.network import Network
 
 _WANTED = "wanted a state saved by this program"
 
@@ -37,7 +33,7 @@ def read_state(path: str | Path) -> SavedState:
         return state
 
 
-def restore_state(path: str | Path, network: "Network") -> SavedState:
+def restore_state(path: str | Path, network: Savable) -> SavedState:
     """Put the weights, biases and velocities saved at `path` into `network`; returns the facts.
 
     Raises `StateError` where the file is not whole, or is of another network. The network's values are then not to be
@@ -50,36 +46,16 @@ def restore_state(path: str | Path, network: "Network") -> SavedState:
             raise StateError("is of a network with other sizes, dtype or momentum", path=path)
         for name, array in arrays_of(network):
             host = network.backend.to_numpy(array)
-            # NumPy's own arrays are written in place; another device's are replaced, one at a time.
+            # NumPy's own arrays are read into; those of another device are filled by a copy, one at a time.
             in_place = host is array and host.flags.writeable and host.flags.c_contiguous
             if not in_place:
                 host = np.empty(array.shape, state.dtype)
             _fill(host.reshape(-1), file, digest, name=name, path=path)
             if not in_place:
-                _put(network, name, network.backend.asarray(host))
+                array[...] = network.backend.asarray(host)
         if digest.hexdigest() != checksum:
             raise StateError("its checksum is wrong: bytes have changed; use an older one, such as PATH.1", path=path)
     return state
-
-
-def load_state(path: str | Path, *, backend: str | Backend = "numpy") -> "tuple[Network, SavedState]":
-    """The network saved at `path`, on any backend, and the facts: `.progress` says how far its training is.
-
-    Raises `StateError` for whatever else the file is, `BackendUnavailable` for the backend.
-    """
-    from mlp.network import Network
-
-    state = read_state(path)
-    network = Network(state.sizes, backend=backend, **state.network_arguments)
-    return network, restore_state(path, network)
-
-
-def _put(network: "Network", name: str, array: Any) -> None:
-    """Let the array of this name in the file be `array`."""
-    *velocity, kind, number = name.split(".")
-    k = int(number) - 1
-    weight, bias = network.velocities[k] if velocity else (network.weights[k], network.biases[k])
-    (weight if kind == "weight" else bias)[...] = array
 
 
 @contextmanager

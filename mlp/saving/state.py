@@ -1,25 +1,42 @@
 """What a saved state says beside its arrays, as a record and as JSON. No arrays here, and no files."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from backend import Backend
+from mlp.activations import ACTIVATIONS
+from mlp.arguments import DTYPES, INITIALIZATIONS
+from mlp.costs import COSTS
 from mlp.errors import NetworkError, StateError
-from mlp.initialization import INITIALIZATIONS
 from mlp.sizes import format_sizes, parse_sizes
 
-if TYPE_CHECKING:
-    from mlp.network import Network
-
 MAX_COUNT = 2**53
-_CHOICES = {
-    "activation": ("sigmoid", "tanh", "relu"),
-    "cost": ("quadratic", "cross-entropy"),
-    "initialization": INITIALIZATIONS,
-    "dtype": ("float32", "float64"),
-}
+_CHOICES = {"activation": ACTIVATIONS, "cost": COSTS, "initialization": INITIALIZATIONS, "dtype": DTYPES}
+
+
+class Savable(Protocol):
+    """What can be saved: a network's arguments, and the arrays that training changes."""
+
+    sizes: tuple[int, ...]
+    activation: str
+    cost: str
+    initialization: str
+    dtype: str
+    momentum: float
+    seed: int
+    backend: Backend
+
+    @property
+    def weights(self) -> Sequence[Any]: ...
+
+    @property
+    def biases(self) -> Sequence[Any]: ...
+
+    @property
+    def optimizer_state(self) -> Mapping[str, Sequence[tuple[Any, Any]]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +126,7 @@ class SavedState:
 
 
 def state_of(
-    network: "Network", progress: Progress | None, *, environment: Mapping[str, str], notes: Mapping[str, str]
+    network: Savable, progress: Progress | None, *, environment: Mapping[str, str], notes: Mapping[str, str]
 ) -> SavedState:
     """The facts of a network as it is now."""
     return SavedState(

@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,10 +13,7 @@ from mlp.errors import StateError, TrainingError
 from mlp.saving.atomic import replaced
 from mlp.saving.environment import environment
 from mlp.saving.layout import FORMAT, LENGTH_BYTES, MAX_METADATA_BYTES, Layout
-from mlp.saving.state import Progress, SavedState, state_of
-
-if TYPE_CHECKING:
-    from mlp.network import Network
+from mlp.saving.state import Progress, Savable, SavedState, state_of
 
 CHUNK_BYTES = 2**20
 """Bytes that are checked, hashed and written at a time, while they are in the processor's cache."""
@@ -25,7 +22,7 @@ NO_CHECKSUM = "0" * 64
 
 def save_state(
     path: str | Path,
-    network: "Network",
+    network: Savable,
     progress: Progress | None = None,
     *,
     keep: int = 0,
@@ -67,13 +64,13 @@ def save_state(
     return state
 
 
-def arrays_of(network: "Network") -> Iterator[tuple[str, Any]]:
+def arrays_of(network: Savable) -> Iterator[tuple[str, Any]]:
     """Each array of a network with its name, in the order of the file."""
     places = Layout(network.sizes, network.dtype, velocities=bool(network.momentum)).arrays
-    for k in range(network.n_layers):
-        arrays = [network.weights[k], network.biases[k], *(network.velocities[k] if network.momentum else ())]
-        for array in arrays:
-            yield next(places).name, array
+    for k, parameters in enumerate(zip(network.weights, network.biases, strict=True)):
+        for pair in (parameters, *(pairs[k] for pairs in network.optimizer_state.values())):
+            for array in pair:
+                yield next(places).name, array
 
 
 def _parts(array: np.ndarray) -> Iterator[np.ndarray]:

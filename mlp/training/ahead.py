@@ -7,24 +7,21 @@ device, a mini-batch is taken when its turn comes.
 
 from collections.abc import Generator, Iterable
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from backend.uploads import Upload, Uploads
-from mlp.training.batches import Batches, HostBatches
-
-if TYPE_CHECKING:
-    from mlp.network import Network
+from mlp.training.batches import Batches, HostBatches, Taker
 
 Rows = slice | np.ndarray
 
 
 def batches_ahead(
-    network: "Network", data: Batches, steps: Iterable[tuple[int, Rows]]
+    taker: Taker, data: Batches, steps: Iterable[tuple[int, Rows]]
 ) -> Generator[tuple[int, tuple[Any, ...]], None, None]:
     """(number of the step, its X and y) for each of `steps`, (number, rows); nothing here holds on to the arrays."""
-    uploads = network.backend.uploads()
+    uploads = taker.backend.uploads()
     if uploads is None or not isinstance(data, HostBatches) or not data.on_host:
         for number, rows in steps:
             yield number, data.take(rows)
@@ -32,7 +29,7 @@ def batches_ahead(
     number, coming = 0, None
     try:
         for following in chain(steps, [None]):
-            ready, coming = coming, None if following is None else _begin(network, uploads, data, following[1])
+            ready, coming = coming, None if following is None else _begin(taker, uploads, data, following[1])
             if ready is not None:
                 yield number, uploads.finish(ready)
             if following is not None:
@@ -42,7 +39,7 @@ def batches_ahead(
             uploads.finish(coming)
 
 
-def _begin(network: "Network", uploads: Uploads, data: HostBatches, rows: Rows) -> Upload:
+def _begin(taker: Taker, uploads: Uploads, data: HostBatches, rows: Rows) -> Upload:
     n_rows = len(range(*rows.indices(len(data)))) if isinstance(rows, slice) else len(rows)
-    shapes = [(n_rows, width) for width in (network.sizes[0], network.sizes[-1])]
-    return uploads.begin(shapes, network.dtype, lambda X, y: data.fill(rows, X, y))
+    shapes = [(n_rows, width) for width in (taker.sizes[0], taker.sizes[-1])]
+    return uploads.begin(shapes, taker.dtype, lambda X, y: data.fill(rows, X, y))

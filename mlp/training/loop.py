@@ -2,52 +2,34 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from contextlib import closing, nullcontext
+from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
 
-from mlp.arguments import check_number
+from mlp.arguments import check_number, check_whole
 from mlp.errors import NetworkError, TrainingError
 from mlp.training.ahead import batches_ahead
-from mlp.training.batches import Batches
-
-if TYPE_CHECKING:
-    from mlp.network import Network
-
-EVALUATED_ROWS = 1000
-"""Rows that are evaluated at a time unless told otherwise."""
+from mlp.training.batches import Batches, known_finite
+from mlp.training.history import EpochRecord, Step
+from mlp.training.metrics import Evaluated, Evaluation
 
 
-@dataclass(frozen=True, slots=True)
-class EpochRecord:
-    """One epoch: its number from 1, the seconds spent in steps, and the accuracy on the test data, if any was given.
+class Trainee(Evaluated, Protocol):
+    """What can be trained: something that changes by a mini-batch, and counts the epochs that it has had."""
 
-    `batch_seconds` are those of `seconds` in which mini-batches were taken from the data; `evaluation_seconds` come on
-    top.
-    """
+    epochs_trained: int
 
-    epoch: int
-    seconds: float
-    test_accuracy: float | None
-    batch_seconds: float = 0.0
-    evaluation_seconds: float = 0.0
+    @property
+    def seed(self) -> int: ...
 
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A step that has just been taken: `epoch` from 1, `step` from 1 within it, and the rows of its mini-batch."""
-
-    epoch: int
-    step: int
-    rows: int
+    def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None: ...
 
 
 @np.errstate(over="ignore", invalid="ignore")  # each step finds for itself what is not finite any more
 def train(
-    network: "Network",
+    network: Trainee,
     training_data: Batches,
     *,
     epochs: int,
@@ -55,13 +37,16 @@ def train(
     eta: float,
     test_data: Batches | None = None,
     shuffle: bool = True,
-    first_epoch: int = 1,
+    first_epoch: int | None = None,
     first_step: int = 1,
     update: Callable[[Any, Any, float], None] | None = None,
     after_step: Callable[[Step], None] | None = None,
     after_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> list[EpochRecord]:
-    """Train `network` for `epochs` epochs, from `first_epoch` and `first_step` on; returns a record of each epoch.
+    """Train `network` for `epochs` more epochs; returns a record of each.
+
+    The network counts its epochs, so that training it for one, three times, is training it for three. Where
+    `first_epoch` and `first_step` say where a training goes on, `epochs` is the number of its last epoch instead.
 
     `update(X, y, eta)` takes the place of `network.update_mini_batch`, for whoever watches a step. `after_step` and
     `after_epoch` are called then. The order of an epoch depends on the network's seed and the epoch's number alone,
@@ -71,6 +56,9 @@ def train(
     an error is not finite.
     """
     check_training(epochs=epochs, mini_batch_size=mini_batch_size, eta=eta, n_samples=len(training_data))
+    if first_epoch is None:
+        first_epoch, epochs = network.epochs_trained + 1, network.epochs_trained + epochs
+    evaluate = None if test_data is None else Evaluation(network, test_data)
     take_step = update or (lambda X, y, rate: network.update_mini_batch(X, y, eta=rate))
     history = []
     for epoch in range(first_epoch, epochs + 1):
@@ -87,7 +75,8 @@ def train(
                     break
                 batch_seconds += time.perf_counter() - begun
                 try:
-                    take_step(X, y, eta)
+                    with network.trusting_inputs() if known_finite(training_data) else nullcontext():
+                        take_step(X, y, eta)
                 except TrainingError as error:
                     raise error.at(epoch, step) from None
                 seconds += time.perf_counter() - begun
@@ -98,9 +87,10 @@ def train(
         network.backend.synchronize()
         seconds += time.perf_counter() - begun
         begun = time.perf_counter()
-        found = None if test_data is None else accuracy(network, test_data)
-        record = EpochRecord(epoch, seconds, found, batch_seconds, time.perf_counter() - begun)
+        accuracy, cost = (None, None) if evaluate is None else evaluate()
+        record = EpochRecord(epoch, seconds, accuracy, batch_seconds, time.perf_counter() - begun, cost)
         history.append(record)
+        network.epochs_trained = epoch
         if after_epoch is not None:
             after_epoch(record)
     return history
@@ -108,10 +98,8 @@ def train(
 
 def check_training(*, epochs: int, mini_batch_size: int, eta: float, n_samples: int) -> None:
     """Raise `NetworkError` for arguments with which nothing can be trained."""
-    if not (isinstance(epochs, int) and epochs >= 1):
-        raise NetworkError(f"epochs must be a whole number, 1 or more; got {epochs!r}")
-    if not (isinstance(mini_batch_size, int) and mini_batch_size >= 1):
-        raise NetworkError(f"the mini-batch size must be a whole number, 1 or more; got {mini_batch_size!r}")
+    check_whole("epochs", epochs, least=1)
+    check_whole("the mini-batch size", mini_batch_size, least=1)
     if mini_batch_size > n_samples:
         raise NetworkError(
             f"the mini-batch size must be at most the {n_samples} samples there are; got {mini_batch_size}"
@@ -122,18 +110,6 @@ def check_training(*, epochs: int, mini_batch_size: int, eta: float, n_samples: 
 def epoch_order(n_samples: int, *, seed: int, epoch: int) -> np.ndarray:
     """The order in which an epoch takes the samples: a permutation, (n_samples,)."""
     return np.random.default_rng([seed, epoch]).permutation(n_samples)
-
-
-def accuracy(network: "Network", data: Batches, *, batch_size: int = EVALUATED_ROWS) -> float:
-    """The fraction of samples whose largest output is the label's, in 0..1; `batch_size` rows at a time."""
-    if not (isinstance(batch_size, int) and batch_size >= 1):
-        raise NetworkError(f"the batch size must be a whole number, 1 or more; got {batch_size!r}")
-    network.buffers.clear()  # a step's memory is not needed now, and the evaluation's is
-    correct = 0
-    for start in range(0, len(data), batch_size):
-        X, y = data.take(slice(start, min(start + batch_size, len(data))))
-        correct += network.backend.count_correct(network.feedforward(X), y)
-    return correct / len(data)
 
 
 def _steps(

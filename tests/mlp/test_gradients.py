@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 
 from mlp import Network
-from mlp.network import ACTIVATIONS, COSTS
+from mlp.activations import ACTIVATIONS
+from mlp.costs import COSTS
+from mlp.layers import BackwardStep
 from tests.conftest import Case, cases, gradients_of, parameters_of, same_bits
 
 CASES = [
@@ -96,9 +98,9 @@ class TakesMeans(Network):
 class GoesBackThroughChangedWeights(Network):
     """An update that comes before the error has gone through the layer."""
 
-    def _step_back(self, layer: int, *others: Any, **how: Any) -> None:
-        self.weights[layer - 1] *= 1.001
-        super()._step_back(layer, *others, **how)
+    def _run(self, step: BackwardStep, *part: Any) -> None:
+        self.weights[step.layer - 1] *= 1.001
+        super()._run(step, *part)
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from mlp.activations import ACTIVATIONS
 from mlp.initialization import initial_parameters
-from mlp.network import ACTIVATIONS
 from tests.conftest import Case, parameters_of
 
 

@@ -38,7 +38,7 @@ def leading_of(a: np.ndarray) -> int | None:
     if columns > 1 and across != item:
         return None
     if rows <= 1:
-        return max(columns, 1)
+        return int(max(columns, 1))
     if down % item or not max(columns, 1) * item <= down < 2**31 * item:
         return None
     return int(down // item)

@@ -18,7 +18,7 @@ from backend.base import Backend
 from backend.cupy.backend import CupyBackend
 from backend.cupy.detection import count_devices
 from backend.cupy.kernels import elementwise as cupy_kernels
-from backend.cupy.kernels import rows as cupy_row_kernels
+from backend.cupy.kernels import reports as cupy_reports
 from backend.cupy.kernels.gemm import gemm
 from backend.errors import BackendError, BackendUnavailable
 
@@ -590,7 +590,7 @@ def test_costs_and_counts_take_any_strides(cupy_backend: CupyBackend) -> None:
 
 @pytest.mark.parametrize("most", [1, 3])
 def test_few_blocks_count_all_the_rows(cupy_backend: CupyBackend, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
-    monkeypatch.setattr(cupy_row_kernels, "MOST_PARTS", most)
+    monkeypatch.setattr(cupy_reports, "MOST_PARTS", most)
     a = Pair(cupy_backend, outputs("softmax", 101, 33, dtype="float32"))
     y = Pair(cupy_backend, one_hot(101, 33, "float32"))
     agree(cupy_backend, "cost_sum", a, y, "quadratic")

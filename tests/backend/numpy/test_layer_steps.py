@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from backend import Backend, select_backend
-from mlp.network import DTYPES
-from mlp.pieces import SUM_ROWS
+from backend.facts import CHUNK_ROWS
+from mlp.arguments import DTYPES
 from tests.backend.numpy.digest import digest
 
 ROOT = Path(__file__).parents[3]
@@ -131,10 +131,10 @@ def test_bits_do_not_depend_on_the_number_of_threads(threads, shape, compiled):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("blocks", [1, 2, 3])
 def test_bits_do_not_depend_on_a_cut_into_row_blocks_of_whole_chunks(blocks, dtype, compiled):
-    numpy, of = compiled, layer((5 * SUM_ROWS + 17, 70, 45), dtype, whole=False)
+    numpy, of = compiled, layer((5 * CHUNK_ROWS + 17, 70, 45), dtype, whole=False)
     wanted = [forward(numpy, of["a"], of["W"], of["b"]), *backward(numpy, of["a"].copy(), of["W"], of["delta"], "tanh")]
     weight, bias, a, out = np.empty_like(of["W"]), np.empty_like(of["b"]), of["a"].copy(), np.empty_like(of["delta"])
-    rows = blocks * SUM_ROWS
+    rows = blocks * CHUNK_ROWS
     for top in range(0, len(a), rows):
         block = slice(top, top + rows)
         numpy.forward_layer_(a[block], of["W"], of["b"], "sigmoid", out=out[block])
@@ -154,10 +154,10 @@ def test_bits_do_not_depend_on_the_processor_s_level(threads, compiled):
 
 
 def test_a_cut_elsewhere_is_noticed(compiled):
-    numpy, of = compiled, layer((2 * SUM_ROWS, 70, 45), "float32", whole=False)
+    numpy, of = compiled, layer((2 * CHUNK_ROWS, 70, 45), "float32", whole=False)
     whole, *_ = backward(numpy, of["a"], of["W"], of["delta"], None)
     weight, bias = np.empty_like(of["W"]), np.empty_like(of["b"])
-    for block in (slice(0, SUM_ROWS - 1), slice(SUM_ROWS - 1, None)):
+    for block in (slice(0, CHUNK_ROWS - 1), slice(CHUNK_ROWS - 1, None)):
         numpy.backward_layer_(
             of["a"][block], of["delta"][block], of["W"], None, first=0, weight=weight, bias=bias, onto=block.start > 0
         )

@@ -1,0 +1,186 @@
+"""The layers of a network: their parameters, and what one layer does with arrays in a step.
+
+Layer l = 1 .. L takes a_{l-1} (rows, n_{l-1}) to a_l = activation(a_{l-1} W_l + b_l), (rows, n_l); `weights[l - 1]` is
+W_l and `biases[l - 1]` is b_l. Knows no data sets, no costs to report and no order of steps: whoever runs a step says
+which layer is next.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from backend import Backend
+from mlp.errors import TrainingError
+from mlp.gradient import Gradient
+from mlp.pieces import delta_block_rows, gradient_block_rows
+from mlp.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class BackwardStep:
+    """One layer's backward step on some rows of the mini-batch.
+
+    `a` = a_{l-1} becomes delta_{l-1} in place, but for layer 1, whose input stays as it is; `delta` = delta_l. The
+    gradient is made `gradient_rows` rows at a time, and added `onto` what is there or written over it. `piece` is room
+    for a piece of the error below, None where the backend needs none. `soon` are the arrays needed next, to prefetch.
+    """
+
+    layer: int
+    a: Any
+    delta: Any
+    below: str | None
+    gradient_rows: int
+    piece: Any = None
+    onto: bool = False
+    soon: tuple[Any, Any] = (None, None)
+
+
+class Layers(Store):
+    """Layers of `sizes` on `backend`, with one activation each; the values of the parameters are not set."""
+
+    def __init__(self, sizes: tuple[int, ...], activations: tuple[str, ...], *, dtype: str, backend: Backend) -> None:
+        super().__init__(sizes, dtype=dtype, backend=backend)
+        self._activations = activations
+
+    def layer_activation(self, layer: int) -> str:
+        """The name of layer `layer`'s activation, 1 .. L; "softmax" for the last one under cross-entropy."""
+        return self._activations[layer - 1]
+
+    # Forward
+
+    def forward_layer(self, layer: int, a: Any, *, out: Any) -> Any:
+        """Write a_layer to `out`, (rows, n_layer), from `a` = a_{layer-1}; returns `out`."""
+        weights, k = self.weights, layer - 1
+        soon = weights[layer] if layer < len(weights) else None
+        self.backend.forward_layer_(a, weights[k], self.biases[k], self.layer_activation(layer), out=out, soon=soon)
+        return out
+
+    def new_activation(self, layer: int, a: Any) -> Any:
+        """a_layer from `a` = a_{layer-1}, in an array of the step's, protected until its backward step."""
+        activation = self.forward_layer(layer, a, out=self.buffers.take((a.shape[0], self.sizes[layer])))
+        self.backend.protect(activation)
+        return activation
+
+    def to_output_delta(self, a: Any, y: Any) -> None:
+        """Turn `a` = a_L into delta_L, in place."""
+        self.backend.release(a)
+        self.backend.output_delta_(a, y, self.layer_activation(self.n_layers))
+
+    # Backward
+
+    def backward_layer(
+        self,
+        layer: int,
+        a: Any,
+        delta: Any,
+        *,
+        in_blocks: bool,
+        pieces: str = "large",
+        planned_rows: int | None = None,
+    ) -> Iterator[Gradient]:
+        """Yield the gradient of one layer, and turn `a` = a_{layer-1} into delta_{layer-1}, in place.
+
+        `delta` = delta_layer is (rows, n_l); for layer 1, `a` is the input and stays as it is. Live beside the two: a
+        piece of the weight gradient (`in_blocks`) or all of it, the bias gradient and, where the backend can't do
+        without, a piece of the error below. `pieces` for `planned_rows` say how large they are (`mlp.pieces`).
+        """
+        n_in, n_out = self.weights[layer - 1].shape
+        # A gradient in pieces lives until the next is asked for; a whole one belongs to whoever asked for it.
+        new = self.buffers.take if in_blocks else lambda shape: self.backend.empty(shape, self.dtype)
+        rows = self._gradient_rows(layer, delta, pieces, planned_rows) if in_blocks else n_in
+        bias, gradient = new((n_out,)), new((rows, n_out))
+        piece = self._piece_of_error(layer, delta, rows, pieces, planned_rows)
+        step = self._backward_step(layer, a, delta, rows, piece)
+        for first in range(0, n_in, rows):
+            part = gradient[: min(rows, n_in - first), :]
+            self._run(step, first, part, None if first else bias)
+            if not first:
+                self._check_error(layer, bias)
+            yield Gradient(layer, part, bias if first + rows >= n_in else None, first)
+        if piece is not None:
+            self.buffers.give(piece)
+        if in_blocks:
+            self.buffers.give(bias)
+            self.buffers.give(gradient)
+
+    def add_backward_layer(
+        self,
+        layer: int,
+        a: Any,
+        delta: Any,
+        total: Gradient,
+        *,
+        onto: bool,
+        pieces: str = "large",
+        planned_rows: int | None = None,
+        next_total: Gradient | None = None,
+    ) -> None:
+        """`backward_layer` for some rows of the mini-batch: their gradient is written to `total`, or added `onto` it.
+
+        `next_total` is that of the layer below, if it has one yet, which these rows are added onto next.
+        """
+        rows = n_in = self.weights[layer - 1].shape[0]
+        if not self.backend.facts.error_in_place:
+            rows = self._gradient_rows(layer, delta, pieces, planned_rows)
+        piece = self._piece_of_error(layer, delta, rows, pieces, planned_rows)
+        soon = None if next_total is None else next_total.weight
+        step = self._backward_step(layer, a, delta, rows, piece, onto=onto, soon=soon)
+        for first in range(0, n_in, rows):
+            part = total.weight[first : min(first + rows, n_in), :]
+            self._run(step, first, part, None if first else total.bias)
+        if piece is not None:
+            self.buffers.give(piece)
+        self._check_error(layer, total.bias)
+
+    def _backward_step(
+        self, layer: int, a: Any, delta: Any, rows: int, piece: Any, *, onto: bool = False, soon: Any = None
+    ) -> BackwardStep:
+        if layer == 1:
+            return BackwardStep(layer, a, delta, None, rows, piece, onto, (soon, None))
+        self.backend.release(a)
+        below, next_weight = self.layer_activation(layer - 1), self.weights[layer - 2]
+        return BackwardStep(layer, a, delta, below, rows, piece, onto, (soon, next_weight))
+
+    def _run(self, step: BackwardStep, first: int, weight: Any, bias: Any) -> None:
+        """Do a backward step for the inputs from `first` on; `bias` is None but for the first of them."""
+        self.backend.backward_layer_(
+            step.a,
+            step.delta,
+            self.weights[step.layer - 1],
+            step.below,
+            first=first,
+            weight=weight,
+            bias=bias,
+            onto=step.onto,
+            piece=step.piece,
+            soon=step.soon,
+        )
+
+    def _gradient_rows(self, layer: int, delta: Any, pieces: str, planned_rows: int | None) -> int:
+        n_in, n_out = self.weights[layer - 1].shape
+        rows = delta.shape[0]
+        return gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows)
+
+    def _piece_of_error(self, layer: int, delta: Any, gradient_rows: int, pieces: str, planned_rows: int | None) -> Any:
+        """An array for the piece of the error that is made apart; None where there is none."""
+        if layer == 1 or self.backend.facts.error_in_place:
+            return None
+        n_in, n_out = self.weights[layer - 1].shape
+        rows = delta.shape[0]
+        made = delta_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows)
+        return self.buffers.take((made * gradient_rows,))
+
+    def _check_error(self, layer: int, bias: Any) -> None:
+        """Raise `TrainingError` if the error of a layer holds a NaN or an infinity: then so does its sum, `bias`.
+
+        This comes before anything of the layer is applied. Where asking means waiting for the device, only the last
+        layer is asked about: what goes wrong below it shows there a step later.
+        """
+        if layer < self.n_layers and self.backend.facts.asynchronous:
+            return
+        if not self.backend.all_finite(bias):
+            raise TrainingError(
+                f"the error of layer {layer} is not finite any more, NaN or infinite; lower eta, or look for such "
+                f"values in the data",
+                layer=layer,
+            )
