@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
+from backend.facts import FACTS
 from checkpoint.commands.options import add_json_option, add_offload_options, check_offload
 from checkpoint.errors import CheckpointError
 from checkpoint.output import check_writable, write_json
@@ -15,7 +16,7 @@ from checkpoint.planning.choice import FORMS, Choice, resolve_budget
 from checkpoint.planning.costs import Cost
 from checkpoint.planning.offloading import Offloading, cost_with_copies
 from checkpoint.planning.plan import Plan, keeps_bits, plan_chain
-from checkpoint.schedule.chain import ALLOCATION_BYTES, Chain, chain_of
+from checkpoint.schedule.chain import Chain, chain_of
 from checkpoint.schedule.placement import place
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import Simulation, simulate
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, default=100, metavar="N", help="(default: %(default)s)")
     parser.add_argument("--dtype", default="float32", help="float32 or float64 (default: %(default)s)")
     parser.add_argument(
-        "--backend", default="numpy", help=f"whose bytes: {' or '.join(ALLOCATION_BYTES)}; nothing is loaded for it"
+        "--backend", default="numpy", help=f"whose bytes: {' or '.join(FACTS)}; nothing is loaded for it"
     )
     parser.add_argument(
         "--budget", metavar="BYTES", help="array bytes above rest: 64MiB, 1.5GB, 50%% of store-all's arena, or auto"

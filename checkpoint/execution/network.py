@@ -165,7 +165,7 @@ def chain_on(backend: Backend, sizes: Iterable[int], *, batch_size: int, dtype: 
     """`chain_of` for whichever backend is at hand, by what it says of itself."""
     return replace(
         chain_of(sizes, batch_size=batch_size, dtype=dtype),
-        allocation_bytes=backend.allocation_bytes,
-        error_in_place=backend.error_in_place,
-        sum_rows=backend.chunk_rows,
+        allocation_bytes=backend.facts.allocation_bytes,
+        error_in_place=backend.facts.error_in_place,
+        sum_rows=backend.facts.chunk_rows,
     )

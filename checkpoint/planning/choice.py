@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from backend.facts import FACTS
 from checkpoint.errors import CheckpointError
-from checkpoint.schedule.chain import ALLOCATION_BYTES, Chain
+from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.strategies import binomial, every_nth, micro_batches, square_root, store_all
@@ -95,5 +96,5 @@ def resolve_budget(text: str, chain: Chain) -> int:
         return parse_bytes(text, whole_bytes=whole)
     from backend import free_bytes
 
-    on_card = chain.allocation_bytes != ALLOCATION_BYTES["numpy"]
+    on_card = chain.allocation_bytes != FACTS["numpy"].allocation_bytes
     return min(int(free_bytes("cupy" if on_card else "numpy") * AUTO_SHARE), whole)

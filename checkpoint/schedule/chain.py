@@ -7,17 +7,12 @@ exact: every buffer of a step is counted, rounded up to the backend's unit of al
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from backend.facts import FACTS
 from mlp.errors import NetworkError
-from mlp.pieces import SUM_ROWS, delta_block_rows, gradient_block_rows
+from mlp.pieces import delta_block_rows, gradient_block_rows
 from mlp.sizes import check_sizes
 
 ITEM_BYTES = {"float32": 4, "float64": 8}
-
-ALLOCATION_BYTES = {"numpy": 1, "cupy": 512}
-"""What each backend rounds an allocation up to. CuPy's memory pool hands out multiples of 512 bytes."""
-
-ERROR_IN_PLACE = {"numpy": True, "cupy": False}
-"""Whether each backend makes the error below where the activation is. cuBLAS's products need a place of their own."""
 
 LINE_BYTES, PADDED_BYTES = 64, 4096
 """A cache line, and the size from which on arrays begin and end on one in the arena: 1.6% more at most."""
@@ -112,14 +107,15 @@ def chain_of(sizes: Iterable[int], *, batch_size: int, dtype: str = "float32", b
     """
     if not (isinstance(batch_size, int) and batch_size >= 1):
         raise NetworkError(f"the batch size must be a whole number, 1 or more; got {batch_size!r}")
-    for name, value, known in (("dtype", dtype, ITEM_BYTES), ("backend", backend, ALLOCATION_BYTES)):
+    for name, value, known in (("dtype", dtype, ITEM_BYTES), ("backend", backend, FACTS)):
         if value not in known:
             raise NetworkError(f"unknown {name} {value!r}; choose {' or '.join(known)}")
+    facts = FACTS[backend]
     return Chain(
         check_sizes(sizes),
         batch_size,
         ITEM_BYTES[dtype],
-        ALLOCATION_BYTES[backend],
-        error_in_place=ERROR_IN_PLACE[backend],
-        sum_rows=SUM_ROWS if backend == "numpy" else None,
+        facts.allocation_bytes,
+        error_in_place=facts.error_in_place,
+        sum_rows=facts.chunk_rows,
     )
