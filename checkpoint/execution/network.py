@@ -36,9 +36,9 @@ class NetworkWithCheckpointing(Network):
     `checkpoint_every_nth_layer` all checkpoints but the last go there. With `budget_bytes`, plans weigh offloading at
     the rates `offloading`, which are measured unless they are given.
 
-    A schedule for whole mini-batches gives the gradients of plain backpropagation to the last bit, and so does one with
-    row blocks that begin at multiples of 128 rows, on NumPy. Other row blocks add the same terms in another order, and
-    differ by rounding.
+    A schedule for whole mini-batches in large pieces gives the gradients of plain backpropagation to the last bit. On
+    NumPy so do small pieces, and row blocks that begin at multiples of 128 rows. Others add the same terms in another
+    order, and differ by rounding (`checkpoint.planning.plan.keeps_bits`).
 
     Raises `CheckpointError` for arguments that make no schedule, `ScheduleError` for a schedule that cannot be run and,
     at the first step, `BudgetError` for a budget that is too small.
@@ -100,7 +100,7 @@ class NetworkWithCheckpointing(Network):
             return schedule
         if self._place is not None and self._offloading is None:
             self._offloading = rates_of(self.backend, self._place, dtype=self.dtype)
-        return plan_chain(chain, budget_bytes=self.budget_bytes or 0, offload=self._offloading).schedule
+        return plan_chain(chain, budget_bytes=self.budget_bytes or 0, offloading=self._offloading).schedule
 
     def forward_between_checkpoints(self, a: Any, start: int, stop: int) -> list[Any]:
         """The activations [a_{start+1}, ..., a_stop], new arrays, from `a` = a_start, (rows, n_start).

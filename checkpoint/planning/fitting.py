@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from checkpoint.planning.search import Candidate
+from checkpoint.planning.candidate import Candidate
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule

@@ -1,7 +1,7 @@
 """What to do when a step runs out of memory: the plan that would fit. No arrays here."""
 
 from checkpoint.errors import BudgetError
-from checkpoint.planning.choice import AUTO_SHARE
+from checkpoint.planning.budget import AUTO_SHARE
 from checkpoint.planning.plan import plan_chain
 from checkpoint.schedule.chain import Chain
 from checkpoint.units import counted, format_bytes
