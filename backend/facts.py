@@ -9,6 +9,9 @@ from dataclasses import dataclass
 CHUNK_ROWS = 128
 """Rows of the batch whose part of a weight gradient the compiled kernels sum before they add it to the rest."""
 
+NAMES = ("numpy", "cupy")
+"""The backends that a user can ask for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
