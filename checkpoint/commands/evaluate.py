@@ -29,11 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Evaluate the network at PATH, and print its accuracy; 0."""
     check_writable(args.json)
-    network, state = load_state(args.path, backend=select_backend(args.backend, device=args.device))
+    network, state = load_state(args.path, backend=select_backend(args.backend, device=args.device), plain=True)
     dataset = data.load(args.data)
     if dataset.notice:
         print(dataset.notice, file=sys.stderr)
-    images = ImageBatches(network, dataset.test_images, dataset.test_labels)
+    images = ImageBatches(network, dataset.test_images, dataset.test_labels, scaling=dataset.scaling)
     found = accuracy(network, images, batch_size=args.batch_size)
     trained = (
         "" if state.progress is None else f", trained to epoch {state.progress.epoch}, {state.progress.step} steps in"

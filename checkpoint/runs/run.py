@@ -161,7 +161,7 @@ def run(
     chain = chain_of(network.sizes, batch_size=settings.batch_size, dtype=network.dtype, backend=settings.backend)
     schedule = _schedule(settings, network, chain)
     predicted = simulate(schedule, chain)
-    test_data = ImageBatches(network, dataset.test_images, dataset.test_labels)
+    test_data = ImageBatches(network, dataset.test_images, dataset.test_labels, scaling=dataset.scaling)
     saver = saver or Saver(network, progress_of(settings, dataset, at=first), None)
     first_step = _MeasuredFirstStep(network, settings.batch_size)
     with watched(saver, chain, peak_bytes=predicted.peak_bytes) as interruption:
@@ -183,7 +183,7 @@ def run(
 
         history = train(
             network,
-            ImageBatches(network, dataset.train_images, dataset.train_labels),
+            ImageBatches(network, dataset.train_images, dataset.train_labels, scaling=dataset.scaling),
             epochs=settings.epochs,
             mini_batch_size=settings.batch_size,
             eta=settings.eta,
