@@ -1,13 +1,12 @@
 """Files that the commands write: found unwritable before the work, and replaced whole or not at all."""
 
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from checkpoint.errors import CheckpointError
-from mlp.saving.atomic import replaced
+from mlp.saving.atomic import check_replaceable, replaced
 
 
 class OutputError(CheckpointError):
@@ -21,8 +20,7 @@ def check_writable(path: Path | None) -> None:
     if path.is_dir():
         raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
     try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
+        check_replaceable(path)
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another path") from None
 

@@ -62,9 +62,7 @@ def test_network_remembers_the_scaling_and_refuses_images_of_another_range():
     train(network, batches, epochs=1, mini_batch_size=10, eta=0.1)
     assert network.scaling == Scaling(16.0)
     assert ImageBatches(network, data.test_images, data.test_labels).scaling == Scaling(16.0)
-    with pytest.raises(
-        NetworkError, match="run from 0 to 255, and the network was trained on 0 to 16"
-    ):
+    with pytest.raises(NetworkError, match="run from 0 to 255, and the network was trained on 0 to 16"):
         ImageBatches(network, other.test_images, other.test_labels, scaling=other.scaling)
 
 

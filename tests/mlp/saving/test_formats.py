@@ -73,9 +73,7 @@ class Frugal(Network):
 
 def test_what_a_plain_network_cannot_take_is_named_and_not_lost(tmp_path):
     save_state(tmp_path / "net.state", Frugal([4, 3]))
-    with pytest.warns(
-        StateWarning, match=r"class Frugal, budget_bytes 4096; this is a plain.*checkpoint\.load"
-    ):
+    with pytest.warns(StateWarning, match=r"class Frugal, budget_bytes 4096; this is a plain.*checkpoint\.load"):
         network, state = load_state(tmp_path / "net.state")
     assert type(network) is Network
     assert state.arguments == Frugal.saved_arguments
