@@ -1,1 +1,1 @@
-"""Comparisons of time and memory: with and without checkpointing, and with peers. Nothing imports this package."""
+"""Measurements of time and memory, with and without checkpointing, and of peers. No other package imports this one."""

@@ -9,11 +9,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from backend import BackendUnavailable, select_backend
+from bench.machine.environment import environment, headline
 from bench.steps.cases import CASES, Case
-from bench.steps.environment import environment, headline
 from bench.steps.peers import absent_peers
 from bench.steps.resident import resident_of
-from bench.steps.runners import Absent, build
+from bench.steps.runner import Absent
+from bench.steps.runners import build
 from bench.steps.table import record, table
 from bench.steps.timing import Entry, Timed, time_interleaved
 from bench.steps.ways import PEERS, Way, ways
@@ -22,7 +23,7 @@ from checkpoint.output import check_writable, write_json
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Time the cases named and print a table of each; 0, or 2 where the backend or a path cannot be used."""
+    """Time the named cases and print a table of each; 0, or 2 where the backend or a path cannot be used."""
     args = _arguments(argv)
     try:
         select_backend(args.backend)
@@ -58,13 +59,15 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--backend", default="numpy", help="numpy or cupy (default: numpy)")
     parser.add_argument("--turns", type=_positive, default=5, metavar="N", help="repeats, interleaved (default: 5)")
     parser.add_argument(
-        "--order-seed", type=int, default=0, metavar="N", help="draw the order of each turn from this (default: 0)"
+        "--order-seed", type=int, default=0, metavar="N", help="seed of the order of each turn (default: 0)"
     )
-    parser.add_argument("--no-peers", action="store_true", help="leave PyTorch and JAX out")
+    parser.add_argument("--no-peers", action="store_true", help="leave the peers out")
     parser.add_argument(
-        "--no-resident", action="store_true", help="leave out the resident sets, for which each step is taken apart"
+        "--no-resident",
+        action="store_true",
+        help="leave out the resident sets, each of which takes a process of its own",
     )
-    parser.add_argument("--figure", type=Path, metavar="PATH", help="draw time against memory, and take more plans")
+    parser.add_argument("--figure", type=Path, metavar="PATH", help="draw time against memory, with more plans")
     parser.add_argument("--json", type=Path, metavar="PATH", help="also write every figure, in bytes and seconds")
     return parser.parse_args(argv)
 
@@ -79,11 +82,11 @@ def _positive(text: str) -> int:
 def _absent(backend_name: str) -> dict[str, str]:
     if backend_name == "numpy":
         return absent_peers()
-    return dict.fromkeys(PEERS, "on a card, python -m bench.gpu_acceptance compares with PyTorch")
+    return dict.fromkeys(PEERS, "on a GPU, python -m bench.gpu_acceptance compares with PyTorch")
 
 
 def _timed(case: Case, args: argparse.Namespace, absent: dict[str, str]) -> list[Timed]:
-    """Build, time and measure the ways of a case; who turns out to be unable is added to `absent`, by name."""
+    """Build, time and measure the ways of a case; a peer that cannot be built is added to `absent`, with the reason."""
     entries: list[Entry] = []
     with tqdm(leave=False, disable=None, bar_format="{desc} [{elapsed}]") as bar:
         for way in ways(case, backend_name=args.backend, front=args.figure is not None):
@@ -96,7 +99,7 @@ def _timed(case: Case, args: argparse.Namespace, absent: dict[str, str]) -> list
                 absent[way.name] = str(reason)
                 bar.write(f"{way.name} is left out: {reason}")
         rows = time_interleaved(case, entries, turns=args.turns, order_seed=args.order_seed, report=bar.set_description)
-        del entries  # the processes that follow need the memory
+        del entries  # the processes below need the memory
         if args.no_resident:
             return rows
         measured = []

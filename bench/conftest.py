@@ -2,12 +2,12 @@
 
 import pytest
 
-# Programs of their own, with dependencies of their own: nothing in them is a test.
+# Programs with dependencies of their own: they contain no test.
 collect_ignore = [
     "__main__.py",
     "fuzz/target.py",
-    "steps/torch_peers.py",
-    "steps/jax_peers.py",
+    "steps/peers/torch_steps.py",
+    "steps/peers/jax_steps.py",
     "gpu_acceptance/__main__.py",
     "fuzz/__main__.py",
 ]
@@ -15,7 +15,7 @@ collect_ignore = [
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--backend", default="numpy", help="numpy or cupy")
-    parser.addoption("--no-resident", action="store_true", help="leave out the resident sets of processes apart")
+    parser.addoption("--no-resident", action="store_true", help="leave out the resident sets")
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,11 @@
-"""Kill a training with SIGKILL at random moments, many times, and see whether anything was lost.
+"""Kill a training run with SIGKILL at random moments, many times, and check that nothing is lost.
 
     python -m bench.kill --kills 200
 
-A child trains a small network, saves after every step, and is killed some milliseconds later. Then the state must be
-there, whole, and not older than a step that the child had reported as saved; the next child goes on from it. When all
-kills are done the last child trains to the end, and the final weights must be those of a run that was never killed, to
-the last bit. Children are forks of this process, which has everything imported, so each starts in milliseconds.
+A child trains a small network, saves after every step, and is killed some milliseconds later. The saved state must then
+exist, be whole, and be no older than the last step that the child reported as saved; the next child resumes from it.
+After all kills the last child trains to the end, and its final weights must be bit-identical to those of a run that was
+never killed. Children are forks of this process, which has imported everything, so each starts in milliseconds.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # a fork takes no threads along
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads do not survive a fork
 
 from mlp import Network, Progress, StateError, Step, restore_state, save_state, train
 from mlp.saving.atomic import remove_leftovers
@@ -34,7 +34,7 @@ STEPS_PER_EPOCH = SAMPLES // BATCH
 
 
 def child(path: Path, last_step: int | None, report: int) -> None:
-    """Train on from the state at `path`, saving after each step and writing its number to `report`."""
+    """Resume from the state at `path`, saving after each step and writing its number to `report`."""
     network = Network(SIZES, momentum=0.9, seed=1)
     first = (1, 1)
     if path.exists():
@@ -74,7 +74,7 @@ def _train(network: Network, first: tuple[int, int], after_step: object) -> None
 
 
 def uninterrupted(last_step: int) -> str:
-    """The final weights' SHA-256 of a training of so many steps in one go."""
+    """The SHA-256 of the final weights of `last_step` steps in one run."""
     network = Network(SIZES, momentum=0.9, seed=1)
 
     def after_step(step: Step) -> None:
@@ -93,7 +93,7 @@ def digest(network: Network) -> str:
 
 
 def start(path: Path, last_step: int | None) -> tuple[int, int]:
-    """Fork a child; its process number, and where it reports the steps that it has saved."""
+    """Fork a child; returns its process number and the pipe on which it reports the steps that it has saved."""
     reading, writing = os.pipe()
     process = os.fork()
     if process == 0:
@@ -109,7 +109,7 @@ def start(path: Path, last_step: int | None) -> tuple[int, int]:
 
 
 def number_saved(path: Path) -> int:
-    """The number of the last step in the state at `path`, all of which is read; 0 where there is none."""
+    """The number of the last step in the state at `path`, which is read whole; 0 if there is no state."""
     if not path.exists():
         return 0
     progress = restore_state(path, Network(SIZES, momentum=0.9)).progress
@@ -118,12 +118,12 @@ def number_saved(path: Path) -> int:
 
 
 def kill_often(path: Path, kills: int, *, chance: random.Random) -> dict[str, object]:
-    """Kill `kills` children; what was found."""
+    """Kill `kills` children; returns the counts and whether the final weights are identical."""
     lost = in_saving = older = 0
     reached = 0
     for _ in range(kills):
         process, report = start(path, None)
-        os.read(report, 8)  # it trains
+        os.read(report, 8)  # until it trains
         time.sleep(chance.uniform(0, 0.03))
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
@@ -155,11 +155,11 @@ def kill_often(path: Path, kills: int, *, chance: random.Random) -> dict[str, ob
 
 
 def main() -> int:
-    """Kill, report; 0 if nothing was lost."""
-    parser = argparse.ArgumentParser(prog="python -m bench.kill", description="Kill a training at random moments.")
+    """Kill and report; 0 if nothing was lost."""
+    parser = argparse.ArgumentParser(prog="python -m bench.kill", description="Kill a training run at random moments.")
     parser.add_argument("--kills", type=int, default=200, metavar="N")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="also write what was found")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the moments")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="also write the figures")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = kill_often(Path(folder) / "run.state", args.kills, chance=random.Random(args.seed))  # noqa: S311

@@ -1,9 +1,9 @@
-"""Train for 10,000 steps and see whether anything grows: the peak of a step, the resident set, the open files.
+"""Train for 10,000 steps and check that nothing grows: the peak of a step, the resident set, the open files.
 
     python -m bench.long_run --steps 10000
 
-Stands for a run of hours. Every 100th step's array bytes are measured; the state is saved every 500 steps. The resident
-set is read beside it: after the first tenth, in which libraries take what they need, it should not grow.
+Stands for a run of hours. It measures the array bytes of every 100th step and saves the state every 500 steps. The
+resident set should not grow after the first tenth, in which libraries take what they need.
 """
 
 import argparse
@@ -29,7 +29,7 @@ SAVED_EVERY = 500
 
 @dataclass(frozen=True, slots=True)
 class LongRun:
-    """What was seen. `peaks_bytes` are the different peaks of a step; resident bytes are after each tenth."""
+    """What was measured: the distinct peaks of a step, and resident bytes and open files after each tenth."""
 
     sizes: str
     strategy: str
@@ -42,12 +42,12 @@ class LongRun:
 
     @property
     def resident_growth_bytes(self) -> int:
-        """How much larger the resident set was at the end than after the first tenth."""
+        """The growth of the resident set from the first tenth to the end."""
         return self.resident_bytes[-1] - self.resident_bytes[0]
 
 
 def long_run(steps: int, sizes: str, every: int, folder: Path) -> LongRun:
-    """Train for `steps` steps, checkpointing every `every` layers and saving into `folder`."""
+    """Train for `steps` steps, keeping every `every`-th layer and saving into `folder`; returns what was measured."""
     network = NetworkWithCheckpointing(
         parse_sizes(sizes), checkpoint_every_nth_layer=every, activation="tanh", initialization="scaled"
     )
@@ -98,8 +98,8 @@ def _save(path: Path, network: Network, step: Step, n_samples: int) -> None:
 
 
 def main() -> int:
-    """Run, and print what was seen; 0 if nothing grew."""
-    parser = argparse.ArgumentParser(prog="python -m bench.long_run", description="Train long, and watch the memory.")
+    """Run and print what was measured; 0 if nothing grew."""
+    parser = argparse.ArgumentParser(prog="python -m bench.long_run", description="Train long and watch the memory.")
     parser.add_argument("--steps", type=int, default=10_000, metavar="N", help="(default: 10000)")
     parser.add_argument("--sizes", default="784,64x16,10", metavar="SIZES", help="(default: 784,64x16,10)")
     parser.add_argument("--every", type=int, default=4, metavar="N", help="keep every N-th layer (default: 4)")
@@ -112,7 +112,7 @@ def main() -> int:
     print(f"peak of a step: {', '.join(f'{peak:,}' for peak in seen.peaks_bytes)} bytes, predicted", end=" ")
     print(f"{seen.predicted_peak_bytes:,}")
     print("resident MiB after each tenth: " + " ".join(f"{held / 2**20:.1f}" for held in seen.resident_bytes))
-    print(f"grown since the first tenth: {seen.resident_growth_bytes / 2**10:.0f} KiB; open files: {seen.open_files}")
+    print(f"growth since the first tenth: {seen.resident_growth_bytes / 2**10:.0f} KiB; open files: {seen.open_files}")
     if args.json:
         from backend import select_backend
 

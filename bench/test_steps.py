@@ -1,7 +1,7 @@
 """One training step of each case in each way, for pytest-benchmark: `pytest bench --benchmark-only [--backend cupy]`.
 
-For ratios use `python -m bench`, which interleaves. Here each benchmark runs alone; bytes, the recomputed part, the
-resident set of a process of its own, the control's seconds and the environment go to `extra_info`.
+For ratios use `python -m bench`, which interleaves. Each benchmark runs alone; bytes, the recomputed part, the resident
+set of a process of its own, the control's seconds and the environment go to `extra_info`.
 """
 
 import statistics
@@ -12,15 +12,16 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from backend import select_backend
+from bench.machine.environment import environment
 from bench.steps.cases import CASES, Case
-from bench.steps.environment import environment
 from bench.steps.resident import resident_of
-from bench.steps.runners import Absent, Runner, build, control
+from bench.steps.runner import Absent, Runner
+from bench.steps.runners import build, control
 from bench.steps.timing import SPINNING_SECONDS
 from bench.steps.ways import CONTROL, OURS, PEERS, Way, our_ways
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore"),  # the peers' own
+    pytest.mark.filterwarnings("ignore"),  # the peers' own warnings
     pytest.mark.parametrize("case", CASES.values(), ids=list(CASES)),
 ]
 CONTROL_ROUNDS = 3
@@ -28,7 +29,7 @@ CONTROL_ROUNDS = 3
 
 @pytest.fixture(scope="session")
 def where(request: pytest.FixtureRequest) -> dict[str, object]:
-    """The environment, looked up once."""
+    """The environment, read once."""
     return environment(request.config.getoption("--backend"))
 
 
@@ -42,7 +43,7 @@ def _bench(
     benchmark.group = case.name
     benchmark.extra_info["control_seconds"] = _seconds_of(control(case, select_backend(backend_name)), case)
     runner.step()
-    time.sleep(SPINNING_SECONDS)  # the control's threads, and what else was measured
+    time.sleep(SPINNING_SECONDS)  # until the control's threads sleep
     benchmark.pedantic(runner.step, rounds=5, iterations=case.steps, warmup_rounds=1)  # type: ignore[no-untyped-call]
     benchmark.extra_info["peak_bytes"] = runner.peak_bytes()
     benchmark.extra_info["recompute_fraction"] = way.recompute_fraction
@@ -58,7 +59,7 @@ def _bench(
 
 
 def _seconds_of(runner: Runner, case: Case) -> float:
-    """The median seconds of a step, in a few rounds."""
+    """The median seconds of a step over a few rounds."""
     runner.step()
     found = []
     for _ in range(CONTROL_ROUNDS):
@@ -91,6 +92,6 @@ def test_peer(
     benchmark: BenchmarkFixture, case: Case, name: str, backend_name: str, where: dict[str, object], resident: bool
 ) -> None:
     if backend_name != "numpy":
-        pytest.skip(f"{name}: on a card, python -m bench.gpu_acceptance compares with PyTorch")
+        pytest.skip(f"{name}: on a GPU, python -m bench.gpu_acceptance compares with PyTorch")
     way = Way(name, "peer", PEERS[name], key=name)
     _bench(benchmark, case, way, backend_name=backend_name, where=where, resident=resident)

@@ -5,8 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from backend.lazy import version
 from checkpoint.errors import CheckpointError
-from mlp.saving.atomic import check_replaceable, replaced
+
+PROGRAM = "mlp-checkpointing"
+
+REPORT_FORMAT = 1
+"""The version of what `--json` writes: raised when a key changes its meaning or goes, not when one is added."""
 
 
 class OutputError(CheckpointError):
@@ -14,19 +19,26 @@ class OutputError(CheckpointError):
 
 
 def check_writable(path: Path | None) -> None:
-    """Raise `OutputError` unless a file could be put at `path`. Whatever is there stays as it is."""
+    """Raise `OutputError` unless a file can be put at `path`, by trying it. Whatever is there stays as it is."""
     if path is None:
         return
-    if path.is_dir():
-        raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
+    from mlp.saving.atomic import check_replaceable  # whose package loads NumPy, which planning does without
+
     try:
-        check_replaceable(path)
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another path") from None
+        is_folder = path.is_dir()
+        if not is_folder:
+            check_replaceable(path)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"cannot write {path}: {reason}; choose another path") from None
+    if is_folder:
+        raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
 
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write `content` to `path`, so that a reader finds the old file or the new one and never a part."""
+    from mlp.saving.atomic import replaced
+
     try:
         with replaced(path) as file:
             file.write(content)
@@ -37,3 +49,13 @@ def replace_file(path: Path, content: bytes) -> None:
 def write_json(path: Path, record: Mapping[str, Any]) -> None:
     """Write `record` as JSON, two spaces deep."""
     replace_file(path, (json.dumps(record, indent=2) + "\n").encode())
+
+
+def write_report(path: Path | None, command: str, record: Mapping[str, Any]) -> None:
+    """Write what `command` found to `path`, if there is one: the file of `--json`.
+
+    Every key of `record`, and of the records in it, is described in `checkpoint/commands/JSON.md`; a test compares.
+    """
+    if path is not None:
+        head = {"format": REPORT_FORMAT, "program": PROGRAM, "version": version(), "command": command}
+        write_json(path, {**head, **record})

@@ -1,4 +1,4 @@
-"""Bytes as people write them. Plain text and numbers."""
+"""Bytes, rates and counts as people write them. Plain text and numbers."""
 
 import re
 
@@ -83,3 +83,22 @@ def parse_speed(text: str) -> float:
     if speed <= 0:
         raise CheckpointError(f"a speed is written like 30TFLOP/s or 900GFLOP/s; got {text[:40]!r}")
     return speed
+
+
+def counted(count: int, noun: str) -> str:
+    """`count` of what `noun` names, in the singular or the plural.
+
+    >>> counted(1, "layer"), counted(1200, "layer")
+    ('1 layer', '1,200 layers')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def how_far(epoch: int, step: int) -> str:
+    """How far a training is that has `step` steps of epoch `epoch`, which counts from 1, behind it.
+
+    >>> how_far(11, 0), how_far(1, 3), how_far(2, 1), how_far(1, 0)
+    ('after 10 epochs', 'after 3 steps', 'after 1 epoch and 1 step', 'before the first step was done')
+    """
+    done = [counted(count, noun) for count, noun in ((epoch - 1, "epoch"), (step, "step")) if count]
+    return f"after {' and '.join(done)}" if done else "before the first step was done"

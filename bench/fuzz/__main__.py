@@ -1,11 +1,11 @@
-"""Coverage-guided fuzzing of everything that reads what others wrote: files, schedules and options.
+"""Coverage-guided fuzzing of everything that reads outside input: files, schedules and options.
 
     pip install 'mlp-checkpointing[fuzz]'
     python -m bench.fuzz state --seconds 120
 
-A target is a reader and its seeds. An input either gives a result or raises one of the package's own errors, whose text
-is one line; any other exception, a hang of 10 seconds or more than 1 GiB of memory is a crash, and the input is kept.
-Uses Google's atheris (libFuzzer). The seeds are made anew each time, so there is no corpus to keep.
+A target is a reader with its seeds. On each input it must return or raise one of the package's own errors with a
+one-line message; any other exception, a hang of 10 seconds, or more than 1 GiB of memory is a crash, and the input is
+kept. Uses Google's atheris (libFuzzer). Seeds are generated on each run, so there is no corpus to keep.
 """
 
 import argparse
@@ -20,11 +20,13 @@ TARGETS = ("idx", "npz", "state", "facts", "npy", "png", "schedule", "sizes", "b
 
 
 def main() -> int:
-    """Fuzz a target for some seconds in a process of its own, and print the figures; 0 if nothing crashed."""
+    """Fuzz each target in a process of its own and print the figures; 0 if nothing crashed."""
     parser = argparse.ArgumentParser(prog="python -m bench.fuzz", description="Fuzz a reader.")
     parser.add_argument("target", choices=[*TARGETS, "all"])
     parser.add_argument("--seconds", type=int, default=60, metavar="N", help="for each target (default: 60)")
-    parser.add_argument("--crashes", type=Path, default=Path(), metavar="FOLDER", help="where inputs that crash go")
+    parser.add_argument(
+        "--crashes", type=Path, default=Path(), metavar="FOLDER", help="where crashing inputs are written"
+    )
     args = parser.parse_args()
     names = TARGETS if args.target == "all" else (args.target,)
     return max(_fuzz(name, args.seconds, args.crashes) for name in names)

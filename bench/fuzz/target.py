@@ -31,7 +31,7 @@ def idx(content: bytes) -> None:
 
 
 def npz(content: bytes) -> None:
-    """A Keras .npz and the data set that is made of it."""
+    """A Keras .npz and the data set made of it."""
     arrays = read_npz(io.BytesIO(content), max_bytes=2**24)
     dataset_from_arrays(*(arrays[key] for key in ("x_train", "y_train", "x_test", "y_test")), name="fuzzed")
 
@@ -55,7 +55,7 @@ def amounts(content: bytes) -> None:
 
 
 def facts(content: bytes) -> None:
-    """What a saved state says of its network: the JSON inside its header, which a checksum guards in the file."""
+    """What a saved state says about its network: the JSON in its header, which a checksum guards in the file."""
     SavedState.from_json(content.decode("latin-1")).to_json()
 
 
@@ -65,7 +65,7 @@ def every(content: bytes) -> None:
 
 
 def from_file(read: Callable[[Path], object]) -> Callable[[bytes], None]:
-    """A target that reads a file, which must be as it was afterwards, and alone in its folder."""
+    """A target that reads a file, which must be unchanged afterwards and alone in its folder."""
     folder = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))  # noqa: S108
     path = folder / "fuzzed"
 
@@ -100,7 +100,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 
 
 def seeds(name: str) -> Iterator[bytes]:
-    """Good inputs of a target, to start from."""
+    """Valid inputs of a target, to start from."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "seed"
         grey = np.arange(784, dtype="uint8").reshape(28, 28)
@@ -141,7 +141,7 @@ def seeds(name: str) -> Iterator[bytes]:
 
 
 def judged(target: Callable[[bytes], None]) -> Callable[[bytes], None]:
-    """The target, in which our own errors are right answers if they are one line."""
+    """The target, which accepts our own errors if they are one line."""
 
     def run(content: bytes) -> None:
         try:
@@ -154,7 +154,7 @@ def judged(target: Callable[[bytes], None]) -> Callable[[bytes], None]:
 
 
 def main() -> None:
-    """Write the seeds and hand over to libFuzzer, which ends the process."""
+    """Write the seeds and run libFuzzer, which ends the process."""
     name, corpus, *options = sys.argv[1:]
     for number, seed in enumerate(seeds(name)):
         (Path(corpus) / f"seed-{number}").write_bytes(seed)

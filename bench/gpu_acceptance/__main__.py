@@ -1,10 +1,10 @@
-"""`python -m bench.gpu_acceptance`: everything that only a real card can show, in one run of less than 8 minutes.
+"""`python -m bench.gpu_acceptance`: everything that only a real GPU can show, in one run of less than 8 minutes.
 
 Results against NumPy's, bytes against the predicted ones, a network that fits only by its plan, activations offloaded
 to the host, and time against the matrix products alone and PyTorch. One table, and one JSON with --json. Status 0, or 1
-where a check fails; 2 where there is no card.
+where a check fails; 2 where there is no GPU.
 
-On a stand-in for a card (../shared/cupy-on-host) networks are small and timings left out: there it tests itself.
+On a stand-in in host memory networks are small and timings left out: there it tests itself.
 """
 
 import argparse
@@ -22,23 +22,28 @@ from tabulate import tabulate
 
 from backend import BackendUnavailable, select_backend
 from backend.cupy.backend import CupyBackend
-from bench.gpu_acceptance.checks import FULL, QUICK, bytes_as_predicted, fits_under_a_budget, give_back, parity
+from bench.gpu_acceptance.array_bytes import bytes_as_predicted
+from bench.gpu_acceptance.limit import fits_under_a_budget
 from bench.gpu_acceptance.offload import offload
+from bench.gpu_acceptance.offload_timing import LOAD, offload_timing
+from bench.gpu_acceptance.parity import parity
 from bench.gpu_acceptance.rows import Row, to_the_end
-from bench.gpu_acceptance.timing import steps, torch_on_card
+from bench.gpu_acceptance.shapes import FULL, QUICK, give_back
+from bench.gpu_acceptance.steps import steps
+from bench.gpu_acceptance.torch_on_gpu import torch_on_gpu
 from checkpoint.units import format_bytes
 
 MOST_SECONDS = 400
-"""After so long no turn of timings is begun, which leaves a minute and more for the one under way."""
+"""No turn of timings begins after this long, which leaves more than a minute for the one under way."""
 
 STAND_IN = "CUPY_ON_HOST_LIB"
 """The environment variable that the stand-in sets."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Look at everything, print the table; 0, or 1 where something is not as it should be."""
-    parser = argparse.ArgumentParser(prog="python -m bench.gpu_acceptance", description="Check this project on a card.")
-    parser.add_argument("--device", type=int, metavar="N", help="the card's number (default: 0)")
+    """Run every check and print the table; 0, or 1 where a check fails."""
+    parser = argparse.ArgumentParser(prog="python -m bench.gpu_acceptance", description="Check this project on a GPU.")
+    parser.add_argument("--device", type=int, metavar="N", help="the GPU's number (default: 0)")
     parser.add_argument("--json", type=Path, metavar="PATH", help="also write every figure")
     parser.add_argument("--quick", action="store_true", help="small networks, in seconds; their timings mean little")
     args = parser.parse_args(argv)
@@ -70,12 +75,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def is_stand_in(backend: CupyBackend) -> bool:
-    """Whether the device is host memory, whose times say nothing."""
+    """Whether the device is host memory, whose times mean nothing."""
     return bool(os.environ.get(STAND_IN)) or "no GPU" in backend.device_name
 
 
 def environment_of(backend: CupyBackend, *, stand_in: bool) -> dict[str, Any]:
-    """What the figures are of: the card, its driver, and the versions of everything."""
+    """Where the figures come from: the GPU, its driver, and the versions of everything."""
     import cupy
 
     runtime, memory = cupy.cuda.runtime, backend.device_memory()
@@ -91,7 +96,7 @@ def environment_of(backend: CupyBackend, *, stand_in: bool) -> dict[str, Any]:
         "python": sys.version.split()[0],
         "numpy": metadata.version("numpy"),
         "cupy": cupy.__version__,
-        "torch": None if stand_in else torch_on_card(),
+        "torch": None if stand_in else torch_on_gpu(),
     }
 
 
@@ -102,7 +107,7 @@ def _heading(environment: dict[str, Any]) -> str:
         f"{format_bytes(environment['total_bytes'])}, {format_bytes(environment['free_bytes'])} free\n"
         f"CUDA driver {environment['driver']}, runtime {environment['runtime']}; CuPy {environment['cupy']}, "
         f"NumPy {environment['numpy']}, Python {environment['python']}, "
-        f"{f'PyTorch {torch}' if torch else 'no PyTorch on this card'}\n"
+        f"{f'PyTorch {torch}' if torch else 'no PyTorch on this GPU'}\n"
     )
 
 
@@ -112,18 +117,21 @@ def _all(backend: CupyBackend, *, quick: bool, timed: bool, deadline: float) -> 
         "parity": parity(backend, shapes),
         "bytes": bytes_as_predicted(backend, shapes),
         "limit": fits_under_a_budget(backend, shapes),
-        "offload": offload(backend, shapes, timed=timed, deadline=deadline),
+        "offload": offload(backend, shapes),
         "steps": steps(backend, quick=quick, timed=timed, deadline=deadline),
     }
+    if timed:
+        groups["time of offload"] = offload_timing(backend, shapes.deep if quick else LOAD, deadline=deadline)
     for name, rows in groups.items():
         yield from to_the_end(name, rows)
         give_back(backend)
     if not timed:
-        yield Row("steps", "timings", None, "left out: the device is a stand-in, in host memory")
+        for name in ("offload", "steps"):
+            yield Row(name, "timings", None, "left out: the device is a stand-in, in host memory")
 
 
 def table(rows: Sequence[Row]) -> str:
-    """One line for each row."""
+    """The table, one line for each row."""
     body = [[row.group, row.name, row.verdict, row.detail] for row in rows]
     return tabulate(body, ["group", "what", "", "found"], disable_numparse=True)
 

@@ -1,4 +1,4 @@
-"""What an acceptance run on a card finds: one row for each thing that was looked at. No arrays here."""
+"""What an acceptance run on a GPU finds: one row for each check. No arrays here."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`passed` is None for what is measured and not judged, and for what could not be run; `detail` says which."""
+    """`passed` is None for what is measured and not judged, and for what could not run; `detail` says which."""
 
     group: str
     name: str
@@ -22,7 +22,7 @@ class Row:
 
 
 def to_the_end(group: str, rows: Iterable[Row]) -> Iterator[Row]:
-    """`rows`, and a failed one where making them raises: time on a card is short, and other groups can still run."""
+    """`rows`, and a failed row where making them raises: time on a GPU is short, and other groups can still run."""
     try:
         yield from rows
     except Exception as error:

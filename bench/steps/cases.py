@@ -11,8 +11,9 @@ MIB = 2**20
 class Case:
     """A network and a batch. `every` is the n of every n-th.
 
-    `row_block_mib` is a budget that row blocks are for, without recomputing. `one_extra_mib` is one in which a plan
-    recomputes at most one forward pass. None: there is nothing to gain that way.
+    `row_block_mib` is a budget in which row blocks recompute nothing, `one_extra_mib` one in which a plan recomputes at
+    most one forward pass; None where neither gains anything. `steps` are timed together, so that a timing takes
+    milliseconds.
     """
 
     name: str
@@ -21,7 +22,7 @@ class Case:
     batch_size: int
     every: int
     row_block_mib: float | None
-    steps: int = 1  # in one timing, so that it takes milliseconds
+    steps: int = 1
     one_extra_mib: float | None = None
 
     @property

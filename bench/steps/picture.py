@@ -1,4 +1,4 @@
-"""The picture of the benchmark: time against memory, the peers and all that we plan, a panel for each case."""
+"""The benchmark's picture: time against memory, ours and the peers', a panel for each case."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +14,7 @@ from checkpoint.drawing.canvas import MEASURED, SERIES, new_figure, plain_axes, 
 
 OURS, PEERS = SERIES[0], SERIES[1]
 ROOM_DECADES = 0.28
-"""Room for labels at either side of the points, as a part of the logarithmic axis that they take."""
+"""Room for labels on either side of the points, as a part of the logarithmic axis that the points take."""
 
 
 def draw(results: Mapping[str, Sequence[Timed]], path: Path) -> None:
@@ -40,7 +40,7 @@ def figure_of(results: Mapping[str, Sequence[Timed]]) -> Figure:
 
 
 def _draw_case(axes: Axes, name: str, rows: Sequence[Timed]) -> list[Label]:
-    """Draw one panel, and return what is to be written in it."""
+    """Draw one panel; returns the labels to write in it."""
     control = next(row for row in rows if row.way.name == CONTROL)
     known = [row for row in rows if row.peak_bytes]
     places = {row.way.name: ((row.peak_bytes or 0) / MIB, row.ratio_to(control)) for row in known}
@@ -88,7 +88,7 @@ def _make_room(axes: Axes, places: Sequence[tuple[float, float]]) -> None:
 
 
 def _short(row: Timed) -> str:
-    """What is written at a point: nothing at those that are only points of our front."""
+    """The label of a point; empty for a point that only shows our front."""
     if row.way.key == "front":
         return ""
     return {SEQUENTIAL: "PyTorch\ncheckpoint_sequential"}.get(row.way.name, row.way.name.replace(", ", ",\n", 1))

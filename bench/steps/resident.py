@@ -1,9 +1,9 @@
-"""The resident set of one way's step, in a process of its own: what the operating system had to give for it.
+"""The resident set of one way's step in a process of its own: what the operating system had to provide.
 
     echo '{"case": ..., "way": ...}' | python -m bench.steps.resident
 
-A peak of the resident set never falls again, and a process that trains ten networks says nothing about one of them. It
-counts libraries, BLAS's packing buffers and what malloc has not returned, so it stands beside the array bytes and
+The peak of the resident set never falls, so a process that trains ten networks says nothing about one of them. It
+counts libraries, BLAS's packing buffers and what malloc has not returned, so it is reported beside the array bytes and
 proves nothing about them.
 """
 
@@ -29,8 +29,8 @@ ROOT = Path(__file__).parents[2]
 class Resident:
     """`above_start_bytes`: the peak of the first step above the resident set before it. `peak_bytes`: that peak.
 
-    `own_peak`: whether the system let the peak be forgotten before the step. If not, what was taken to build the runner
-    (a compiler's memory, say) may be the peak, and `above_start_bytes` is too large.
+    `own_peak`: whether the system reset the peak before the step. If not, building the runner (a compiler's memory,
+    say) may have set it, and `above_start_bytes` is too large.
     """
 
     above_start_bytes: int
@@ -39,7 +39,7 @@ class Resident:
 
 
 def resident_of(way: Way, case: Case, *, backend_name: str = "numpy") -> Resident:
-    """Measure a way in a process of its own. Raises `subprocess.CalledProcessError` where it could not be built."""
+    """The figures of a way in a process of its own. Raises `subprocess.CalledProcessError` where it cannot be built."""
     schedule = None if way.schedule is None else way.schedule.to_json()
     facts = {
         "way": {**asdict(replace(way, schedule=None)), "schedule": schedule},
@@ -58,24 +58,24 @@ def resident_of(way: Way, case: Case, *, backend_name: str = "numpy") -> Residen
 
 
 def measure(way: Way, case: Case, *, backend_name: str) -> Resident:
-    """Build the runner here, and take its first step. What is compiled is compiled before."""
+    """Build the runner in this process and measure its first step; compilation happens before."""
     runner = build(way, case, backend_name=backend_name)
     gc.collect()
-    own_peak = _forget_what_was()
+    own_peak = _reset_peak()
     before = resident_bytes()
     runner.step()
     peak = peak_resident_bytes()
     return Resident(max(peak - before, 0), peak, own_peak)
 
 
-def _forget_what_was() -> bool:
-    """Give freed memory back and begin the peak anew; whether that could be done. Linux can."""
+def _reset_peak() -> bool:
+    """Return freed memory and reset the peak; whether that worked. Linux can."""
     if sys.platform != "linux":
         return False
     try:
         ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
-    except (AttributeError, OSError):  # another C library, or a system that does not allow it
+    except (AttributeError, OSError):  # another C library, or a system that forbids it
         return False
     return True
 
@@ -87,7 +87,7 @@ def _read(facts: dict[str, Any]) -> tuple[Way, Case]:
 
 
 def main() -> int:
-    """Measure what standard input names, and print the figures as a line of JSON; 0."""
+    """Measure what standard input names and print the figures as a line of JSON; 0."""
     facts = json.load(sys.stdin)
     way, case = _read(facts)
     print(json.dumps(asdict(measure(way, case, backend_name=facts["backend"]))))

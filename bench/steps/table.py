@@ -17,14 +17,14 @@ TIMES = {
     SEQUENTIAL: "sequen-\ntial's",
     JIT: "JAX\njit's",
 }
-"""What times are compared with, and how the table calls it; the floor is the matrix products alone."""
+"""What times are compared with, and its name in the table; the floor is the matrix products alone."""
 
 BYTES = {PLAIN: "plain's", EAGER: "PyTorch\neager's"}
 """What bytes are compared with."""
 
 
 def table(case: Case, rows: Sequence[Timed]) -> str:
-    """The table of a case: a line for each way, a column for each comparison with a way that is there."""
+    """The table of a case: a line for each way, a column for each comparison with a way that ran."""
     named = {row.way.name: row for row in rows}
     times = {name: of for name, of in TIMES.items() if name in named}
     sizes = {name: of for name, of in BYTES.items() if name in named and named[name].peak_bytes}
@@ -48,9 +48,9 @@ def table(case: Case, rows: Sequence[Timed]) -> str:
 
 
 def _lines(headers: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
-    """The lines of a table; headers of several lines stand on the rule below them.
+    """The lines of a table; headers of several lines are aligned with the rule below them.
 
-    As headers of tabulate's own, each would be two characters wider than its text.
+    As tabulate's own headers, each would be two characters wider than its text.
     """
     height = max(header.count("\n") for header in headers)
     lifted = ["\n" * (height - header.count("\n")) + header for header in headers]
@@ -61,7 +61,7 @@ def _lines(headers: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:
 
 
 def record(row: Timed, rows: Sequence[Timed]) -> dict[str, Any]:
-    """Every figure of a row, in bytes and seconds, with the ratios to each way that others are compared with."""
+    """Every figure of a row, in bytes and seconds, with its ratio to each way that times are compared with."""
     way = row.way
     return {
         "name": way.name,

@@ -1,9 +1,9 @@
-"""Interleaved timing: each turn takes every runner once, so that a busy machine slows all of them alike.
+"""Interleaved timing: each turn takes every runner once, in random order, so that a busy machine slows all alike.
 
-Two things would make a runner pay for the one before it. A library's threads may wait busily for more work, and take a
-core meanwhile: OpenBLAS's do for 2^26 clock ticks, some 26 ms. So before a runner of another library than the last
-one's we wait until they sleep. And its memory is cold: it takes a step that is not timed. What is left of a neighbour's
-influence is shared out, as every turn has an order of its own.
+Two things would make a runner pay for the one before it. A library's threads may spin while they wait for work and keep
+a core busy: OpenBLAS's spin for 2^26 clock ticks, some 26 ms. So we wait until they sleep before a runner of another
+library. And the runner's memory is cold, so it takes one step that is not timed. The random orders spread what is left
+of a neighbour's influence over all runners.
 """
 
 import random
@@ -14,18 +14,18 @@ from dataclasses import dataclass
 
 from bench.steps.cases import Case
 from bench.steps.resident import Resident
-from bench.steps.runners import Runner
+from bench.steps.runner import Runner
 from bench.steps.ways import Way
 
 SPINNING_SECONDS = 0.06
-"""Twice what OpenBLAS's threads wait busily."""
+"""Twice as long as OpenBLAS's threads spin."""
 
 Entry = tuple[Way, Runner]
 
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """A way, its seconds a step in each turn, its peak above rest, and its resident set, if that was measured."""
+    """A way, its seconds a step in each turn, its peak bytes above rest, and its resident set if it was measured."""
 
     way: Way
     turns: tuple[float, ...]
@@ -34,16 +34,16 @@ class Timed:
 
     @property
     def seconds(self) -> float:
-        """The median turn's."""
+        """The median over the turns."""
         return statistics.median(self.turns)
 
     def ratio_to(self, other: "Timed") -> float:
-        """The median of the ratios of seconds to another's in the same turn."""
+        """The median over the turns of the ratio to another's seconds in the same turn."""
         return statistics.median(own / base for own, base in zip(self.turns, other.turns, strict=True))
 
 
 def order_of(turn: int, n_runners: int, *, seed: int) -> list[int]:
-    """The order of a turn, from 0 on: a permutation that depends on the seed and the turn alone.
+    """The order of a turn, counted from 0: a permutation that depends on the seed and the turn alone.
 
     >>> sorted(order_of(3, 5, seed=0))
     [0, 1, 2, 3, 4]
@@ -63,7 +63,7 @@ def time_interleaved(
     clock: Callable[[], float] = time.perf_counter,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Timed]:
-    """Time every runner `turns` times; one `Timed` each, in the order of `entries`. Peaks are measured first."""
+    """One `Timed` for each runner, timed `turns` times, in the order of `entries`. Peaks are measured first."""
     seconds: list[list[float]] = [[] for _ in entries]
     peaks = []
     for way, runner in entries:

@@ -1,4 +1,4 @@
-"""The ways in which a step of a case is taken, by name: the control, ours, and the peers'. Plans; builds nothing."""
+"""The ways of taking a step of a case, by name: the control, ours, and the peers'. Plans; builds nothing."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,19 +19,19 @@ PEERS = {EAGER: "torch", HOOKED: "torch", SEQUENTIAL: "torch", COMPILED: "torch"
 """The peers and the library of each."""
 
 OURS = ("plain", "every nth", "sqrt", "planned", "one extra forward", "row blocks")
-"""The keys of our ways, in order; which of them a case has depends on it."""
+"""The keys of our ways, in order; each case has some of them."""
 
 PLANNED_LAYERS = 10
-"""Chains of fewer layers have next to nothing to plan: only the points of their front are taken."""
+"""Shorter chains leave next to nothing to plan: only points of their front are timed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way of taking a step: `kind` "control", "ours" or "peer", and `library`, whose threads work; "blas": NumPy's.
+    """One way of a step: `kind` "control", "ours" or "peer", and the `library` whose threads work; "blas": NumPy's.
 
-    `key` is the same in every case, where `name` may have the case's numbers in it. `schedule` is None but for ours
-    with checkpointing, `recompute_fraction` None for peers, which do not say. `row_blocks`: not whole mini-batches.
-    `planned`: a point of our front. `optimal_among` names the class that a plan is the best of.
+    `key` is the same in every case, while `name` may carry the case's numbers. `schedule` is None except for ours
+    with checkpointing, `recompute_fraction` None for peers, which do not report it. `row_blocks`: the plan has some.
+    `planned`: a point of our front. `optimal_among` names the class in which a plan is the best.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Way:
 
 
 def ways(case: Case, *, backend_name: str = "numpy", front: bool = False) -> Iterator[Way]:
-    """Every way of a case, the control first. With `front`, more points of our front are among them."""
+    """Every way of a case, the control first. `front` adds more points of our front."""
     yield Way(CONTROL, "control", "blas", key="control")
     yield from our_ways(case, backend_name=backend_name)
     if front:
@@ -76,14 +76,14 @@ def our_ways(case: Case, *, backend_name: str = "numpy") -> Iterator[Way]:
 
 
 def front_ways(case: Case, *, backend_name: str = "numpy") -> Iterator[Way]:
-    """Two more points of our front: whole mini-batches in half of what keeping all takes, row blocks in a fifth."""
+    """Two more points of our front: whole mini-batches in half of store all's bytes, row blocks in a fifth."""
     chain = case.chain_on(backend_name)
     whole = simulate(store_all(n_layers=case.n_layers), chain).peak_bytes
     taken = {whole}
     for share, row_blocks in ((2, False), (5, True)):
         try:
             plan = plan_chain(chain, budget_bytes=whole // share, row_blocks=row_blocks)
-        except BudgetError as error:  # there is nothing so small: the smallest there is, then
+        except BudgetError as error:  # nothing is that small: take the smallest
             plan = plan_chain(chain, budget_bytes=int(error.minimum_bytes), row_blocks=row_blocks)
         if plan.peak_bytes not in taken:  # a shallow network has no smaller plan
             taken.add(plan.peak_bytes)
@@ -91,10 +91,10 @@ def front_ways(case: Case, *, backend_name: str = "numpy") -> Iterator[Way]:
 
 
 def one_extra_forward(chain: Chain, *, budget_bytes: int) -> Plan:
-    """The plan within a budget that recomputes at most one forward pass: whole mini-batches, row blocks if need be.
+    """The plan within a budget that recomputes at most one forward pass: whole mini-batches, else row blocks.
 
-    Row blocks are tried from 128 rows down, as smaller ones are slower. Where none recomputes so little, the one that
-    recomputes the least is what comes back.
+    Row blocks are tried from 128 rows down, as smaller ones are slower. Where every plan recomputes more, the one that
+    recomputes the least is returned.
     """
     found: list[Plan] = []
     for rows in (chain.batch_size, 128, 64, 32):
@@ -106,7 +106,7 @@ def one_extra_forward(chain: Chain, *, budget_bytes: int) -> Plan:
             if found[-1].recompute_fraction <= 1:
                 return found[-1]
     if not found:
-        return plan_chain(chain, budget_bytes=budget_bytes)  # raises the error that says what would fit
+        return plan_chain(chain, budget_bytes=budget_bytes)  # raises the error that says what fits
     return min(found, key=lambda plan: plan.recompute_fraction)
 
 

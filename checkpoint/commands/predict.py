@@ -1,4 +1,4 @@
-"""`predict`: what a saved network says of a picture, or of an array of them."""
+"""`predict`: the class that a saved network finds for a picture, or for each of an array of them."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from backend import select_backend
 from checkpoint.commands.options import add_backend_options, add_json_option
-from checkpoint.output import check_writable, write_json
+from checkpoint.output import check_writable, write_report
 from mlp import load_state
 from mlp.data.images import read_images
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "a .npy array of such images",
     )
     parser.add_argument(
-        "--invert", action="store_true", help="for dark digits on a light ground; MNIST's are light on dark"
+        "--invert", action="store_true", help="for dark digits on a light background; MNIST's are light on dark"
     )
     add_backend_options(parser)
     add_json_option(parser)
@@ -41,9 +41,9 @@ def main(args: argparse.Namespace) -> int:
         say=lambda line: print(line, file=sys.stderr),
     )
     outputs = network.predict(X)
-    for row in outputs:
-        best = int(row.argmax())
+    classes = outputs.argmax(axis=1).tolist()
+    record = {"path": str(args.path), "image": str(args.image), "classes": classes, "outputs": outputs.tolist()}
+    write_report(args.json, "predict", record)
+    for row, best in zip(outputs, classes, strict=True):
         print(f"{best}  {row[best]:.4f}")
-    if args.json:
-        write_json(args.json, {"classes": outputs.argmax(axis=1).tolist(), "outputs": outputs.tolist()})
     return 0

@@ -11,35 +11,38 @@ from importlib import import_module
 from typing import NoReturn
 
 from backend.errors import BackendError, TransferError
+from backend.lazy import version
+from checkpoint.commands.streams import safe_streams
 from checkpoint.errors import CheckpointError, Fault
+from checkpoint.output import PROGRAM
 from checkpoint.runs.interruption import Stopped
 from mlp.errors import NetworkError, StateError, TrainingError
 
 COMMANDS = {
-    "train": "train a network, and say what it took",
-    "evaluate": "the accuracy of a saved network",
-    "predict": "what a saved network says of an image",
-    "compare": "the same network with and without checkpointing, side by side",
-    "plan": "the fastest schedule under a budget of bytes, before any step",
-    "analyze": "how memory grows with the number of hidden layers",
+    "train": "train a network, and report its accuracy, time and memory",
+    "evaluate": "measure the accuracy of a saved network",
+    "predict": "classify images with a saved network",
+    "compare": "train the same network with and without checkpointing, side by side",
+    "plan": "find the fastest schedule within a budget of bytes, before any step",
+    "analyze": "show how memory grows with the number of hidden layers",
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that `argv` names; returns the exit status."""
-    parser = _Parser(
-        prog="mlp-checkpointing", description="Train a multi-layer perceptron in a number of bytes that you choose."
-    )
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    for name, summary in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        if name in arguments[:1]:  # the others' files need not be read
-            module = import_module(f"checkpoint.commands.{name}")
-            module.add_arguments(command)
-            command.set_defaults(main=module.main)
+    with safe_streams() as output:
+        status = _status(sys.argv[1:] if argv is None else list(argv))
+        output.flush()
+        if output.failure is not None:
+            problem = getattr(output.failure, "strerror", None) or output.failure
+            status = status or _fail(f"standard output could not be written ({problem}); all else was done", 1)
+    return status
+
+
+def _status(arguments: list[str]) -> int:
+    """Run the command; returns the exit status, and says in one line what went wrong."""
     try:
-        args = parser.parse_args(arguments)
+        args = _parse(arguments)
         return int(args.main(args))
     except Stopped as stop:
         print(stop, file=sys.stderr)
@@ -47,9 +50,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone
-        return 1
     except MemoryError as error:
         return _fail(f"out of memory: {error or 'no reason given'}; a smaller --budget or --batch-size may fit", 1)
     except (Fault, TrainingError, TransferError) as error:
@@ -64,8 +64,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise
 
 
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    """The options of a command, and as `main` what runs it."""
+    parser = _Parser(prog=PROGRAM, description="Train a multi-layer perceptron in a number of bytes that you choose.")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {version()}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        if name in arguments[:1]:  # the files of the others need not be read
+            module = import_module(f"checkpoint.commands.{name}")
+            module.add_arguments(command)
+            command.set_defaults(main=module.main)
+    return parser.parse_args(arguments)
+
+
 def _fail(message: str, status: int) -> int:
-    print(f"mlp-checkpointing: error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"{PROGRAM}: error: {' '.join(message.split())}", file=sys.stderr)
     return status
 
 

@@ -12,21 +12,20 @@ from checkpoint.commands.options import (
     add_checkpoint_options,
     add_data_option,
     add_json_option,
-    add_network_options,
     add_offload_options,
-    settings_from,
 )
+from checkpoint.commands.training_options import add_network_options, settings_from
 from checkpoint.errors import CheckpointError
-from checkpoint.output import check_writable, write_json
+from checkpoint.output import check_writable, write_report
 from checkpoint.runs.clock import process_begun
 from checkpoint.runs.fits import check_fits
+from checkpoint.runs.record import RunRecord
 from checkpoint.runs.resumption import Resumption, data_of, notes_of
-from checkpoint.runs.run import RunRecord, RunSettings, make_network, progress_of, run
+from checkpoint.runs.run import progress_of, run
 from checkpoint.runs.saver import EVERY, Every, Saver, Saving
-from checkpoint.units import format_bytes
+from checkpoint.runs.settings import RunSettings, make_network
+from checkpoint.units import counted, format_bytes
 from mlp import EpochRecord, data, format_sizes, restore_state
-
-SUMMARY = "train a network, and say what it took"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,11 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_offload_options(parser)
     parser.set_defaults(backend=None, data=None)  # those of a saved run, where there is one
     saved = parser.add_argument_group("saved state")
-    saved.add_argument("--save", type=Path, metavar="PATH", help="save the network and its training here, as it goes")
     saved.add_argument(
-        "--save-every", metavar="N", help=f"how often: 1epoch, 100steps, 5min (default: {EVERY}); the end is saved too"
+        "--save", type=Path, metavar="PATH", help="save the network and its training here, and keep saving as it goes"
     )
-    saved.add_argument("--keep", type=int, metavar="N", help="keep N older states, as PATH.1 and on (default: 0)")
+    saved.add_argument(
+        "--save-every",
+        metavar="N",
+        help=f"how often to save: 1epoch, 100steps, 5min (default: {EVERY}); the end is saved too",
+    )
+    saved.add_argument("--keep", type=int, metavar="N", help="keep N older states, as PATH.1 to PATH.N (default: 0)")
     saved.add_argument(
         "--resume",
         type=Path,
@@ -50,13 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on from a saved state, and save there; options not given are those of the saved run",
     )
     saved.add_argument(
-        "--allow-changed-data", action="store_true", help="go on with --resume although the data is another"
+        "--allow-changed-data", action="store_true", help="let --resume go on with other data than before"
     )
     parser.add_argument(
         "--verify",
         action="store_true",
-        help="check at each step that no stored activation changes, that what is recomputed is what was kept, and that "
-        "bytes are as they should be; slower",
+        help="check in each step that no stored activation changes, that what is recomputed is what was there before, "
+        "and that bytes are as predicted; slower",
     )
     add_json_option(parser)
 
@@ -67,7 +70,7 @@ def main(args: argparse.Namespace) -> int:
     resumption = None
     if args.resume is not None:
         resumption = Resumption.read(args.resume, allow_changed_data=args.allow_changed_data)
-    settings = settings_from(args, resumption.settings if resumption else RunSettings())
+    settings = settings_from(args, resumption.settings if resumption else RunSettings(), fit=resumption is None)
     if resumption:
         resumption.check_settings(settings)
     saving = _saving(args)
@@ -82,8 +85,9 @@ def main(args: argparse.Namespace) -> int:
         resumption.check_data(dataset)
     backend = select_backend(settings.backend, device=settings.device)
     print(
-        f"{format_sizes(settings.sizes)} on {dataset.name}, {len(dataset.train_images)} images, {settings.backend} on "
-        f"{backend.device_name}, checkpoints: {settings.choice}"
+        f"{format_sizes(settings.sizes)} on {dataset.name}, {counted(len(dataset.train_images), 'training image')} and "
+        f"{counted(len(dataset.test_images), 'test image')}, {settings.backend} on {backend.device_name}, checkpoints: "
+        f"{settings.choice}"
     )
     check_fits(settings, dataset, backend)
     network = make_network(settings, verify=args.verify)
@@ -102,15 +106,14 @@ def main(args: argparse.Namespace) -> int:
         network=network,
         saver=saver,
         first=first,
-        after_epoch=lambda epoch: print(_line(epoch), flush=True),
+        after_epoch=lambda epoch, alike: print(_line(epoch, alike=alike), flush=True),
         begun=begun,
         loading_seconds=loading_seconds,
     )
+    write_report(args.json, "train", {"settings": asdict(settings), **record.as_json()})
     print(_summary(record))
     if saving:
         print(f"saved to {saving.path}")
-    if args.json:
-        write_json(args.json, {"settings": asdict(settings), **record.as_json()})
     return 0
 
 
@@ -127,16 +130,19 @@ def _saving(args: argparse.Namespace) -> Saving | None:
     return saving
 
 
-def _line(epoch: EpochRecord) -> str:
-    return f"epoch {epoch.epoch:3}  test accuracy {epoch.test_accuracy:.4f}  {epoch.seconds:.2f} s"
+def _line(epoch: EpochRecord, *, alike: bool) -> str:
+    same = "  all outputs are alike" if alike else ""
+    return f"epoch {epoch.epoch:3}  test accuracy {epoch.test_accuracy:.4f}  {epoch.seconds:.2f} s{same}"
 
 
 def _summary(record: RunRecord) -> str:
     agree = "as predicted" if record.predicted_peak_bytes == record.measured_peak_bytes else "not as predicted"
     if not record.measured_peak_bytes:
         agree = "no whole mini-batch was left to train on"
+    same = "the outputs do not differ between samples: lower --eta, or try --initialization scaled\n"
     return (
-        f"{record.strategy}: {record.recomputed_layers} layers recomputed a step\n"
+        f"{same if record.outputs_alike else ''}"
+        f"{record.strategy}: {counted(record.recomputed_layers, 'layer')} recomputed per step\n"
         f"{_time_spent(record)}\n"
         f"peak above rest: {record.measured_peak_bytes:,} bytes measured, {record.predicted_peak_bytes:,} predicted "
         f"({agree})\n"
@@ -148,12 +154,11 @@ def _summary(record: RunRecord) -> str:
 
 def _time_spent(record: RunRecord) -> str:
     """Where the time went since the process began."""
-    other = record.wall_seconds - record.seconds - record.evaluation_seconds - record.loading_seconds
     return (
-        f"{record.seconds:.2f} s in steps ({record.batch_seconds:.2f} s of it to take mini-batches), "
-        f"{record.evaluation_seconds:.2f} s in evaluation, {record.loading_seconds:.2f} s to load the data, "
-        f"{other:.2f} s to start up and in all else: {record.busy_share:.0%} of {record.wall_seconds:.2f} s in steps "
-        f"and evaluation"
+        f"{record.seconds:.2f} s in steps ({record.batch_seconds:.2f} s of it taking mini-batches), "
+        f"{record.evaluation_seconds:.2f} s in evaluation, {record.loading_seconds:.2f} s loading the data, "
+        f"{record.other_seconds:.2f} s starting up and in all else: {record.busy_share:.0%} of "
+        f"{record.wall_seconds:.2f} s in steps and evaluation"
     )
 
 
@@ -161,6 +166,6 @@ def _offloaded(record: RunRecord) -> str:
     if not record.offload_place:
         return ""
     return (
-        f"offloaded: {format_bytes(record.offloaded_bytes)} a step to {record.offload_place} and back; "
-        f"{record.host_asked_bytes:,} bytes there at once, which take {record.host_held_bytes:,}\n"
+        f"offloaded: {format_bytes(record.offloaded_bytes)} per step to {record.offload_place} and back; at most "
+        f"{record.host_asked_bytes:,} bytes are there at once and take {record.host_held_bytes:,} bytes of it\n"
     )

@@ -1,4 +1,4 @@
-"""The activations of one step that are on the host, on their way there, or on their way back."""
+"""The activations of one step that are at the offload place, on their way there, or on their way back."""
 
 from typing import Any
 
@@ -8,22 +8,22 @@ from checkpoint.errors import CheckpointError
 
 
 class HostCopies:
-    """Tickets by layer, and when each must be waited for. Without `transfers` nothing is offloaded."""
+    """The tickets of a step's copies, each waited for as late as is correct. Without `transfers` there are none."""
 
     def __init__(self, transfers: Transfers | None) -> None:
         self._transfers = transfers
         self._tickets: dict[int, Ticket] = {}
 
     def out(self, layer: int, array: Any) -> None:
-        """Begin to copy a_layer, `array`, to the host."""
+        """Begin to copy a_layer, `array`, to the place."""
         self._tickets[layer] = self._there.out(array)
 
     def back(self, layer: int, array: Any) -> None:
-        """Begin to copy a_layer from the host to `array`."""
+        """Begin to copy a_layer from the place to `array`."""
         self._there.back(self._tickets[layer], array)
 
     def arrived(self, layer: int) -> bool:
-        """Whether a_layer was on its way back until now; what is computed from now on may use it."""
+        """Whether a_layer was on its way back until now. What is computed from now on may use it."""
         ticket = self._tickets.get(layer)
         if ticket is None or ticket.there:
             return False
@@ -31,7 +31,7 @@ class HostCopies:
         return True
 
     def before_release(self, layer: int) -> None:
-        """What is computed from now on may use the memory of a_layer."""
+        """Let what is computed from now on use the memory of a_layer."""
         ticket = self._tickets.get(layer)
         if ticket is not None:
             self._there.before_release(ticket)
@@ -39,7 +39,7 @@ class HostCopies:
                 del self._tickets[layer]
 
     def end(self) -> None:
-        """The end of the step; one that ended before its time leaves nothing under way."""
+        """End the step: one that was given up leaves no copy under way."""
         if self._tickets:
             self._there.settle(self._tickets.values())
             self._tickets.clear()

@@ -1,15 +1,14 @@
 """One training step under way: the activations that are held, and what each action does to them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypedDict
 
+from backend import Transfers
 from checkpoint.execution.host_copies import HostCopies
 from checkpoint.schedule.actions import Backward, Fetch, Forward, Offload, Release, Rows
-from mlp import Gradient
-
-if TYPE_CHECKING:
-    from checkpoint.execution.network import NetworkWithCheckpointing
+from checkpoint.schedule.schedule import Schedule
+from mlp import Gradient, Network
 
 
 @dataclass(slots=True)
@@ -23,30 +22,52 @@ class _Held:
         return self.array[rows[0] - self.first : rows[1] - self.first, :]
 
 
-class Execution:
-    """The state of one step on the mini-batch `X`, `y`. The schedule is taken to be one that `simulate` accepts."""
+class _Pieces(TypedDict):
+    """The pieces that backward steps work in, as `mlp.layers` wants to know them."""
 
-    def __init__(self, network: "NetworkWithCheckpointing", X: Any, y: Any, *, in_blocks: bool) -> None:
-        self._network, self._y, self._in_blocks = network, y, in_blocks
+    pieces: str
+    planned_rows: int | None
+
+
+class Execution:
+    """The state of one step of `network` on the mini-batch `X`, `y`: what each action of a schedule does to arrays.
+
+    `run(a, start, stop)` returns [a_{start+1}, ..., a_stop], as `forward_between_checkpoints` does. `schedule`: the one
+    whose actions will come, which `simulate` is taken to accept; it says in which pieces backward steps work.
+    `transfers`: where activations are offloaded to, if they are. `in_blocks`: see `Network.backprop`.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        X: Any,
+        y: Any,
+        *,
+        run: Callable[[Any, int, int], list[Any]],
+        schedule: Schedule,
+        transfers: Transfers | None,
+        in_blocks: bool,
+    ) -> None:
+        self._network, self._y, self._run, self._in_blocks = network, y, run, in_blocks
         self._batch_size = X.shape[0]
-        self._pieces = network.schedule_for(self._batch_size).pieces
+        self._pieces = _Pieces(pieces=schedule.pieces, planned_rows=schedule.planned_rows)
         self._held = {0: _Held(X, 0)}
         self._sums: dict[int, Gradient] = {}
-        self._copies = HostCopies(network.transfers)
+        self._copies = HostCopies(transfers)
 
     def forward(self, action: Forward) -> None:
-        """Run a layer from the activation below it, and hold what comes out."""
+        """Run a layer from the activation below it, and hold its output."""
         layer, rows = action.layer, action.rows or (0, self._batch_size)
         self._await(layer - 1)
         below = self._held[layer - 1].rows(rows)
         if action.whole:
             self._fill(layer, below, rows)
             return
-        (a,) = self._network.forward_between_checkpoints(below, layer - 1, layer)
+        (a,) = self._run(below, layer - 1, layer)
         self._held[layer] = _Held(a, rows[0])
 
     def _fill(self, layer: int, below: Any, rows: Rows) -> None:
-        """Write a block of rows to its place in an activation for the whole mini-batch."""
+        """Write a row block to its rows of an activation for the whole mini-batch."""
         network = self._network
         if rows[0] == 0:
             self._held[layer] = _Held(network.buffers.take((self._batch_size, network.sizes[layer])), 0)
@@ -55,27 +76,27 @@ class Execution:
             network.backend.protect(self._held[layer].array)
 
     def release(self, action: Release) -> None:
-        """Let go of an activation, which may be on its way to the host."""
+        """Free an activation, which may be on its way to the offload place."""
         self._copies.before_release(action.layer)
         self._network.buffers.give(self._held.pop(action.layer).array)
 
     def offload(self, action: Offload) -> None:
-        """Begin to copy an activation to the host; it stays here."""
+        """Begin to copy an activation to the offload place; it stays held."""
         self._await(action.layer)
         self._copies.out(action.layer, self._held[action.layer].array)
 
     def fetch(self, action: Fetch) -> None:
-        """Hold an activation again, and begin to copy it from the host."""
+        """Hold an activation again, and begin to copy it back."""
         array = self._network.buffers.take((self._batch_size, self._network.sizes[action.layer]))
         self._held[action.layer] = _Held(array, 0)
         self._copies.back(action.layer, array)
 
     def end(self) -> None:
-        """The end of the step, also of one that is given up: no copy is under way any more."""
+        """End the step, or give it up: no copy is under way any more."""
         self._copies.end()
 
     def _await(self, *layers: int) -> None:
-        """Wait for those activations that are on their way back from the host."""
+        """Wait for those of these activations that are on their way back."""
         for layer in layers:
             if self._copies.arrived(layer):
                 self._network.backend.protect(self._held[layer].array)
@@ -93,12 +114,12 @@ class Execution:
         a = self._held[layer - 1].rows(rows)
         whole = rows == (0, self._batch_size)
         if whole:
-            yield from network.backward_layer(layer, a, delta, in_blocks=self._in_blocks, pieces=self._pieces)
+            yield from network.backward_layer(layer, a, delta, in_blocks=self._in_blocks, **self._pieces)
         else:
             onto = layer in self._sums
             total = self._sums[layer] if onto else self._new_sum(layer)
             below = self._sums.get(layer - 1)
-            network.add_backward_layer(layer, a, delta, total, onto=onto, pieces=self._pieces, next_total=below)
+            network.add_backward_layer(layer, a, delta, total, onto=onto, next_total=below, **self._pieces)
             del total
         del a, delta
         if rows[1] == self._end(layer):
@@ -115,7 +136,7 @@ class Execution:
         return held.first + int(held.array.shape[0])
 
     def _new_sum(self, layer: int) -> Gradient:
-        """Arrays for a layer's gradient, that the row blocks add up to; their values are not set."""
+        """Arrays for a layer's gradient, which row blocks are added onto; their values are not set."""
         network = self._network
         shapes = [p[layer - 1].shape for p in (network.weights, network.biases)]
         if self._in_blocks:

@@ -1,11 +1,11 @@
-"""Steps that check themselves, for `--verify`: that activations and bytes are what they should be.
+"""Steps that check themselves, for `--verify`: no activation changes, and bytes are as predicted.
 
-Each activation's checksum is taken when it is made and compared whenever it is used, and so is each error's that takes
-its place; one that is recomputed is compared with the one that was first there, row for row. After each action the
-array bytes above rest are compared with the simulator's.
+The checksum of each activation is taken when it is made and compared whenever it is used, as is that of the error which
+takes its place. A recomputed activation is compared with the first one, row for row. After each action the array bytes
+above rest are compared with the simulator's.
 
-A normal step pays nothing for this: its stored activations are read-only in NumPy, which stops a stray write by raising
-ValueError at the line that tries it, and that is all.
+A normal step pays nothing for this. Its only guard is that NumPy's stored activations are read-only, so that a stray
+write raises ValueError at its own line.
 """
 
 from collections.abc import Iterator
@@ -18,45 +18,43 @@ from checkpoint.errors import VerificationError
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.execution.step import Execution
 from checkpoint.schedule.actions import Action, Backward, Fetch, Forward, Offload, Release, Rows
+from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import Simulation, simulate
 from mlp import Gradient
 
 
 class VerifyingNetwork(NetworkWithCheckpointing):
-    """A `NetworkWithCheckpointing` that raises `VerificationError` where a step is not what it should be.
+    """A `NetworkWithCheckpointing` that raises `VerificationError` for a step that is not as it should be.
 
-    Gradients and updates are the same to the last bit. Bytes are checked in `update_mini_batch`, where they are
-    predicted, on backends that can measure them.
+    Gradients and updates are bit-identical. Bytes are checked in `update_mini_batch`, for which they are predicted, on
+    backends that can measure them.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._simulations: dict[int, Simulation] = {}
 
-    def execution(self, X: Any, y: Any, *, in_blocks: bool) -> Execution:
-        return _VerifyingExecution(self, X, y, in_blocks=in_blocks)
+    def execution(self, X: Any, y: Any, schedule: Schedule, *, in_blocks: bool) -> Execution:
+        run = self.forward_between_checkpoints
+        return _VerifyingExecution(
+            self, X, y, run=run, schedule=schedule, transfers=self.transfers, in_blocks=in_blocks
+        )
 
     def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None:
         """One step of gradient descent, checked."""
         X, y = self.as_batch(X, y)  # a mini-batch taken to a device belongs to rest
-        theirs = self.after_action
         try:
             with self.backend.measure() as usage:
 
                 def check_bytes(position: int, action: Action) -> None:
                     usage.mark()
                     self._check("after", position, action, usage.marks.pop(), self._simulation(X.shape[0]).bytes_after)
-                    if theirs is not None:
-                        theirs(position, action)
 
-                self.after_action = check_bytes
-                super().update_mini_batch(X, y, eta=eta)
+                with self.observing(check_bytes):
+                    super().update_mini_batch(X, y, eta=eta)
         except MeterError:
-            self.after_action = theirs
             super().update_mini_batch(X, y, eta=eta)
             return
-        finally:
-            self.after_action = theirs
         predicted = self._simulation(X.shape[0]).peak_bytes
         if usage.peak_bytes != predicted:
             raise VerificationError(f"the step's peak was {usage.peak_bytes} bytes above rest, predicted {predicted}")
@@ -76,10 +74,10 @@ class VerifyingNetwork(NetworkWithCheckpointing):
 
 
 class _VerifyingExecution(Execution):
-    """An `Execution` that knows the checksum of everything it holds."""
+    """An `Execution` that remembers the checksum of everything it holds."""
 
-    def __init__(self, network: NetworkWithCheckpointing, X: Any, y: Any, *, in_blocks: bool) -> None:
-        super().__init__(network, X, y, in_blocks=in_blocks)
+    def __init__(self, network: NetworkWithCheckpointing, X: Any, y: Any, **options: Any) -> None:
+        super().__init__(network, X, y, **options)
         self._first: dict[tuple[int, Rows], int] = {}
         self._now: dict[int, tuple[str, int]] = {}
         self._note(0, "a")
@@ -129,7 +127,7 @@ class _VerifyingExecution(Execution):
             self._now.pop(action.layer, None)
 
     def _note(self, layer: int, name: str) -> int:
-        """Remember what is held of a layer; returns its checksum."""
+        """Remember the checksum of what is held of a layer, and return it."""
         checksum = self._checksum(layer)
         self._now[layer] = (name, checksum)
         return checksum

@@ -1,1 +1,1 @@
-"""What this machine's layers and copies cost in seconds."""
+"""What layers, copies and operations cost on this machine, in seconds. Knows no schedule that runs on arrays."""

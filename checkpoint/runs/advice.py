@@ -1,17 +1,17 @@
 """What to do when a step runs out of memory: the plan that would fit. No arrays here."""
 
 from checkpoint.errors import BudgetError
-from checkpoint.planning.choice import AUTO_SHARE
+from checkpoint.planning.budget import AUTO_SHARE
 from checkpoint.planning.plan import plan_chain
 from checkpoint.schedule.chain import Chain
-from checkpoint.units import format_bytes
+from checkpoint.units import counted, format_bytes
 
 
 def advice(chain: Chain, *, peak_bytes: int, free_bytes: int | None = None) -> str:
-    """What to ask for in place of a step on `chain` that takes `peak_bytes`: the fastest plan that fits, or the least.
+    """What to use in place of a step on `chain` that takes `peak_bytes`: the fastest plan that fits, or the smallest.
 
-    `free_bytes` are free for a step; a part of them is planned with, and half of the peak where nobody knows them.
-    A few words that fit after "; ".
+    `free_bytes`: what is free for a step, of which a part is planned with; half of the peak is where that is None.
+    The words fit after "; ".
     """
     known = free_bytes is not None and free_bytes < peak_bytes
     room = int((free_bytes or 0) * AUTO_SHARE) if known else peak_bytes // 2
@@ -20,12 +20,12 @@ def advice(chain: Chain, *, peak_bytes: int, free_bytes: int | None = None) -> s
     except BudgetError as error:
         if error.minimum_bytes >= peak_bytes:
             return f"no plan takes less at batch size {chain.batch_size}; give a smaller --batch-size"
-        least = f"the least that a plan takes is --budget {error.minimum_bytes} ({format_bytes(error.minimum_bytes)})"
+        least = f"the smallest plan takes --budget {error.minimum_bytes} ({format_bytes(error.minimum_bytes)})"
         if known and error.minimum_bytes > (free_bytes or 0):
             return f"{least}, and {format_bytes(free_bytes or 0)} are free; give a smaller --batch-size"
         return least
-    where = f"in the {format_bytes(free_bytes or 0)} that are free" if known else "where half is free"
+    where = f"in the {format_bytes(free_bytes or 0)} that are free" if known else "in half of that"
     return (
-        f"a plan of {format_bytes(found.peak_bytes)} would fit {where}: --budget {found.peak_bytes}, with "
-        f"{found.recomputed_layers} layers recomputed a step"
+        f"a plan of {format_bytes(found.arena_bytes)} would fit {where}: --budget {found.arena_bytes}, with "
+        f"{counted(found.recomputed_layers, 'layer')} recomputed per step"
     )

@@ -1,12 +1,11 @@
-"""What a training does when it is stopped, runs out of memory, or its numbers are no longer finite: one line each."""
+"""How a training ends when it is stopped, runs out of memory, or computes numbers that are not finite: in one line."""
 
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from backend import OutOfDeviceMemory, TransferError
-from backend.device_memory import DeviceMemory
+from backend import DeviceMemory, OutOfDeviceMemory, TransferError
 from checkpoint.errors import Fault, VerificationError
 from checkpoint.runs.advice import advice
 from checkpoint.runs.interruption import Interruption, Stopped
@@ -18,10 +17,10 @@ from mlp import TrainingError
 
 @contextmanager
 def watched(saver: Saver, chain: Chain, *, peak_bytes: int) -> Iterator[Interruption]:
-    """A block that trains. Signals, `MemoryError` and `TrainingError` come out of it with what was saved, and where.
+    """A block that trains. Signals, `MemoryError` and `TrainingError` leave it saying what was saved, and where.
 
-    A signal's state is saved on the way. A step that failed has changed some layers and not others, so after it
-    nothing is saved: the last good state stays.
+    On a signal the state is saved. A step that failed has changed some layers and not others, so after it nothing is
+    saved, and the last good state stays.
     """
     try:
         with Interruption() as interruption:
@@ -30,20 +29,20 @@ def watched(saver: Saver, chain: Chain, *, peak_bytes: int) -> Iterator[Interrup
         where = {"layer": error.layer, "epoch": error.epoch, "step": error.step}
         raise TrainingError(f"{error.problem}; {saver.last_good}", **where) from None
     except VerificationError as error:
-        problem = f"in the step after {saver.where}: {error}; {saver.last_good}"
+        problem = f"{saver.where}: {error}; {saver.last_good}"
         raise VerificationError(problem, layer=error.layer) from None
     except TransferError as error:
-        raise Fault(f"in the step after {saver.where}: {error}; {saver.last_good}") from None
+        raise Fault(f"{saver.where}: {error}; {saver.last_good}") from None
     except MemoryError as error:
         reason = error.reason if isinstance(error, OutOfDeviceMemory) else str(error) or "no reason given"
         traceback.clear_frames(error.__traceback__)  # which hold the step's arrays
         remedy = _advice(chain, peak_bytes, saver.backend.device_memory())
         raise Fault(
-            f"out of memory in the step after {saver.where}: {reason}; a step was to take {format_bytes(peak_bytes)} "
+            f"out of memory {saver.where}: {reason}; a step was to take {format_bytes(peak_bytes)} "
             f"above rest; {remedy}; {saver.last_good}"
         ) from None
     except Stopped as stop:
-        stop.args = (f"stopped by {stop.name} at {saver.where}; {_saved(saver, stop)}",)
+        stop.args = (f"stopped by {stop.name} {saver.where}; {_saved(saver, stop)}",)
         raise
 
 

@@ -1,12 +1,11 @@
-"""Whether a run can be: its data fits its network, and its network this machine. Asked before anything is allocated."""
+"""Whether a run is possible: the data fits the network, and the network this machine. Asked before any allocation."""
 
 from itertools import pairwise
 
-import psutil
-
 from backend import Backend
+from backend.limits import memory_bytes
 from checkpoint.errors import CheckpointError
-from checkpoint.runs.run import RunSettings
+from checkpoint.runs.settings import RunSettings
 from checkpoint.schedule.chain import ITEM_BYTES
 from checkpoint.units import format_bytes
 from mlp import format_sizes
@@ -16,9 +15,9 @@ from mlp.training.loop import check_training
 
 
 def check_fits(settings: RunSettings, dataset: Dataset, backend: Backend) -> None:
-    """Raise `NetworkError` where the data or the training's numbers don't fit, `CheckpointError` for lack of memory.
+    """Raise `NetworkError` for data or training arguments that do not fit, `CheckpointError` for lack of memory.
 
-    Memory is only compared with all that there is: a network of more cannot be made, and trying may take minutes.
+    The weights are compared with all memory that this process may take: more cannot be allocated, and trying may take minutes.
     """
     check_images(settings.sizes, dataset.train_images, dataset.train_labels)
     check_training(
@@ -30,9 +29,9 @@ def check_fits(settings: RunSettings, dataset: Dataset, backend: Backend) -> Non
     values = sum(n_in * n_out + n_out for n_in, n_out in pairwise(settings.sizes))
     needed = values * ITEM_BYTES.get(settings.dtype, 4) * (2 if settings.momentum else 1)
     device = backend.device_memory()
-    there = psutil.virtual_memory().total if device is None else device.total_bytes
-    if needed > there:
+    total_bytes = memory_bytes() if device is None else device.total_bytes
+    if needed > total_bytes:
         raise CheckpointError(
             f"the weights of {format_sizes(settings.sizes)[:60]} alone take {format_bytes(needed)}, and {backend.name} "
-            f"has {format_bytes(there)} of memory here; make the network smaller"
+            f"has {format_bytes(total_bytes)} of memory here; make the network smaller"
         )

@@ -1,7 +1,7 @@
-"""Ctrl-C, SIGTERM and a closed terminal during training: a step is finished first, so that what is saved is whole.
+"""Ctrl-C, SIGTERM and a closed terminal during training: the step under way ends first, so that a whole state is saved.
 
-Between steps, in an evaluation say, a signal stops at once; nothing of the network changes there. A second signal
-stops inside a step too, and then nothing more is saved.
+Between steps, in an evaluation say, a signal stops at once, as nothing of the network changes there. A second signal
+also stops inside a step; then nothing more is saved.
 """
 
 import signal
@@ -12,7 +12,7 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked to stop. `status` is the exit status for it; `whole` says that no step was under way."""
+    """A signal asked to stop. `status` is its exit status; `whole`: no step was under way."""
 
     def __init__(self, number: int, *, whole: bool) -> None:
         self.name = signal.Signals(number).name
@@ -24,7 +24,7 @@ class Stopped(KeyboardInterrupt):
 class Interruption:
     """A block in which signals raise `Stopped`: at once, or where `hold` was called, at the next `let_go`.
 
-    In any thread but the main one, where Python hands out no signals, it does nothing.
+    It does nothing in any thread but the main one, as Python delivers signals there alone.
     """
 
     def __init__(self) -> None:
@@ -48,11 +48,11 @@ class Interruption:
             signal.signal(number, handler)
 
     def hold(self) -> None:
-        """From here on something is half done."""
+        """Let signals wait: from here on something is half done."""
         self._held = True
 
     def let_go(self) -> None:
-        """What was under way is done. Raises `Stopped` for a signal that came meanwhile."""
+        """What was under way is done: raise `Stopped` for a signal that came meanwhile."""
         self._held = False
         if self._pending is not None:
             number, self._pending = self._pending, None

@@ -1,4 +1,4 @@
-"""A training that goes on from a saved state: its settings, what may not change, and what can be promised."""
+"""A training that goes on from a saved state: its settings, what must not change, and what can be promised."""
 
 import argparse
 import hashlib
@@ -8,7 +8,9 @@ from pathlib import Path
 
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.network import NetworkWithCheckpointing
-from checkpoint.runs.run import RunSettings
+from checkpoint.runs.settings import RunSettings
+from checkpoint.runs.trained_data import is_trained_data, note_of, noted
+from checkpoint.units import counted, how_far
 from mlp import Network, Progress, SavedState, StateError, format_sizes, read_state
 from mlp.data import Dataset
 from mlp.saving import differences, environment
@@ -19,7 +21,7 @@ ORDER_SETTINGS = {"batch_size": "mini_batch_size", "shuffle": "shuffle"}
 
 @dataclass(frozen=True, slots=True)
 class Resumption:
-    """A saved state to go on from, and whether the data may have changed since."""
+    """A saved state to go on from, and whether its data may have changed since."""
 
     path: Path
     state: SavedState
@@ -28,15 +30,15 @@ class Resumption:
 
     @classmethod
     def read(cls, path: Path, *, allow_changed_data: bool = False) -> "Resumption":
-        """The facts of the state at `path`. Raises `StateError` for a file that no training can go on from."""
+        """The resumption from the state at `path`. Raises `StateError` for a file that no training can go on from."""
         state = read_state(path)
         if state.progress is None:
-            raise StateError("says nothing of a training, so none can go on; it can be evaluated", path=path)
+            raise StateError("holds a network and no training to go on with; it can be evaluated", path=path)
         return cls(path, state, state.progress, allow_changed_data)
 
     @property
     def settings(self) -> RunSettings:
-        """The settings of the saved run: those that an option on the command line does not change."""
+        """The settings of the saved run, which stand unless an option on the command line changes them."""
         state, notes = self.state, self.state.notes
         return RunSettings(
             sizes=state.sizes,
@@ -54,31 +56,31 @@ class Resumption:
         )
 
     def check_settings(self, settings: RunSettings) -> None:
-        """Raise `CheckpointError` where `settings` are of another network, or lose the place in the epoch."""
+        """Raise `CheckpointError` for `settings` of another network, and for those that lose the place in the epoch."""
         saved = self.settings
         for name in NETWORK_SETTINGS:
             was, now = getattr(saved, name), getattr(settings, name)
             if was != now:
                 raise CheckpointError(
-                    f"{self.path} is of a network with {name} {_shown(was)}; {_shown(now)} would be another one, leave "
-                    f"the option out"
+                    f"{self.path} is of a network with {name} {_shown(was)}; {_shown(now)} would be another network, "
+                    f"leave the option out"
                 )
         for name in ORDER_SETTINGS:
             was, now = getattr(saved, name), getattr(settings, name)
             if was != now and self.progress.step:
                 raise CheckpointError(
-                    f"{self.path} was saved {self.progress.step} steps into an epoch with {name} {was}; {now} would "
-                    f"lose the place, leave the option out"
+                    f"{self.path} was saved {counted(self.progress.step, 'step')} into an epoch with {name} {was}; "
+                    f"{now} would lose the place, leave the option out"
                 )
         if self.progress.epoch > settings.epochs:
             raise CheckpointError(
-                f"{self.path} has all of its {settings.epochs} epochs done; ask for more, such as --epochs "
-                f"{settings.epochs + 1}"
+                f"{self.path} is complete, {how_far(self.progress.epoch, 0)}; ask for more, such as --epochs "
+                f"{self.progress.epoch}"
             )
 
     def check_data(self, dataset: Dataset) -> None:
-        """Raise `CheckpointError` where the data is not what the run was saved with, unless that's allowed."""
-        if not self.allow_changed_data and dataset.digest != self.progress.data_digest:
+        """Raise `CheckpointError` where the data is not that of the saved run, unless that is allowed."""
+        if not self.allow_changed_data and not is_trained_data(dataset, self.state):
             raise CheckpointError(
                 f"{dataset.name} is not the data that {self.path} was trained on: its SHA-256 is "
                 f"{dataset.digest[:12]}..., was {self.progress.data_digest[:12]}...; give that data with --data, or "
@@ -92,19 +94,21 @@ class Resumption:
             was, now = getattr(self.settings, name), getattr(settings, name)
             if was != now:
                 changed.append(f"{name} {now}, was {was}")
-        if dataset.digest != self.progress.data_digest:
+        if not is_trained_data(dataset, self.state):
             changed.append("other data")
         blocks = row_blocks(network, settings.batch_size, len(dataset.train_images))
         if blocks != self.state.notes.get("row_blocks", ""):
             changed.append("other row blocks, which add in another order")
-        where = f"going on from {self.path}, epoch {self.progress.epoch}, {self.progress.step} steps in"
+        where = f"going on from {self.path}, {how_far(self.progress.epoch, self.progress.step)}"
         if changed:
-            return f"{where}; not to the last bit what an uninterrupted run would give: {', '.join(changed)}"
+            return (
+                f"{where}; the end will differ in its last bits from that of an uninterrupted run: {', '.join(changed)}"
+            )
         return f"{where}; the final weights will be those of an uninterrupted run, to the last bit"
 
 
 def notes_of(settings: RunSettings, network: Network, dataset: Dataset, data: str) -> Mapping[str, str]:
-    """What is noted in a saved state, beside what `mlp` saves: how the run checkpoints, and where its data is."""
+    """The notes of a saved state, beside what `mlp` saves: how the run checkpoints, and where its data is."""
     return {
         "checkpoint": settings.checkpoint,
         "budget": settings.budget or "",
@@ -112,12 +116,12 @@ def notes_of(settings: RunSettings, network: Network, dataset: Dataset, data: st
         "bandwidth": settings.bandwidth or "",
         "speed": settings.speed or "",
         "row_blocks": row_blocks(network, settings.batch_size, len(dataset.train_images)),
-        "data": data if data in ("mnist", "sample") else str(Path(data).expanduser().resolve()),
+        "data": note_of(dataset, data),
     }
 
 
 def row_blocks(network: Network, batch_size: int, n_samples: int) -> str:
-    """What tells one schedule with row blocks from another, for the mini-batches of an epoch; "" without row blocks."""
+    """What tells apart schedules with row blocks, for the mini-batches of an epoch; "" without row blocks."""
     if not isinstance(network, NetworkWithCheckpointing):
         return ""
     sizes = {min(batch_size, n_samples), n_samples % batch_size or batch_size}
@@ -134,7 +138,7 @@ def data_of(args: argparse.Namespace, resumption: Resumption | None) -> str:
     """The data that is meant: as given, else the saved run's, else mnist."""
     if args.data is not None:
         return str(args.data)
-    return (resumption.state.notes.get("data") if resumption else None) or "mnist"
+    return (noted(resumption.state) if resumption else None) or "mnist"
 
 
 def _shown(value: object) -> str:

@@ -1,4 +1,4 @@
-"""When a training's state is saved, and under what facts. The writing itself is `mlp.saving`'s."""
+"""When a training's state is saved, and with which notes. The writing itself is `mlp.saving`'s."""
 
 import re
 import sys
@@ -10,6 +10,7 @@ from pathlib import Path
 from backend import Backend
 from checkpoint.errors import CheckpointError, Fault
 from checkpoint.output import check_writable
+from checkpoint.units import how_far
 from mlp import Network, Progress, StateError, Step, read_state, save_state
 from mlp.saving.atomic import remove_leftovers
 
@@ -19,7 +20,7 @@ EVERY = "1epoch"
 
 @dataclass(frozen=True, slots=True)
 class Every:
-    """How often to save: every so many epochs or steps, or after so many seconds."""
+    """How often to save: every `count` epochs or steps, or `count` seconds after the last time (`unit` "s")."""
 
     count: int
     unit: str
@@ -49,7 +50,7 @@ class Saving:
     def check(self, *, resumed: Path | None = None) -> None:
         """Raise `CheckpointError` unless a state can be put at `path` and nothing is lost by that.
 
-        A saved state is overwritten by the training that goes on from it, and by no other.
+        Only the training that goes on from a saved state overwrites it.
         """
         if self.keep < 0:
             raise CheckpointError(f"the number of older states to keep must be 0 or more; got {self.keep}")
@@ -61,15 +62,15 @@ class Saving:
             progress = read_state(self.path).progress
         except StateError as error:
             raise CheckpointError(f"{error}; it is not overwritten, choose another path to save to") from None
-        where = "a state" if progress is None else f"a state of epoch {progress.epoch}, {progress.step} steps in"
+        what = "a network" if progress is None else f"a training {how_far(progress.epoch, progress.step)}"
         raise CheckpointError(
-            f"{self.path} holds {where}, which a new training would overwrite; go on with --resume {self.path}, or "
+            f"{self.path} holds {what}, which a new training would overwrite; go on with --resume {self.path}, or "
             f"move it away"
         )
 
 
 class Saver:
-    """Saves a training's state as it goes, and knows how far it has come. Without `saving` it only knows."""
+    """Saves a training's state as it goes, and knows how far it has come. Without `saving` it saves nothing."""
 
     def __init__(
         self, network: Network, progress: Progress, saving: Saving | None, notes: Mapping[str, str] | None = None
@@ -93,7 +94,7 @@ class Saver:
     @property
     def where(self) -> str:
         """How far the training has come, in words."""
-        return f"epoch {self._epoch}, {self._step} steps in"
+        return how_far(self._epoch, self._step)
 
     def after_step(self, step: Step) -> None:
         """A step is done."""
@@ -131,10 +132,10 @@ class Saver:
 
     @property
     def last_good(self) -> str:
-        """Where the last good state is, for messages."""
+        """What the last good state is of, and where, for messages."""
         if self._saving is None or self.saved is None:
             return "nothing was saved"
-        return f"{self._saving.path} holds epoch {self.saved.epoch}, {self.saved.step} steps in"
+        return f"{self._saving.path} holds the training {how_far(self.saved.epoch, self.saved.step)}"
 
     def _save(self, saving: Saving) -> None:
         save_state(saving.path, self._network, self.progress, keep=saving.keep, notes=self._notes)

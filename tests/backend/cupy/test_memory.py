@@ -16,7 +16,7 @@ from mlp import Network
 
 pytestmark = pytest.mark.gpu
 
-UNIT = CupyBackend.allocation_bytes
+UNIT = CupyBackend.facts.allocation_bytes
 
 
 @pytest.fixture
@@ -384,8 +384,7 @@ def test_a_step_takes_the_bytes_predicted_after_each_action_and_gives_the_bits_o
     plain = Network(sizes, dtype=dtype, backend=cupy_backend, **more)
     predicted = simulate(schedule, chain_of(sizes, batch_size=rows, dtype=dtype, backend="cupy"))
     for _ in range(2):
-        with cupy_backend.measure() as usage:
-            net.after_action = lambda position, action: usage.mark()
+        with cupy_backend.measure() as usage, net.observing(lambda *_: usage.mark()):
             net.update_mini_batch(X, y, eta=0.5)
         assert usage.peak_bytes == predicted.peak_bytes
         assert usage.marks == list(predicted.bytes_after)

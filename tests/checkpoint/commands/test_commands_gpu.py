@@ -56,7 +56,7 @@ def test_train_on_a_device_takes_the_bytes_predicted(
     assert "(as predicted)" in capsys.readouterr().out
     assert record["device"] == cupy_backend.device_name
     assert record["measured_peak_bytes"] == record["predicted_peak_bytes"] > 0
-    assert record["measured_peak_bytes"] % cupy_backend.allocation_bytes == 0
+    assert record["measured_peak_bytes"] % cupy_backend.facts.allocation_bytes == 0
 
 
 def test_saved_training_goes_on_to_the_same_bits(cupy_backend: CupyBackend, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_out_of_device_memory_names_a_budget_and_it_fits(
     assert main(options) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "out of memory in the step after epoch 1, 0 steps in: out of device memory: asked for " in error
+    assert "out of memory before the first step was done: out of device memory: asked for " in error
     assert f"the limit is {cupy_backend.limit_bytes:,}; " in error
     assert "in the 2.00 MiB that are free" in error
     (budget,) = re.findall(r"--budget (\d+)", error)
@@ -173,7 +173,7 @@ def test_out_of_device_memory_that_no_budget_helps_says_so(
     cupy_backend.limit_bytes = used + rest + 2**14
     assert main(["train", *DEEP, "--backend", "cupy"]) == 1
     error = capsys.readouterr().err
-    assert "the least that a plan takes is --budget" in error
+    assert "the smallest plan takes --budget" in error
     assert "and 16.0 KiB are free; give a smaller --batch-size" in error
 
 

@@ -93,8 +93,7 @@ def test_measured_bytes_are_the_predicted_ones(metered, dtype, drawn):
     X, y = case.batch(metered, dtype)
     with case.blocks():
         predicted = simulate(schedule, network.chain(case.batch_size))
-        with metered.measure() as usage:
-            network.after_action = lambda position, action: usage.mark()
+        with metered.measure() as usage, network.observing(lambda *_: usage.mark()):
             network.update_mini_batch(X, y, eta=0.01)
     assert tuple(usage.marks) == predicted.bytes_after
     assert (usage.peak_bytes, usage.end_bytes) == (predicted.peak_bytes, 0)

@@ -153,14 +153,13 @@ def test_measured_bytes_after_each_action_are_the_predicted_ones(metered, dtype,
     X, y = case.batch(metered, dtype)
     told = []
 
-    def after_action(position: int, action: object) -> None:
+    def observe(position: int, action: object) -> None:
         usage.mark()
         told.append((position, action))
 
-    network.after_action = after_action
     with case.blocks():
         predicted = simulated(network, schedule, case.batch_size)
-        with metered.measure() as usage:
+        with metered.measure() as usage, network.observing(observe):
             network.update_mini_batch(X, y, eta=0.01)
     assert tuple(usage.marks) == predicted.bytes_after
     assert told == list(enumerate(schedule.actions))
@@ -214,11 +213,25 @@ def test_stray_reference_is_noticed_by_the_meter():
     case = Case((5, 4, 4, 4, 3), 6)
     network = case.network("numpy", "float32", HoldsAnArrayTooLong, checkpoint_every_nth_layer=2)
     predicted = simulated(network, every_nth(n_layers=4, n=2), 6)
-    with network.backend.measure() as usage:
-        network.after_action = lambda position, action: usage.mark()
+    with network.backend.measure() as usage, network.observing(lambda *_: usage.mark()):
         network.update_mini_batch(*case.host_batch("float32"), eta=0.01)
     assert tuple(usage.marks) != predicted.bytes_after
     assert usage.end_bytes > 0
+
+
+def test_observers_are_called_from_the_inside_out_and_only_in_their_block():
+    network = CASE.network("numpy", "float32", NetworkWithCheckpointing, checkpoint_every_nth_layer=2)
+    told: list[str] = []
+    with network.observing(lambda *_: told.append("outer")):
+        with network.observing(lambda *_: told.append("inner")):
+            network.update_mini_batch(*CASE.host_batch("float32"), eta=1.0)
+        assert told == ["inner", "outer"] * len(every_nth(n_layers=4, n=2))
+        told.clear()
+        network.update_mini_batch(*CASE.host_batch("float32"), eta=1.0)
+        assert set(told) == {"outer"}
+    told.clear()
+    network.update_mini_batch(*CASE.host_batch("float32"), eta=1.0)
+    assert told == []
 
 
 def test_chain_of_a_network_is_that_of_its_sizes_and_backend(backend, dtype):
@@ -226,7 +239,7 @@ def test_chain_of_a_network_is_that_of_its_sizes_and_backend(backend, dtype):
     chain = network.chain(6)
     assert (chain.widths, chain.batch_size) == ((5, 4, 3), 6)
     assert chain.item_bytes == {"float32": 4, "float64": 8}[dtype]
-    assert chain.allocation_bytes == backend.allocation_bytes
+    assert chain.allocation_bytes == backend.facts.allocation_bytes
 
 
 # forward_between_checkpoints
@@ -317,10 +330,10 @@ def test_checkpointing_overrides_backprop_and_nothing_else_of_training():
             {"checkpoint_every_nth_layer": 2, "budget_bytes": 1000, "schedule": store_all(n_layers=2)},
             "give one of .*; got 3 of them",
         ),
-        ({"checkpoint_every_nth_layer": 0}, "n = 1 and more; got 0"),
-        ({"checkpoint_every_nth_layer": -2}, "n = 1 and more; got -2"),
-        ({"checkpoint_every_nth_layer": 2.0}, "n = 1 and more; got 2.0"),
-        ({"checkpoint_every_nth_layer": "2"}, "n = 1 and more; got '2'"),
+        ({"checkpoint_every_nth_layer": 0}, "n of every n-th layer must be a whole number, 1 or more; got 0"),
+        ({"checkpoint_every_nth_layer": -2}, "n of every n-th layer must be a whole number, 1 or more; got -2"),
+        ({"checkpoint_every_nth_layer": 2.0}, "n of every n-th layer must be a whole number, 1 or more; got 2.0"),
+        ({"checkpoint_every_nth_layer": "2"}, "n of every n-th layer must be a whole number, 1 or more; got '2'"),
         ({"budget_bytes": 0}, "budget.*got 0"),
         ({"budget_bytes": -1}, "budget.*got -1"),
         ({"budget_bytes": "32MiB"}, "budget.*got '32MiB'"),

@@ -106,8 +106,10 @@ def test_stored_activation_that_changes_is_an_error_that_names_the_layer(layer):
         if action == Forward(4):
             change(made[layer - 1]())
 
-    net.after_action = spoil
-    with pytest.raises(VerificationError, match=f"a_{layer} changed after it was stored") as caught:
+    with (
+        net.observing(spoil),
+        pytest.raises(VerificationError, match=f"a_{layer} changed after it was stored") as caught,
+    ):
         net.update_mini_batch(*batch(), eta=0.5)
     assert caught.value.layer == layer
 
@@ -120,8 +122,7 @@ def test_error_that_changes_between_backward_steps_is_found():
         if action == Backward(3):
             made[1]()[0, 0] = 5.0  # which holds delta_2 now
 
-    net.after_action = spoil
-    with pytest.raises(VerificationError, match="delta_2 changed after it was stored"):
+    with net.observing(spoil), pytest.raises(VerificationError, match="delta_2 changed after it was stored"):
         net.update_mini_batch(*batch(), eta=0.5)
 
 
@@ -133,8 +134,7 @@ def test_callback_that_writes_to_a_stored_activation_is_stopped_without_verify_t
         if action == Forward(3):
             made[0]()[0, 0] = 5.0
 
-    net.after_action = write
-    with pytest.raises(ValueError, match="read-only"):
+    with net.observing(write), pytest.raises(ValueError, match="read-only"):
         net.update_mini_batch(*batch(), eta=0.5)
 
 
@@ -145,8 +145,10 @@ def test_weights_that_change_before_a_recomputation_are_found():
         if action == Backward(3):
             net.weights[0][0, 0] += 1
 
-    net.after_action = spoil
-    with pytest.raises(VerificationError, match="a_1, recomputed, is not the a_1 of the forward pass") as caught:
+    with (
+        net.observing(spoil),
+        pytest.raises(VerificationError, match="a_1, recomputed, is not the a_1 of the forward pass") as caught,
+    ):
         net.update_mini_batch(*batch(), eta=0.5)
     assert caught.value.layer == 1
 
@@ -154,8 +156,10 @@ def test_weights_that_change_before_a_recomputation_are_found():
 def test_array_that_somebody_keeps_is_found():
     net = VerifyingNetwork(SIZES, schedule=store_all(n_layers=4))
     kept: list[np.ndarray] = []
-    net.after_action = lambda position, action: kept.append(np.empty(1000, "float32"))
-    with pytest.raises(VerificationError, match=r"after action 1, F2: \d+ bytes above rest, predicted \d+"):
+    with (
+        net.observing(lambda position, action: kept.append(np.empty(1000, "float32"))),
+        pytest.raises(VerificationError, match=r"after action 1, F2: \d+ bytes above rest, predicted \d+"),
+    ):
         net.update_mini_batch(*batch(), eta=0.5)
 
 
@@ -179,7 +183,7 @@ def test_failed_verification_is_status_1_and_one_line(tmp_path, monkeypatch, cap
     assert command_line.main(["train", "--data", "sample", "--sizes", "784,10", "--verify"]) == 1
     assert (
         capsys.readouterr().err
-        == "mlp-checkpointing: error: in the step after epoch 1, 0 steps in: found; nothing was saved\n"
+        == "mlp-checkpointing: error: before the first step was done: found; nothing was saved\n"
     )
 
 

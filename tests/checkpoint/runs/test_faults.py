@@ -12,13 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.numpy.backend import NumpyBackend
 from checkpoint import NetworkWithCheckpointing
 from checkpoint.commands import program as command_line
 from mlp import ImageBatches, Network, TrainingError, data, load_state, read_state, train
 from mlp.saving.atomic import replaced
+from tests.conftest import NumpyBackend
 
 ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.usefixtures("default_signals")
+
 NETWORK = ("--data", "sample", "--sizes", "784,9x6,10", "--batch-size", "600", "--eta", "1")
 
 
@@ -73,7 +75,7 @@ def test_signal_saves_the_step_under_way_and_stops(number, status, at_step, caps
     at_step(3, lambda network: os.kill(os.getpid(), number))
     assert run(*NETWORK, "--epochs", 1, "--save", "run.state") == status
     error = capsys.readouterr().err
-    assert error == f"stopped by {number.name} at epoch 1, 3 steps in; run.state holds epoch 1, 3 steps in\n"
+    assert error == f"stopped by {number.name} after 3 steps; run.state holds the training after 3 steps\n"
     assert run("--resume", "run.state", "--json", "resumed.json") == 0
     shas = {json.loads(Path(path).read_text())["weights_sha256"] for path in ("whole.json", "resumed.json")}
     assert len(shas) == 1
@@ -82,7 +84,7 @@ def test_signal_saves_the_step_under_way_and_stops(number, status, at_step, caps
 def test_signal_without_save_says_that_nothing_was_saved(at_step, capsys):
     at_step(2, lambda network: os.kill(os.getpid(), signal.SIGTERM))
     assert run(*NETWORK) == 143
-    assert capsys.readouterr().err == "stopped by SIGTERM at epoch 1, 2 steps in; nothing was saved\n"
+    assert capsys.readouterr().err == "stopped by SIGTERM after 2 steps; nothing was saved\n"
 
 
 def test_signal_that_is_ignored_stays_ignored(at_step):
@@ -102,14 +104,14 @@ def test_second_signal_stops_inside_the_step_and_saves_nothing_of_it(at_step, ca
 
     at_step(3, twice)
     assert run(*NETWORK, "--save", "run.state", "--save-every", "2steps") == 143
-    assert "a step was under way; run.state holds epoch 1, 2 steps in" in capsys.readouterr().err
+    assert "a step was under way; run.state holds the training after 2 steps" in capsys.readouterr().err
     assert load_state("run.state")[0].weights[0][0, 0] != 123.0
 
 
 def test_signal_during_an_evaluation_saves_too(monkeypatch, capsys):
     monkeypatch.setattr("mlp.training.loop.Evaluation.__call__", lambda _: (None, os.kill(os.getpid(), signal.SIGINT)))
     assert run(*NETWORK, "--save", "run.state", "--save-every", "9epochs") == 130
-    assert "run.state holds epoch 1, 7 steps in" in capsys.readouterr().err
+    assert "run.state holds the training after 7 steps" in capsys.readouterr().err
 
 
 def test_handlers_are_as_before_afterwards():
@@ -166,9 +168,9 @@ def test_out_of_memory_says_what_would_fit(at_step, capsys):
     assert run(*NETWORK, "--save", "run.state", "--save-every", "2steps") == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert "out of memory in the step after epoch 1, 3 steps in: Unable to allocate 9.00 GiB" in error
+    assert "out of memory after 3 steps: Unable to allocate 9.00 GiB" in error
     assert "--budget" in error
-    assert "run.state holds epoch 1, 2 steps in" in error
+    assert "run.state holds the training after 2 steps" in error
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits memory by RLIMIT_AS")
@@ -185,7 +187,7 @@ def test_real_shortage_of_memory_is_one_line_and_status_1():
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment, timeout=60)
     assert ended.returncode == 1, ended.stderr
     assert ended.stderr.count("\n") == 1
-    assert "out of memory in the step after epoch 1, 0 steps in: Unable to allocate" in ended.stderr
+    assert "out of memory before the first step was done: Unable to allocate" in ended.stderr
     assert "a step was to take 195 MiB above rest" in ended.stderr
 
 
@@ -207,7 +209,7 @@ def test_weight_that_is_not_finite_stops_the_step_and_names_it(value, layer, at_
         assert "epoch 1, step 3: the error of layer" in error
     else:  # tanh of an infinity is 1: it is found when the weights are saved
         assert f"weight.{layer} holds a value that is not finite" in error
-    assert "run.state holds epoch 1, 2 steps in" in error
+    assert "run.state holds the training after 2 steps" in error
     assert all(np.isfinite(W).all() for W in load_state("run.state")[0].weights)
 
 

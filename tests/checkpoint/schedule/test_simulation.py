@@ -94,8 +94,8 @@ REJECTED = {
     "the input is released": ("D0 F1", 0, "D0: there is no layer 0, only 1 to 3"),
     "a gradient comes twice": ("F1 F2 F3 B3 B3 B2 B1", 4, "B3: .*rows up to 5 of layer 3 have gone backward before"),
     "a gradient comes again later": ("F1 F2 F3 B3 B2 F2 B3 B1", 5, "F2: layer 2 has gone backward"),
-    "a gradient comes too early": ("F1 F2 F3 B2 B3 B1", 3, "B2: the error of layer 2 isn't there; layer 3 must"),
-    "the error was released": ("F1 F2 F3 B3 D2 F2 B2 B1", 6, "B2: the error of layer 2 isn't there"),
+    "a gradient comes too early": ("F1 F2 F3 B2 B3 B1", 3, "B2: the error of layer 2 is not held; layer 3 must"),
+    "the error was released": ("F1 F2 F3 B3 D2 F2 B2 B1", 6, "B2: the error of layer 2 is not held"),
     "the output was released": ("F1 F2 F3 D3 B3 B2 B1", 4, "B3: a_3 is not held"),
     "a layer runs after its backward": ("F1 F2 F3 B3 B2 F1", 5, "F1: a_1 is held already"),
     "a layer runs after it has learned": ("F1 F2 F3 B3 F3 B2 B1", 4, "F3: layer 3 has gone backward and its weights"),
@@ -210,8 +210,7 @@ def runs_rightly(schedule: Schedule) -> bool:
     X, y = RUN.host_batch("float64")
     for gradient, wanted in zip(gradients_of(network, X, y), gradients_of(plain, X, y), strict=True):
         np.testing.assert_allclose(gradient, wanted, rtol=1e-12, atol=1e-15)
-    with network.backend.measure() as usage:
-        network.after_action = lambda position, action: usage.mark()
+    with network.backend.measure() as usage, network.observing(lambda *_: usage.mark()):
         network.update_mini_batch(X, y, eta=0.1)
     assert tuple(usage.marks) == simulation.bytes_after
     assert (usage.peak_bytes, usage.end_bytes) == (simulation.peak_bytes, 0)

@@ -1,0 +1,1 @@
+"""What a benchmark ran on, and whether anything else ran beside it."""

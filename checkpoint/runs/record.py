@@ -1,0 +1,99 @@
+"""What a run did and took, as a record and as JSON."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from checkpoint.execution.network import NetworkWithCheckpointing
+from checkpoint.schedule.chain import chain_of
+from mlp import EpochRecord, Network
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What a run did and took. `checkpoint/commands/JSON.md` describes each field, under `train`.
+
+    Bytes are array bytes above rest, in a step on a whole mini-batch.
+    """
+
+    strategy: str
+    data: str
+    training_samples: int
+    test_samples: int
+    device: str
+    predicted_peak_bytes: int
+    measured_peak_bytes: int
+    measured_bytes_after: list[int]
+    recomputed_layers: int
+    recompute_fraction: float
+    rest_bytes: int
+    peak_resident_bytes: int
+    offloaded_bytes: int
+    host_asked_bytes: int
+    host_held_bytes: int
+    offload_place: str
+    seconds: float
+    batch_seconds: float
+    evaluation_seconds: float
+    loading_seconds: float
+    other_seconds: float
+    wall_seconds: float
+    busy_share: float
+    test_accuracy: float
+    outputs_alike: bool
+    weights_sha256: str
+    epochs: list[EpochRecord]
+
+    def as_json(self) -> dict[str, Any]:
+        """Every figure, in bytes and seconds."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, report: Mapping[str, Any]) -> "RunRecord":
+        """The record in what `train --json` wrote, as it was read; other keys are passed over."""
+        values = {field.name: report[field.name] for field in fields(cls)}
+        values["epochs"] = [EpochRecord(**epoch) for epoch in report["epochs"]]
+        return cls(**values)
+
+
+def seconds_record(history: list[EpochRecord], *, wall_seconds: float, loading_seconds: float) -> dict[str, Any]:
+    """Where the `wall_seconds` of a run went: the fields of a `RunRecord` that say so."""
+    seconds = sum(epoch.seconds for epoch in history)
+    evaluation = sum(epoch.evaluation_seconds for epoch in history)
+    return {
+        "seconds": seconds,
+        "batch_seconds": sum(epoch.batch_seconds for epoch in history),
+        "evaluation_seconds": evaluation,
+        "loading_seconds": loading_seconds,
+        "other_seconds": wall_seconds - seconds - evaluation - loading_seconds,
+        "wall_seconds": wall_seconds,
+        "busy_share": (seconds + evaluation) / wall_seconds,
+    }
+
+
+def place_record(network: Network) -> dict[str, Any]:
+    """What a run took of the place that it offloaded to: the fields of a `RunRecord` that say so."""
+    place = network.transfers if isinstance(network, NetworkWithCheckpointing) else None
+    return {
+        "host_asked_bytes": place.asked_bytes if place else 0,
+        "host_held_bytes": place.held_bytes if place else 0,
+        "offload_place": place.place if place else "",
+    }
+
+
+def rest_bytes(network: Network, batch_size: int) -> int:
+    """Bytes held between steps: parameters, velocities, and a mini-batch; on a GPU the next mini-batch too."""
+    parameters = [*network.weights, *network.biases, *(v for pair in network.velocities for v in pair)]
+    item_bytes = chain_of(network.sizes, batch_size=1, dtype=network.dtype).item_bytes
+    held = batch_size * (2 if network.backend.facts.asynchronous else 1)
+    values = sum(int(a.size) for a in parameters) + held * (network.sizes[0] + network.sizes[-1])
+    return values * item_bytes
+
+
+def weights_sha256(network: Network) -> str:
+    """SHA-256 of all weights and biases, first layer to last, in hex."""
+    digest = hashlib.sha256()
+    for a in [*network.weights, *network.biases]:
+        digest.update(network.backend.to_numpy(a).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,45 @@
+"""`python -m bench` prints, draws and writes what it measured."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.__main__ import main
+from bench.steps.cases import CASES
+from bench.steps.ways import PEERS
+from tests.bench.steps.rows import TINY
+
+
+def hide(monkeypatch: pytest.MonkeyPatch, *libraries: str) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *more: None if name in libraries else found(name, *more)
+    )
+
+
+def test_peers_that_are_absent_are_left_out_by_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(CASES, "classic", TINY)
+    hide(monkeypatch, "torch", "jax")
+    report, figure = tmp_path / "bench.json", tmp_path / "bench.png"
+    options = ["--case", "classic", "--turns", "2", "--no-resident", "--json", str(report), "--figure", str(figure)]
+    assert main(options) == 0
+    printed = capsys.readouterr().out
+    for name, library in PEERS.items():
+        assert f"{name} is left out: {library} is not installed\n" in printed
+    found = json.loads(report.read_text())
+    assert set(found["left_out"]) == set(PEERS)
+    assert {row["kind"] for row in found["cases"]["tiny"]} == {"control", "ours"}
+    assert all(row["peak_bytes"] > 0 for row in found["cases"]["tiny"][1:])
+    assert found["environment"]["versions"]["numpy"] == np.__version__
+    assert found["environment"]["threads"]["blas"] >= 1
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_unusable_backend_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--backend", "abacus"]) == 2
+    assert capsys.readouterr().err == "bench: error: unknown backend 'abacus'; choose numpy or cupy\n"

@@ -1,0 +1,50 @@
+"""The program's door: what it loads for a command, and how a wrong start ends."""
+
+import subprocess
+import sys
+
+import pytest
+
+from checkpoint.commands.program import COMMANDS, main
+
+HEAVY = ("numpy", "numba", "cupy", "scipy", "matplotlib", "pooch", "psutil", "requests", "PIL")
+
+
+def loaded_by(code: str) -> list[str]:
+    """Which of `HEAVY` a process of its own has loaded after `code`."""
+    code += f"\nimport sys; print(*(name for name in {HEAVY!r} if name in sys.modules))"
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import checkpoint.commands.plan",
+        "import checkpoint.commands.program",
+        "import checkpoint.commands.options",
+        "from checkpoint.commands.program import main\ntry:\n    main(['--version'])\nexcept SystemExit:\n    print()",
+    ],
+)
+def test_planning_and_the_program_itself_load_nothing_heavy(code: str) -> None:
+    lines = loaded_by(code)
+    assert [word for word in lines if word in HEAVY] == []
+
+
+def test_training_loads_something_heavy_and_that_is_noticed() -> None:
+    assert "numpy" in loaded_by("import checkpoint.commands.train")
+
+
+@pytest.mark.parametrize("argv", [[], ["--nonsense"], ["nonsense"], ["--version=3"]])
+def test_wrong_start_is_one_line_and_status_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(argv)
+    said = capsys.readouterr()
+    assert ended.value.code == 2
+    assert (said.out, said.err.count("\n")) == ("", 1)
+
+
+def test_each_command_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = " ".join(capsys.readouterr().out.split())
+    assert [name for name, summary in COMMANDS.items() if f"{name} {summary}" not in out] == []
