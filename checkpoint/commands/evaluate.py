@@ -31,9 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Evaluate the network at PATH, and print its accuracy; 0."""
     check_writable(args.json)
-    network, state = load_state(args.path, backend=select_backend(args.backend, device=args.device))
+    network, state = load_state(args.path, backend=select_backend(args.backend, device=args.device), plain=True)
     dataset = load_trained_data(state, args.path) if args.data is None else load_itself(args.data)
-    images = ImageBatches(network, dataset.test_images, dataset.test_labels)
+    images = ImageBatches(network, dataset.test_images, dataset.test_labels, scaling=dataset.scaling)
     found = accuracy(network, images, batch_size=args.batch_size)
     progress, same = state.progress, is_trained_data(dataset, state)
     record = {

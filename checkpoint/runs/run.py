@@ -48,14 +48,14 @@ def run(
     network = make_network(settings) if network is None else network
     schedule = _schedule(settings, network)
     predicted = simulate(schedule, settings.chain)
-    test_data = ImageBatches(network, dataset.test_images, dataset.test_labels)
+    test_data = ImageBatches(network, dataset.test_images, dataset.test_labels, scaling=dataset.scaling)
     saver = saver or Saver(network, progress_of(settings, dataset, at=first), None)
     first_step = MeasuredFirstStep(network, settings.batch_size)
     with watched(saver, settings.chain, peak_bytes=predicted.peak_bytes) as interruption:
         hooks = _Hooks(interruption, first_step, saver, lambda: outputs_alike(network, test_data), after_epoch)
         history = train(
             network,
-            ImageBatches(network, dataset.train_images, dataset.train_labels),
+            ImageBatches(network, dataset.train_images, dataset.train_labels, scaling=dataset.scaling),
             epochs=settings.epochs,
             mini_batch_size=settings.batch_size,
             eta=settings.eta,
