@@ -21,9 +21,9 @@ def select_backend(name: str | Backend, *, device: int | None = None) -> Backend
     if name == "numpy":
         if device is not None:
             raise BackendUnavailable(f"numpy has no device {device}", "leave the device out, or choose cupy")
-        from backend.numpy.backend import NumpyBackend
+        from backend.numpy.variants import numpy_backend
 
-        return NumpyBackend()
+        return numpy_backend()
     if name == "cupy":
         from backend.cupy.backend import CupyBackend
 

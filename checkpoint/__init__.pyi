@@ -10,9 +10,9 @@ from .planning.front import Front as Front
 from .planning.front import FrontPoint as FrontPoint
 from .planning.front import front_of as front_of
 from .planning.offloading import Offloading as Offloading
-from .planning.plan import Plan as Plan
 from .planning.plan import plan as plan
 from .planning.plan import plan_chain as plan_chain
+from .planning.planned import Plan as Plan
 from .schedule.actions import Action as Action
 from .schedule.actions import Backward as Backward
 from .schedule.actions import Fetch as Fetch

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import mlp.costs
 import mlp.pieces
 from backend import Backend, BackendUnavailable, select_backend
-from backend.numpy.backend import NumpyBackend
+from backend.numpy.variants import numpy_backend
 from mlp import Network
 from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS
@@ -33,6 +33,10 @@ settings.register_profile(
 settings.load_profile("fixed")
 
 BACKENDS = ("numpy", "numpy-readonly", "array-api-strict", pytest.param("cupy", marks=pytest.mark.gpu))
+
+
+NumpyBackend: Any = type(numpy_backend())
+"""The variant of NumPy that runs here: with compiled kernels, or without."""
 
 
 class ReadOnlyNumpy(NumpyBackend):

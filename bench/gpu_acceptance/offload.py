@@ -29,7 +29,8 @@ def schedules(chain: Chain) -> Iterator[tuple[str, Schedule]]:
     yield "all", everything
     yield "every 3rd", offloaded(n_layers=n_layers, checkpoints=range(3, n_layers, 3))
     budget = simulate(everything, chain).peak_bytes
-    yield "planned", plan_chain(chain, budget_bytes=budget, row_blocks=False, pieces="large", offload=FASTEST).schedule
+    planned = plan_chain(chain, budget_bytes=budget, row_blocks=False, pieces="large", offloading=FASTEST)
+    yield "planned", planned.schedule
 
 
 def network(

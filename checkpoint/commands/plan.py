@@ -1,4 +1,4 @@
-"""`plan`: the fastest schedule under a budget of bytes, before any step; its front and its timeline."""
+"""`plan`: the fastest schedule under a budget of bytes, before any step; its front, its timeline and its arena."""
 
 import argparse
 from collections.abc import Sequence
@@ -12,11 +12,14 @@ from backend.facts import FACTS
 from checkpoint.commands.options import add_json_option, add_offload_options, check_offload
 from checkpoint.errors import CheckpointError
 from checkpoint.output import check_writable, write_json
-from checkpoint.planning.choice import FORMS, Choice, resolve_budget
+from checkpoint.planning.budget import resolve_budget
+from checkpoint.planning.choice import FORMS, Choice
 from checkpoint.planning.costs import Cost
 from checkpoint.planning.offloading import Offloading, cost_with_copies
-from checkpoint.planning.plan import Plan, keeps_bits, plan_chain
+from checkpoint.planning.plan import plan_chain
+from checkpoint.planning.planned import Plan, keeps_bits
 from checkpoint.schedule.chain import Chain, chain_of
+from checkpoint.schedule.placement import place
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import Simulation, simulate
 from checkpoint.strategies import store_all
@@ -41,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--backend", default="numpy", help=f"whose bytes: {' or '.join(FACTS)}; nothing is loaded for it"
     )
     parser.add_argument(
-        "--budget", metavar="BYTES", help="array bytes above rest: 64MiB, 1.5GB, 50%% of store-all's peak, or auto"
+        "--budget", metavar="BYTES", help="array bytes above rest: 64MiB, 1.5GB, 50%% of store-all's arena, or auto"
     )
     parser.add_argument("--checkpoint", metavar="HOW", help=f"show another schedule than the planned one: {FORMS}")
     parser.add_argument("--no-row-blocks", action="store_true", help="whole mini-batches only")
@@ -50,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--front", action="store_true", help="all non-dominated pairs of peak and recompute")
     parser.add_argument("--timeline", type=Path, metavar="PATH", help="draw bytes after each action, to this PNG")
+    parser.add_argument("--arena", type=Path, metavar="PATH", help="draw where each array lies in memory, to this PNG")
     parser.add_argument("--figure", type=Path, metavar="PATH", help="draw the front, to this PNG")
     add_offload_options(parser)
     add_json_option(parser)
@@ -58,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Plan, and print the plan; 0."""
     chain = chain_of(parse_sizes(args.sizes), batch_size=args.batch_size, dtype=args.dtype, backend=args.backend)
-    for path in (args.json, args.timeline, args.figure):
+    for path in (args.json, args.timeline, args.arena, args.figure):
         check_writable(path)
     check_offload(args.offload, args.backend, args.bandwidth, args.speed)
     offloading = _offloading(args)
@@ -70,12 +74,14 @@ def main(args: argparse.Namespace) -> int:
             _write(args, record)
             return 0
     schedule, budget_bytes, found = _schedule(chain, args, calibration, offloading)
-    simulation = simulate(schedule, chain)
-    print(_description(chain, schedule, simulation, budget_bytes, found, weighed=offloading is not None))
+    simulation, placement = simulate(schedule, chain), place(schedule, chain)
+    arena_bytes, weighed = placement.arena_bytes, offloading is not None
+    print(_description(chain, schedule, simulation, arena_bytes, budget_bytes, found, weighed=weighed))
     record |= {
         "budget_bytes": budget_bytes,
         "schedule": schedule.as_record(),
         "peak_bytes": simulation.peak_bytes,
+        "arena_bytes": arena_bytes,
         "recomputed_layers": simulation.recomputed_layers,
         "recompute_fraction": simulation.recompute_fraction,
         "bytes_after": list(simulation.bytes_after),
@@ -89,12 +95,17 @@ def main(args: argparse.Namespace) -> int:
     }
     if calibration is not None:
         record |= _show_seconds(chain, schedule, calibration, args.offload, offloading)
+    title = f"{format_sizes(chain.widths)}, batch {chain.batch_size}: {schedule.name}"
     if args.timeline:
         from checkpoint.drawing.timeline import write_timeline
 
-        title = f"{format_sizes(chain.widths)}, batch {chain.batch_size}: {schedule.name}"
         write_timeline(args.timeline, schedule, simulation, budget_bytes=budget_bytes, title=title)
         print(f"the timeline is {args.timeline}")
+    if args.arena:
+        from checkpoint.drawing.arena import write_arena
+
+        write_arena(args.arena, schedule, placement, budget_bytes=budget_bytes, title=title)
+        print(f"the arena is {args.arena}")
     if calibration is not None:
         calibration.save()
     _write(args, record)
@@ -111,7 +122,7 @@ def _schedule(
         raise CheckpointError("a plan needs a budget, such as --budget 64MiB or --budget 50%; or ask for --front")
     budget_bytes = resolve_budget(args.budget, chain)
     found = plan_chain(
-        chain, budget_bytes=budget_bytes, cost=cost, row_blocks=not args.no_row_blocks, offload=offloading
+        chain, budget_bytes=budget_bytes, cost=cost, row_blocks=not args.no_row_blocks, offloading=offloading
     )
     return found.schedule, budget_bytes, found
 
@@ -120,6 +131,7 @@ def _description(
     chain: Chain,
     schedule: Schedule,
     simulation: Simulation,
+    arena_bytes: int,
     budget_bytes: int | None,
     found: Plan | None,
     *,
@@ -128,9 +140,11 @@ def _description(
     whole = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
     lines = [
         f"{format_sizes(chain.widths)}, batch {chain.batch_size}: {schedule.name or 'planned'}",
-        f"peak above rest: {simulation.peak_bytes:,} bytes ({format_bytes(simulation.peak_bytes)}"
+        f"peak above rest: {simulation.peak_bytes:,} bytes ({format_bytes(simulation.peak_bytes)}), "
+        f"{simulation.peak_bytes / whole:.1%} of store-all's {format_bytes(whole)}",
+        f"arena: {arena_bytes:,} bytes in one block ({format_bytes(arena_bytes)}"
         + (f" of the budget's {format_bytes(budget_bytes)}" if budget_bytes is not None else "")
-        + f"), {simulation.peak_bytes / whole:.1%} of store-all's {format_bytes(whole)}",
+        + f"), {arena_bytes / simulation.peak_bytes - 1:.1%} above the peak",
         f"recomputed: {simulation.recomputed_layers} layers a step, {simulation.recompute_fraction:.1%} of a forward "
         f"pass; backward steps in {schedule.pieces} pieces",
     ]
@@ -214,9 +228,13 @@ def _show_front(
 ) -> list[dict[str, Any]]:
     from checkpoint.planning.front import front_of
 
-    front = front_of(chain, cost=cost, offload=offloading)
+    front = front_of(chain, cost=cost, offloading=offloading)
     print(f"{format_sizes(chain.widths)}, batch {chain.batch_size}: peak above rest against recomputed work\n")
-    print(tabulate(_rows(front.points), ["peak", "bytes", "recomputed", "rows at once", "what"], stralign="right"))
+    print(
+        tabulate(
+            _rows(front.points), ["peak", "bytes", "arena", "recomputed", "rows at once", "what"], stralign="right"
+        )
+    )
     for line in front.advice:
         print(line)
     if args.figure:
@@ -232,6 +250,7 @@ def _rows(points: Sequence[Any]) -> list[list[str]]:
         [
             format_bytes(point.peak_bytes),
             f"{point.peak_bytes:,}",
+            f"{point.arena_bytes:,}",
             f"{point.recompute_fraction:.3f}",
             "all" if point.row_block is None else str(point.row_block),
             point.name,

@@ -88,7 +88,9 @@ class NetworkWithCheckpointing(Network):
     def schedule_for(self, batch_size: int) -> Schedule:
         """The schedule of a step on `batch_size` rows; a plan is made once for each size."""
         if batch_size not in self._schedules:
-            self._schedules[batch_size] = self._new_schedule(self.chain(batch_size))
+            # A smaller mini-batch than others fits where they do: it works in pieces of the same size.
+            most = max(batch_size, *self._schedules, 1)
+            self._schedules[batch_size] = self._new_schedule(replace(self.chain(batch_size), planned_rows=most))
         return self._schedules[batch_size]
 
     def _new_schedule(self, chain: Chain) -> Schedule:
@@ -98,7 +100,7 @@ class NetworkWithCheckpointing(Network):
             return schedule
         if self._place is not None and self._offloading is None:
             self._offloading = rates_of(self.backend, self._place, dtype=self.dtype)
-        return plan_chain(chain, budget_bytes=self.budget_bytes or 0, offload=self._offloading).schedule
+        return plan_chain(chain, budget_bytes=self.budget_bytes or 0, offloading=self._offloading).schedule
 
     def forward_between_checkpoints(self, a: Any, start: int, stop: int) -> list[Any]:
         """The activations [a_{start+1}, ..., a_stop], new arrays, from `a` = a_start, (rows, n_start).

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from backend import Transfers
 from checkpoint.execution.host_copies import HostCopies
@@ -20,6 +20,13 @@ class _Held:
 
     def rows(self, rows: Rows) -> Any:
         return self.array[rows[0] - self.first : rows[1] - self.first, :]
+
+
+class _Pieces(TypedDict):
+    """The pieces that backward steps work in, as `mlp.layers` wants to know them."""
+
+    pieces: str
+    planned_rows: int | None
 
 
 class Execution:
@@ -43,7 +50,7 @@ class Execution:
     ) -> None:
         self._network, self._y, self._run, self._in_blocks = network, y, run, in_blocks
         self._batch_size = X.shape[0]
-        self._pieces = schedule.pieces
+        self._pieces = _Pieces(pieces=schedule.pieces, planned_rows=schedule.planned_rows)
         self._held = {0: _Held(X, 0)}
         self._sums: dict[int, Gradient] = {}
         self._copies = HostCopies(transfers)
@@ -107,12 +114,12 @@ class Execution:
         a = self._held[layer - 1].rows(rows)
         whole = rows == (0, self._batch_size)
         if whole:
-            yield from network.backward_layer(layer, a, delta, in_blocks=self._in_blocks, pieces=self._pieces)
+            yield from network.backward_layer(layer, a, delta, in_blocks=self._in_blocks, **self._pieces)
         else:
             onto = layer in self._sums
             total = self._sums[layer] if onto else self._new_sum(layer)
             below = self._sums.get(layer - 1)
-            network.add_backward_layer(layer, a, delta, total, onto=onto, pieces=self._pieces, next_total=below)
+            network.add_backward_layer(layer, a, delta, total, onto=onto, next_total=below, **self._pieces)
             del total
         del a, delta
         if rows[1] == self._end(layer):

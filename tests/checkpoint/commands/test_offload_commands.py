@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from backend import select_backend
-from backend.numpy.backend import NumpyBackend
 from checkpoint import BudgetError, NetworkWithCheckpointing, Offloading, chain_of, plan_chain
 from checkpoint.measuring.bandwidth import ASSUMED_FLOPS, measured_rates, rates_for
 from tests.checkpoint.commands.test_commands import run
-from tests.conftest import backend_called
+from tests.conftest import NumpyBackend, backend_called
 
 DEEP = ["--data", "sample", "--sizes", "784,32x12,10", "--epochs", "1", "--batch-size", "200"]
 """A batch that is too small for row blocks to do without recomputing in these budgets."""
@@ -179,7 +178,7 @@ def test_network_plans_its_budget_with_offload(tmp_path: Path) -> None:
         plan_chain(chain, budget_bytes=0, row_blocks=False)
     budget = refused.value.minimum_bytes * 5 // 4
     net = NetworkWithCheckpointing(sizes, budget_bytes=budget, offload=tmp_path, offloading=rates)
-    assert net.schedule_for(256) == plan_chain(chain, budget_bytes=budget, offload=rates).schedule
+    assert net.schedule_for(256) == plan_chain(chain, budget_bytes=budget, offloading=rates).schedule
     measured = NetworkWithCheckpointing(sizes, budget_bytes=budget, offload=tmp_path)
     assert measured.schedule_for(256).n_layers == 10
     assert measured.transfers is not None

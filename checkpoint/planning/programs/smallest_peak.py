@@ -1,15 +1,14 @@
 """The schedule of the smallest peak, whatever it recomputes.
 
-Class: persistent, multi-level, with row blocks where the ladder has them. The same intervals and leaves as in
-`checkpoint.planning.programs.persistent`, but a bottleneck is minimised instead of a sum, so no budget and no grid is needed:
-the bytes are exact for any widths.
+Class: persistent, multi-level, with row blocks where the ladder has them. The intervals and leaves are those of
+`checkpoint.planning.programs.persistent`, but a bottleneck is minimised instead of a sum, so neither a budget nor a
+grid is needed: the bytes are exact for any widths.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from checkpoint.planning.programs.ladder import Ladder
-from checkpoint.planning.programs.leaves import Leaf, leaf_actions, sweep_in_blocks
 from checkpoint.schedule.actions import Action
 
 
@@ -48,21 +47,17 @@ class SmallestPeak:
             options = self._options(i, j)
             choice = options.index(min(options))
             if choice == 0:
-                leaf = min(self._leaves(i, j), key=lambda leaf: leaf.need_bytes)
-                yield from leaf_actions(ladder.chain, ladder.positions[i], ladder.positions[j], leaf.rows)
+                leaf = min(ladder.leaves_of(i, j), key=lambda leaf: leaf.need_bytes)
+                yield from ladder.leaf_actions(i, j, leaf)
             else:
                 rows = ladder.sweep_rows(i, i + choice, ladder.sweeps[ladder.start_of(i)][choice])
-                yield from sweep_in_blocks(ladder.chain, ladder.positions[i], ladder.positions[i + choice], rows)
+                yield from ladder.sweep_actions(i, i + choice, rows)
                 waiting += [(i, i + choice), (i + choice, j)]
-
-    def _leaves(self, i: int, j: int) -> list[Leaf]:
-        ladder = self.ladder
-        return ladder.last_leaves[i] if j == ladder.n else ladder.inner_leaves[ladder.start_of(i)][j - i]
 
     def _options(self, i: int, j: int) -> list[int]:
         """The bytes beside a_i, the least for a leaf first, then those with a checkpoint at i + 1, i + 2, ..."""
         ladder, start = self.ladder, self.ladder.start_of(i)
-        leaf = min(leaf.need_bytes for leaf in self._leaves(i, j)) - ladder.held[i]
+        leaf = min(leaf.need_bytes for leaf in ladder.leaves_of(i, j)) - ladder.held[i]
         sweeps = ladder.sweeps[start][1 : j - i]
         before = self._beside[start][1 : j - i]
         if j == ladder.n:
