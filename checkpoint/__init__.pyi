@@ -1,5 +1,7 @@
 """The public names: where each is defined. The package imports them on first use."""
 
+from .drawing.plans import figure as figure
+from .drawing.plans import timeline as timeline
 from .errors import BudgetError as BudgetError
 from .errors import CheckpointError as CheckpointError
 from .errors import ScheduleError as ScheduleError

@@ -74,6 +74,7 @@ PUBLIC = {
         "binomial",
         "chain_of",
         "every_nth",
+        "figure",
         "front_of",
         "micro_batches",
         "offloaded",
@@ -83,6 +84,7 @@ PUBLIC = {
         "simulate",
         "square_root",
         "store_all",
+        "timeline",
     ],
 }
 

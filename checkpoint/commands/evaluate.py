@@ -10,7 +10,7 @@ from checkpoint.output import check_writable, write_report
 from checkpoint.runs.trained_data import is_trained_data, load_itself, load_trained_data
 from checkpoint.units import counted, how_far
 from mlp import ImageBatches, accuracy, format_sizes, load_state
-from mlp.training.loop import EVALUATED_ROWS
+from mlp.training.metrics import EVALUATED_ROWS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from backend.facts import NAMES
+from backend.places import check_place
 from checkpoint.errors import CheckpointError
 from checkpoint.planning.choice import FORMS
 from checkpoint.units import parse_bandwidth, parse_speed
@@ -65,8 +66,6 @@ def check_offload(place: str | None, backend: str, bandwidth: str | None, speed:
             raise CheckpointError(f"{given} says how fast to offload, and nothing says where to; add --offload")
         return
     if backend in NAMES:
-        from backend.places import check_place  # which knows arrays
-
         check_place(backend, place)
     for text, parse in ((bandwidth, parse_bandwidth), (speed, parse_speed)):
         if text is not None:

@@ -6,7 +6,16 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.patches import Patch
 
-from checkpoint.drawing.canvas import BACKWARD, FORWARD, RECOMPUTE, byte_scale, new_figure, plain_axes, save
+from checkpoint.drawing.canvas import (
+    BACKWARD,
+    FORWARD,
+    RECOMPUTE,
+    byte_scale,
+    default_style,
+    new_figure,
+    plain_axes,
+    save,
+)
 from checkpoint.schedule.lifetimes import ACTIVATION, BIAS_GRADIENT, ERROR_PIECE, WEIGHT_GRADIENT
 from checkpoint.schedule.placement import Placement
 from checkpoint.schedule.schedule import Schedule
@@ -61,9 +70,10 @@ def write_arena(
     path: Path, schedule: Schedule, placement: Placement, *, budget_bytes: int | None = None, title: str = ""
 ) -> None:
     """A picture of the arena, as a PNG; see `draw_arena`."""
-    figure = new_figure(11, 4.2)
-    draw_arena(figure.subplots(), schedule, placement, budget_bytes=budget_bytes, title=title)
-    drawn = {array.kind for array in placement.arrays}
-    handles = [Patch(color=colour, label=NAMES[kind]) for kind, colour in COLOURS.items() if kind in drawn]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
+    with default_style():
+        figure = new_figure(11, 4.2)
+        draw_arena(figure.subplots(), schedule, placement, budget_bytes=budget_bytes, title=title)
+        drawn = {array.kind for array in placement.arrays}
+        handles = [Patch(color=colour, label=NAMES[kind]) for kind, colour in COLOURS.items() if kind in drawn]
+        figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False, fontsize=9)
     save(figure, path)

@@ -72,6 +72,26 @@ class Front:
         return tuple(sorted([*planned, *self.marks], key=lambda point: -point.peak_bytes))
 
     @property
+    def store_all(self) -> FrontPoint:
+        """The mark of plain backpropagation, which keeps every activation."""
+        return next(mark for mark in self.marks if mark.name == "store all")
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Bytes of all weights and biases."""
+        return sum(self.chain.gradient_bytes(layer) for layer in range(1, self.chain.n_layers + 1))
+
+    @property
+    def mini_batch_bytes(self) -> int:
+        """Bytes of a mini-batch: X and y."""
+        return self.chain.array_bytes(self.chain.batch_size * (self.chain.widths[0] + self.chain.widths[-1]))
+
+    @property
+    def run_bytes(self) -> int:
+        """Bytes of the parameters, a mini-batch and the step that stores all, together."""
+        return self.store_all.peak_bytes + self.parameter_bytes + self.mini_batch_bytes
+
+    @property
     def advice(self) -> tuple[str, str]:
         """Two lines for whoever must choose: the activations' share of memory, and the price of a smaller one."""
         return _weight(self), _price(self)
@@ -113,21 +133,16 @@ def front_of(
 
 
 def _weight(front: Front) -> str:
-    chain = front.chain
-    whole = next(mark.peak_bytes for mark in front.marks if mark.name == "store all")
-    parameters = sum(chain.gradient_bytes(layer) for layer in range(1, chain.n_layers + 1))
-    batch = chain.array_bytes(chain.batch_size * (chain.widths[0] + chain.widths[-1]))
-    share = whole / (whole + parameters + batch)
-    run = whole + parameters + batch
+    share = front.store_all.peak_bytes / front.run_bytes
     line = (
-        f"If all is stored, activations and workspace are {share:.0%} of this run's {format_bytes(run)} (parameters "
-        f"{format_bytes(parameters)}, mini-batch {format_bytes(batch)})"
+        f"If all is stored, activations and workspace are {share:.0%} of this run's {format_bytes(front.run_bytes)} "
+        f"(parameters {format_bytes(front.parameter_bytes)}, mini-batch {format_bytes(front.mini_batch_bytes)})"
     )
     return line + (": no checkpointing can save more." if share < 0.5 else ".")
 
 
 def _price(front: Front) -> str:
-    whole = next(mark for mark in front.marks if mark.name == "store all")
+    whole = front.store_all
     blocks = [mark for mark in front.marks if mark.row_block is not None]
     if not blocks:
         return "The mini-batch is too small for row blocks; what is saved is paid for by recomputing."
@@ -138,9 +153,7 @@ def _price(front: Front) -> str:
     def dearer(point: FrontPoint) -> str:
         return f"{max(0, point.cost / whole.cost - 1):.0%}"
 
-    line = (
-        f"Micro-batches of {least.row_block} rows take {format_bytes(least.peak_bytes)} and cost {dearer(least)} more"
-    )
+    line = f"{least.name.capitalize()} rows take {format_bytes(least.peak_bytes)} and cost {dearer(least)} more"
     planned = [point for point in front.points if point.planned and point.peak_bytes <= least.peak_bytes // 2]
     if planned:
         best = min(planned, key=lambda point: point.cost)

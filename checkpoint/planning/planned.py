@@ -9,7 +9,7 @@ from checkpoint.units import format_bytes
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Plan:
-    """A schedule for one budget, and what it takes.
+    """A schedule for one budget on `chain`, and what it takes.
 
     `peak_bytes` are array bytes above rest, exact: the most that live at once. `arena_bytes` are those of the one block
     of memory that holds them all, which is within the budget. `recomputed_layers` counts whole mini-batches, `recompute_fraction`
@@ -26,6 +26,7 @@ class Plan:
     that offloads nothing, None where there is none.
     """
 
+    chain: Chain
     schedule: Schedule
     budget_bytes: int
     peak_bytes: int
@@ -66,7 +67,7 @@ class Plan:
 
 
 def keeps_bits(schedule: Schedule, chain: Chain) -> bool:
-    """Whether gradients are those of plain backpropagation to the last bit.
+    """Whether gradients are bit-identical to those of plain backpropagation.
 
     They are for whole mini-batches in large pieces: the products are those of plain backpropagation. Where the backend
     adds up in chunks of `chain.sum_rows` rows, whatever the product, they are in small pieces too, and for row blocks

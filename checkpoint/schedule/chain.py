@@ -124,9 +124,7 @@ def chain_of(sizes: Iterable[int], *, batch_size: int, dtype: str = "float32", b
     >>> chain_of([784, 100, 10], batch_size=100).activation_bytes(1)
     40000
     """
-    rows = whole_number("the batch size", batch_size, error=NetworkError)
-    if rows > MAX_ROWS:
-        raise NetworkError(f"the batch size must be a whole number from 1 to {MAX_ROWS}; got {str(rows)[:40]}")
+    rows = whole_number("the batch size", batch_size, most=MAX_ROWS, error=NetworkError)
     for name, value, known in (("dtype", dtype, ITEM_BYTES), ("backend", backend, FACTS)):
         if not (isinstance(value, str) and value in known):
             raise NetworkError(f"unknown {name} {value!r}; choose {' or '.join(known)}")

@@ -115,7 +115,7 @@ def test_plan_stays_within_its_budget_and_draws(capsys: pytest.CaptureFixture[st
     assert record["peak_bytes"] == max(record["peak_bytes"], *record["bytes_after"]) <= 400 * 1024
     assert record["peak_bytes"] <= record["arena_bytes"] <= record["budget_bytes"] == 400 * 1024
     assert f"arena: {record['arena_bytes']:,} bytes in one block" in out
-    assert "best of" in out
+    assert "optimal among" in out
     assert picture.read_bytes().startswith(PNG)
     assert arena.read_bytes().startswith(PNG)
 
@@ -173,6 +173,7 @@ def test_a_report_that_exists_survives_a_failed_run(capsys: pytest.CaptureFixtur
     assert report.read_text() == "precious"
 
 
+@pytest.mark.usefixtures("default_signals")
 def test_ctrl_c_in_training_ends_with_status_130() -> None:
     command = [sys.executable, "-m", "checkpoint", "train", "--data", "sample", "--epochs", "100000"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}

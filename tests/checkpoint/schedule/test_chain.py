@@ -92,7 +92,7 @@ def test_chain_has_the_facts_of_its_backend(name):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"batch_size": 0}, "batch size must be a whole number, 1 or more; got 0"),
+        ({"batch_size": 0}, f"batch size must be a whole number from 1 to {MAX_ROWS}; got 0"),
         ({"batch_size": -5}, "batch size must be"),
         ({"batch_size": MAX_ROWS + 1}, f"batch size must be .*; got {MAX_ROWS + 1}"),
         ({"batch_size": 10**40}, "batch size must be"),
