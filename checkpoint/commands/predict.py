@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Print the class with the largest output, and that output, a line for each image; 0."""
     check_writable(args.json)
-    network, _ = load_state(args.path, backend=select_backend(args.backend, device=args.device))
+    network, _ = load_state(args.path, backend=select_backend(args.backend, device=args.device), plain=True)
     X = read_images(args.image, features=network.sizes[0], dtype=network.dtype, invert=args.invert)
     parts = (X[start : start + EVALUATED_ROWS] for start in range(0, len(X), EVALUATED_ROWS))
     outputs = np.concatenate([network.backend.to_numpy(network.feedforward(part)) for part in parts])
