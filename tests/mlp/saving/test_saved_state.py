@@ -135,7 +135,7 @@ def test_write_that_fails_half_way_leaves_the_old_state(path):
     before = path.read_bytes()
     program = (
         "import resource, signal, sys; from mlp import *; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000));"
+        "sys.dont_write_bytecode = True; resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000));"
         "save_state(sys.argv[1], Network([100, 100]))"
     )
     ended = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=False)
