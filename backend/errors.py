@@ -1,8 +1,8 @@
-"""The errors of this package: one base class, with the reason and the remedy apart."""
+"""The errors of this package: one base class; reason and remedy are separate attributes."""
 
 
 class BackendError(RuntimeError):
-    """Base of everything that this package raises on purpose."""
+    """Base of every error that this package raises on purpose."""
 
 
 class BackendUnavailable(BackendError):
@@ -22,11 +22,11 @@ class MeterError(BackendError):
 
 
 class OutOfDeviceMemory(BackendError, MemoryError):
-    """An allocation on a device that would pass the limit set, or that the device has no room for.
+    """An allocation on a device that would pass the limit, or that the device has no room for.
 
     `asked_bytes` would have been added to `used_bytes`, in live arrays. `limit_bytes` is the limit on their sum; None
     where the device itself was full, and then `free_bytes` is what it had left. `reason` is the message without the
-    remedy, for whoever knows a better one.
+    remedy, for callers that know a better one.
     """
 
     def __init__(
@@ -42,8 +42,8 @@ class OutOfDeviceMemory(BackendError, MemoryError):
 
 
 class OffloadError(BackendError):
-    """A place that arrays cannot be offloaded to: what is wrong with it, and which would do."""
+    """A place that arrays cannot be offloaded to: what is wrong with it, and which place would do."""
 
 
 class TransferError(BackendError):
-    """A copy to or from where arrays are offloaded that failed on the way: a full disk, or no memory to pin."""
+    """A copy to or from the offload place that failed on the way: a full disk, or no memory left to pin."""

@@ -1,7 +1,7 @@
-"""The resident set of this process: what the operating system has given it, arrays and everything else.
+"""The resident set of this process: the memory that the operating system has given it, arrays and everything else.
 
-It counts BLAS's packing buffers, the interpreter, libraries and what malloc has not returned, so it is reported
-beside the array bytes and proves nothing about them. A peak never falls again: measure it in a process of its own.
+It includes BLAS's packing buffers, the interpreter, libraries and what malloc has not returned, so it is reported
+beside the array bytes and proves nothing about them. A peak never falls: measure it in a process of its own.
 """
 
 import os
@@ -19,7 +19,7 @@ def resident_bytes() -> int:
 
 
 def free_bytes(backend: str) -> int:
-    """Bytes that could be allocated now: of the host's memory for "numpy", of the card's for "cupy"."""
+    """Bytes that could be allocated now: in the host's memory for "numpy", in the GPU's for "cupy"."""
     if backend == "numpy":
         return int(psutil.virtual_memory().available)
     memory = select_backend(backend).device_memory()

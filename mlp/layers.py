@@ -147,7 +147,7 @@ class Layers:
         `next_total` is that of the layer below, if it has one yet, which these rows are added onto next.
         """
         rows = n_in = self.weights[layer - 1].shape[0]
-        if not self.backend.error_in_place:
+        if not self.backend.facts.error_in_place:
             rows = self._gradient_rows(layer, delta, pieces, planned_rows)
         piece = self._piece_of_error(layer, delta, rows, pieces, planned_rows)
         soon = None if next_total is None else next_total.weight
@@ -190,7 +190,7 @@ class Layers:
 
     def _piece_of_error(self, layer: int, delta: Any, gradient_rows: int, pieces: str, planned_rows: int | None) -> Any:
         """An array for the piece of the error that is made apart; None where there is none."""
-        if layer == 1 or self.backend.error_in_place:
+        if layer == 1 or self.backend.facts.error_in_place:
             return None
         n_in, n_out = self.weights[layer - 1].shape
         rows = delta.shape[0]
@@ -203,7 +203,7 @@ class Layers:
         This comes before anything of the layer is applied. Where asking means waiting for the device, only the last
         layer is asked about: what goes wrong below it shows there a step later.
         """
-        if layer < self.n_layers and self.backend.asynchronous:
+        if layer < self.n_layers and self.backend.facts.asynchronous:
             return
         if not self.backend.all_finite(bias):
             raise TrainingError(

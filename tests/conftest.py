@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import array_api_strict
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 import mlp.costs
 import mlp.pieces
 from backend import Backend, BackendUnavailable, select_backend
-from backend.numpy.backend import NumpyBackend
+from backend.numpy.variants import numpy_backend
 from mlp import Network
 from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS
@@ -32,6 +33,10 @@ settings.register_profile(
 settings.load_profile("fixed")
 
 BACKENDS = ("numpy", "numpy-readonly", "array-api-strict", pytest.param("cupy", marks=pytest.mark.gpu))
+
+
+NumpyBackend: Any = type(numpy_backend())
+"""The variant of NumPy that runs here: with compiled kernels, or without."""
 
 
 class ReadOnlyNumpy(NumpyBackend):
@@ -58,16 +63,11 @@ def backend_called(name: str) -> Backend:
     if name == "numpy-readonly":
         return ReadOnlyNumpy()
     if name == "array-api-strict":
-        strict = pytest.importorskip("array_api_strict")
-        return Backend(name, strict, device=strict.Device("device1"))
+        return Backend(name, array_api_strict, device=array_api_strict.Device("device1"))
     try:
         return select_backend(name)
     except BackendUnavailable as error:
         pytest.skip(str(error))
-    except ModuleNotFoundError as error:
-        if error.name != "backend.cupy.backend":
-            raise
-        pytest.skip("there is no backend/cupy_backend.py yet")
 
 
 @pytest.fixture(scope="session", params=BACKENDS)

@@ -1,7 +1,7 @@
 """The memory of one device: a pool of our own, its limit, and its meter.
 
 The pool is this project's alone, so what another library allocates is neither counted nor limited here. All backends of
-a device in this process share it: they share the device, and a block that one gives back another can use.
+a device in this process share it: they share the device, and a block that one frees another can use.
 """
 
 import functools
@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 
 from backend.cupy.meter import CupyMeter
-from backend.device_memory import DeviceMemory
 from backend.errors import OutOfDeviceMemory
+from backend.facts import FACTS
+from backend.memory import DeviceMemory
 
-ALLOCATION_BYTES = 512
-"""What CuPy's pool rounds each allocation up to."""
+UNIT = FACTS["cupy"].allocation_bytes
 
 
 class DevicePool:
-    """The pool of device `number`; CuPy must be usable. Use `pool_of`, which makes one for each device."""
+    """The pool of device `number`; CuPy must be usable. Use `pool_of`, which makes one per device."""
 
     def __init__(self, number: int) -> None:
         import cupy
@@ -30,7 +30,7 @@ class DevicePool:
         self.device = cupy.cuda.Device(number)
         self._pool = cupy.cuda.MemoryPool()
         self._limit_bytes: int | None = None
-        with self.device:  # outside the pool: it is asked in the middle of a step, whose bytes are counted
+        with self.device:  # outside the pool: it is used in the middle of a step, whose bytes are counted
             memory = cupy.cuda.MemoryPointer(cupy.cuda.Memory(np.dtype("int64").itemsize), 0)
             self._answer = cupy.ndarray((1,), "int64", memptr=memory)
         self._answering = threading.Lock()
@@ -38,7 +38,7 @@ class DevicePool:
 
     @property
     def limit_bytes(self) -> int | None:
-        """The most bytes that may be in use at once; None for as many as the device has."""
+        """The most bytes that may be in use at once; None for no limit but the device's."""
         return self._limit_bytes
 
     @limit_bytes.setter
@@ -49,7 +49,7 @@ class DevicePool:
 
     @property
     def used_bytes(self) -> int:
-        """Bytes in use by live arrays, each rounded up."""
+        """Bytes of live arrays, each rounded up."""
         with self.device:
             return int(self._pool.used_bytes())
 
@@ -70,7 +70,7 @@ class DevicePool:
         """
         if self._limit_bytes is not None:
             used = int(self._pool.used_bytes())
-            if used + -(-size // ALLOCATION_BYTES) * ALLOCATION_BYTES > self._limit_bytes:
+            if used + -(-size // UNIT) * UNIT > self._limit_bytes:
                 raise OutOfDeviceMemory(asked_bytes=size, used_bytes=used, limit_bytes=self._limit_bytes)
         try:
             return self._pool.malloc(size)
@@ -89,12 +89,12 @@ class DevicePool:
     @property
     @contextmanager
     def answer(self) -> Iterator[Any]:
-        """One int64 on the device, for a kernel to answer in, allocated once; one thread's at a time."""
+        """One int64 on the device for a kernel's answer, allocated once; for one thread at a time."""
         with self._answering:
             yield self._answer
 
     def give_back(self) -> None:
-        """Return to the driver what no array uses."""
+        """Return memory that no array uses to the driver."""
         with self.device:
             self._pool.free_all_blocks()
 

@@ -12,7 +12,7 @@ import threadpoolctl
 
 from backend import select_backend
 
-DISTRIBUTIONS = ("numpy", "numba", "cupy-cuda13x", "torch", "jax", "jaxlib")
+DISTRIBUTIONS = ("numpy", "cupy-cuda13x", "torch", "jax", "jaxlib")
 
 
 def environment(backend_name: str = "numpy") -> dict[str, Any]:

@@ -3,18 +3,15 @@
 import argparse
 from pathlib import Path
 
+from backend.facts import NAMES
 from checkpoint.errors import CheckpointError
 from checkpoint.planning.choice import FORMS
-from checkpoint.schedule.chain import ALLOCATION_BYTES
 from checkpoint.units import parse_bandwidth, parse_speed
-
-BACKENDS = tuple(ALLOCATION_BYTES)
-"""The names of the backends that a chain can be made for."""
 
 
 def add_backend_options(parser: argparse.ArgumentParser) -> None:
     """--backend and --device."""
-    parser.add_argument("--backend", default="numpy", help=f"{' or '.join(BACKENDS)} (default: numpy)")
+    parser.add_argument("--backend", default="numpy", help=f"{' or '.join(NAMES)} (default: numpy)")
     parser.add_argument("--device", type=int, metavar="N", help="the GPU's number, with --backend cupy (default: 0)")
 
 
@@ -67,8 +64,8 @@ def check_offload(place: str | None, backend: str, bandwidth: str | None, speed:
         if given:
             raise CheckpointError(f"{given} says how fast to offload, and nothing says where to; add --offload")
         return
-    if backend in BACKENDS:
-        from backend.transfers import check_place  # which knows arrays
+    if backend in NAMES:
+        from backend.places import check_place  # which knows arrays
 
         check_place(backend, place)
     for text, parse in ((bandwidth, parse_bandwidth), (speed, parse_speed)):

@@ -1,4 +1,4 @@
-"""`plan`: the fastest schedule within a budget of bytes, before any step; its front and its timeline."""
+"""`plan`: the fastest schedule within a budget of bytes, before any step; its front, its timeline and its arena."""
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
-from checkpoint.commands.options import BACKENDS, add_json_option, add_offload_options, check_offload
+from backend.facts import NAMES
+from checkpoint.commands.options import add_json_option, add_offload_options, check_offload
 from checkpoint.commands.pictures import drawn
 from checkpoint.errors import CheckpointError
 from checkpoint.output import check_writable, write_report
@@ -21,6 +22,7 @@ from checkpoint.planning.plan import plan_chain
 from checkpoint.planning.planned import Plan
 from checkpoint.planning.report import chain_report, front_report, schedule_report, schedule_text
 from checkpoint.schedule.chain import Chain, chain_of
+from checkpoint.schedule.placement import place
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import store_all
@@ -41,10 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dtype", default="float32", help="float32 or float64 (default: %(default)s)")
     parser.add_argument(
-        "--backend", default="numpy", help=f"whose bytes: {' or '.join(BACKENDS)}; nothing is loaded for it"
+        "--backend", default="numpy", help=f"whose bytes: {' or '.join(NAMES)}; nothing is loaded for it"
     )
     parser.add_argument(
-        "--budget", metavar="BYTES", help="array bytes above rest: 64MiB, 1.5GB, 50%% of store all's peak, or auto"
+        "--budget", metavar="BYTES", help="array bytes above rest: 64MiB, 1.5GB, 50%% of store all's arena, or auto"
     )
     parser.add_argument("--checkpoint", metavar="HOW", help=f"show this schedule instead of a planned one: {FORMS}")
     parser.add_argument("--no-row-blocks", action="store_true", help="whole mini-batches only")
@@ -55,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--front", action="store_true", help="the plans that none beats in bytes and cost, beside well-known schedules"
     )
     parser.add_argument("--timeline", type=Path, metavar="PATH", help="draw bytes after each action, to this PNG")
+    parser.add_argument("--arena", type=Path, metavar="PATH", help="draw where each array lies in memory, to this PNG")
     parser.add_argument("--figure", type=Path, metavar="PATH", help="draw the front, to this PNG")
     add_offload_options(parser)
     add_json_option(parser)
@@ -68,13 +71,15 @@ def main(args: argparse.Namespace) -> int:
     with_schedule = args.budget is not None or args.checkpoint is not None
     if (args.checkpoint == "optimal" and args.budget is None) or not (with_front or with_schedule):
         raise CheckpointError("a plan needs a budget, such as --budget 64MiB or --budget 50%; or ask for --front")
-    if args.timeline is not None and not with_schedule:
-        raise CheckpointError("--timeline draws one schedule; add --budget or --checkpoint to say which")
+    for option, path in (("--timeline", args.timeline), ("--arena", args.arena)):
+        if path is not None and not with_schedule:
+            raise CheckpointError(f"{option} draws one schedule; add --budget or --checkpoint to say which")
     check_writable(args.json)
-    if args.timeline is not None or args.figure is not None:
+    wanted = [path for path in (args.figure, args.timeline, args.arena) if path is not None]
+    if wanted:
         from checkpoint.drawing.canvas import check_drawable
 
-        check_drawable(args.timeline, args.figure)
+        check_drawable(*wanted)
     offloading = _offloading(args, with_front=with_front)
     calibration = _calibration(args)
     report, lines = chain_report(chain, dtype=args.dtype, backend=args.backend), []
@@ -103,9 +108,11 @@ def main(args: argparse.Namespace) -> int:
         pictures.append(partial(write_front, front, args.figure, title=network))
     if with_schedule and args.timeline is not None:
         pictures.append(partial(_write_timeline, args.timeline, chain, schedule, plan))
+    if with_schedule and args.arena is not None:
+        pictures.append(partial(_write_arena, args.arena, chain, schedule, plan))
     with drawn(*pictures):
         print("\n".join(lines))
-    for what, path in (("the front", args.figure), ("the timeline", args.timeline)):
+    for what, path in (("the front", args.figure), ("the timeline", args.timeline), ("the arena", args.arena)):
         if path is not None:
             print(f"{what} is drawn in {path}")
     return 0
@@ -187,13 +194,14 @@ def _front_text(front: Front, report: Mapping[str, Any]) -> str:
     headers = [
         "peak",
         "peak bytes",
+        "arena bytes",
         "recomputed,\nforward passes",
         "cost of\na step",
         "least rows\nat once",
         "",
         "schedule",
     ]
-    aligned = ("right", "right", "right", "right", "right", "left", "left")
+    aligned = (*["right"] * 6, "left", "left")
     table = tabulate(list(_rows(report["front"])), headers, disable_numparse=True, colalign=aligned)
     part = "All plans of the front" if front.complete else "Some plans of the front, for budgets evenly spaced"
     notes = f"{part}. Peaks are above rest; costs count {report['front_cost_unit']}, store all's is 1."
@@ -205,6 +213,7 @@ def _rows(points: list[dict[str, Any]]) -> Iterator[list[str]]:
         yield [
             format_bytes(point["peak_bytes"]),
             f"{point['peak_bytes']:,}",
+            f"{point['arena_bytes']:,}",
             f"{point['recompute_fraction']:.3f}",
             f"{point['cost_ratio']:.3f}",
             "all" if point["row_block"] is None else str(point["row_block"]),
@@ -216,7 +225,17 @@ def _rows(points: list[dict[str, Any]]) -> Iterator[list[str]]:
 def _write_timeline(path: Path, chain: Chain, schedule: Schedule, plan: Plan | None) -> None:
     from checkpoint.drawing.timeline import Timeline, write_timeline
 
-    budget_bytes = None if plan is None else plan.budget_bytes
-    name = schedule.name if budget_bytes is None else f"planned in {format_bytes(budget_bytes)}"
-    title = f"{format_sizes(chain.widths)}, batch {chain.batch_size}: {name}"
+    title, budget_bytes = _title(chain, schedule, plan), plan.budget_bytes if plan else None
     write_timeline(Timeline(title, schedule, simulate(schedule, chain), budget_bytes=budget_bytes), path)
+
+
+def _write_arena(path: Path, chain: Chain, schedule: Schedule, plan: Plan | None) -> None:
+    from checkpoint.drawing.arena import write_arena
+
+    title, budget_bytes = _title(chain, schedule, plan), plan.budget_bytes if plan else None
+    write_arena(path, schedule, place(schedule, chain), budget_bytes=budget_bytes, title=title)
+
+
+def _title(chain: Chain, schedule: Schedule, plan: Plan | None) -> str:
+    name = schedule.name if plan is None else f"planned in {format_bytes(plan.budget_bytes)}"
+    return f"{format_sizes(chain.widths)}, batch {chain.batch_size}: {name}"

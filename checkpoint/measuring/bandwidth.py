@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from backend import Backend, BackendUnavailable, open_transfers, select_backend
-from backend.transfers import HOST, Transfers, check_place
+from backend.places import HOST, check_place
+from backend.transfers import Transfers
 from checkpoint.errors import CheckpointError
 from checkpoint.measuring.timings import Timings, least_seconds
 from checkpoint.planning.offloading import Offloading

@@ -13,6 +13,7 @@ from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.planned import Plan, keeps_bits
 from checkpoint.schedule.actions import Release
 from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import store_all
@@ -63,6 +64,7 @@ def schedule_report(
         "budget_bytes": plan.budget_bytes if plan else None,
         "peak_bytes": simulation.peak_bytes,
         "peak_share": simulation.peak_bytes / whole,
+        "arena_bytes": arena_bytes(schedule, chain),
         "bytes_after": list(simulation.bytes_after),
         "recomputed_layers": simulation.recomputed_layers,
         "recompute_fraction": simulation.recompute_fraction,
@@ -108,6 +110,12 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"peak above rest: {report['peak_bytes']:,} bytes ({format_bytes(report['peak_bytes'])}), "
         f"{report['peak_share']:.1%} of store all's {format_bytes(report['store_all_peak_bytes'])}"
+    )
+    arena, budget = report["arena_bytes"], report["budget_bytes"]
+    yield (
+        f"arena: {arena:,} bytes in one block ({format_bytes(arena)}"
+        + (f" of the budget's {format_bytes(budget)}" if planned else "")
+        + f"), {arena / report['peak_bytes'] - 1:.1%} above the peak"
     )
     yield (
         f"recomputed: {counted(report['recomputed_layers'], 'layer')} a step, {report['recompute_fraction']:.1%} of "

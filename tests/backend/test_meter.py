@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from backend import MeterError, select_backend
-from backend.numpy.backend import NumpyBackend
-from tests.conftest import ReadOnlyNumpy
+from tests.conftest import NumpyBackend, ReadOnlyNumpy
 
 MIB = 2**20
 

@@ -96,7 +96,7 @@ def test_host_arrays_are_taken_to_the_device(backend, dtype):
 @given(case=cases())
 def test_feedforward_holds_two_layers(metered, case):
     network, X = case.network(metered, "float32"), case.batch(metered, "float32")[0]
-    unit = metered.allocation_bytes
+    unit = metered.facts.allocation_bytes
     layers = [0] + [-(-case.batch_size * width * 4 // unit) * unit for width in case.sizes[1:]]
     with metered.measure() as usage:
         network.feedforward(X)

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from backend import Backend
-from backend.numpy.backend import NumpyBackend
-from tests.conftest import ReadOnlyNumpy
+from tests.conftest import NumpyBackend, ReadOnlyNumpy
 
 NUMPY = NumpyBackend()
 REFERENCE = Backend("reference", array_api_compat.numpy)

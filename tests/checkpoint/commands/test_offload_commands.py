@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 
 from backend import select_backend
-from backend.numpy.backend import NumpyBackend
 from checkpoint import BudgetError, NetworkWithCheckpointing, Offloading, chain_of, plan_chain
 from checkpoint.measuring.bandwidth import ASSUMED_FLOPS, measured_rates, rates_for
 from tests.checkpoint.commands.test_commands import run
-from tests.conftest import backend_called
+from tests.conftest import NumpyBackend, backend_called
 
 DEEP = ["--data", "sample", "--sizes", "784,32x12,10", "--epochs", "1", "--batch-size", "200"]
 """A batch that is too small for row blocks to do without recomputing in these budgets."""

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.numpy.backend import NumpyBackend
 from checkpoint import NetworkWithCheckpointing
 from checkpoint.commands import program as command_line
 from mlp import ImageBatches, Network, TrainingError, data, load_state, read_state, train
 from mlp.saving.atomic import replaced
+from tests.conftest import NumpyBackend
 
 ROOT = Path(__file__).parents[3]
 NETWORK = ("--data", "sample", "--sizes", "784,9x6,10", "--batch-size", "600", "--eta", "1")
