@@ -1,10 +1,17 @@
 """What the tests share: every backend that can run, the two dtypes, and small networks to draw."""
 
+from tests import surroundings
+
+surroundings.settle()  # before anything that reads the environment is imported
+
+# ruff: noqa: E402
+import os
 import weakref
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import array_api_strict
@@ -31,6 +38,23 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # the fixtures here hold nothing that changes
 )
 settings.load_profile("fixed")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The working folder of every test that sets no other."""
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("working-folder"))
+    yield
+    os.chdir(before)
+
+
+@pytest.fixture
+def default_signals() -> Iterator[None]:
+    """For tests that send signals: none is ignored because the test run ignores it."""
+    with surroundings.default_signals():
+        yield
+
 
 BACKENDS = ("numpy", "numpy-readonly", "array-api-strict", pytest.param("cupy", marks=pytest.mark.gpu))
 

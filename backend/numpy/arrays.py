@@ -22,7 +22,7 @@ _open: list[tuple[int, Usage]] = []
 
 
 class NumpyArrays(Backend):
-    """NumPy on the host, but for the kernels. NumPy 2 is an array-API namespace itself; array-api-compat's takes 12 MiB."""
+    """NumPy on the host, but for the kernels. NumPy 2 is an array-API namespace itself, so nothing wraps it."""
 
     compiled: bool
     """Whether the kernels are those in C: NumPy's own take other bytes and give other bits."""

@@ -10,7 +10,7 @@ from checkpoint.commands.options import add_backend_options, add_json_option
 from checkpoint.output import check_writable, write_report
 from mlp import load_state
 from mlp.data.images import read_images
-from mlp.training.loop import EVALUATED_ROWS
+from mlp.training.metrics import EVALUATED_ROWS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -36,9 +36,9 @@ class NetworkWithCheckpointing(Network):
     `checkpoint_every_nth_layer` all checkpoints but the last go there. With `budget_bytes`, plans weigh offloading at
     the rates `offloading`, which are measured unless they are given.
 
-    A schedule for whole mini-batches gives the gradients of plain backpropagation to the last bit, and so does one with
-    row blocks that begin at multiples of 128 rows, on NumPy. Other row blocks add the same terms in another order, and
-    differ by rounding.
+    A schedule for whole mini-batches in large pieces gives the gradients of plain backpropagation to the last bit. On
+    NumPy so do small pieces, and row blocks that begin at multiples of 128 rows. Others add the same terms in another
+    order, and differ by rounding (`checkpoint.planning.plan.keeps_bits`).
 
     Raises `CheckpointError` for arguments that make no schedule, `ScheduleError` for a schedule that cannot be run and,
     at the first step, `BudgetError` for a budget that is too small.

@@ -39,13 +39,13 @@ def plan(
 ) -> Plan:
     """The fastest plan of all classes for a network of `sizes` whose arena is within `budget_bytes` above rest.
 
-    `budget_bytes` is a whole number, or text as on the command line: "32MiB", or "50%" of store-all's peak. `cost` says
-    what is fast: operations, unless it is given. With `row_blocks` False only whole mini-batches are planned, whose
-    gradients are bit-identical to plain backpropagation's on every backend. Blocks have at least `minimum_block_rows`
-    rows: 128 by default where operations are counted, which can't see that fewer are slow, and 16 with a `cost`.
-    `pieces`, "large" or "small", are those of backward steps; by default small ones are planned where they save enough
-    recomputing to be faster, or where nothing else fits. With `offloading`, the rates of copies, checkpoints may go to
-    the host where that is cheaper than to recompute; whole mini-batches only.
+    `budget_bytes` is a whole number, or text as on the command line: "32MiB", or "50%" of store all's arena. `cost`
+    says what is fast: operations, unless it is given. With `row_blocks` False only whole mini-batches are planned,
+    whose gradients are bit-identical to plain backpropagation's: on NumPy all, elsewhere in large pieces. Blocks have
+    at least `minimum_block_rows` rows: 128 by default where operations are counted, which can't see that fewer are
+    slow, and 16 with a `cost`. `pieces`, "large" or "small", are those of backward steps; by default small ones are
+    planned where they save enough recomputing to be faster, or where nothing else fits. With `offloading`, the rates of
+    copies, checkpoints may go to the host where that is cheaper than to recompute; whole mini-batches only.
 
     Raises `BudgetError`, which has the smallest feasible bytes, `CheckpointError` for arguments that are wrong, and
     `NetworkError` for what makes no chain.

@@ -69,8 +69,12 @@ class Plan:
 def keeps_bits(schedule: Schedule, chain: Chain) -> bool:
     """Whether gradients are bit-identical to those of plain backpropagation.
 
-    They are for whole mini-batches and, where the backend adds up in chunks of `chain.sum_rows` rows, for row blocks
-    that begin at multiples of it. Other row blocks add the same terms in another order.
+    They are for whole mini-batches in large pieces: the products are those of plain backpropagation. Where the backend
+    adds up in chunks of `chain.sum_rows` rows, whatever the product, they are in small pieces too, and for row blocks
+    that begin at multiples of that. Other row blocks add the same terms in another order, and so may the products of
+    small pieces.
     """
+    if chain.sum_rows is None and schedule.pieces != "large":
+        return False
     starts = {action.rows[0] for action in schedule if action.rows is not None}
     return not starts or (chain.sum_rows is not None and all(start % chain.sum_rows == 0 for start in starts))

@@ -41,6 +41,7 @@ class RunRecord:
     wall_seconds: float
     busy_share: float
     test_accuracy: float
+    outputs_alike: bool
     weights_sha256: str
     epochs: list[EpochRecord]
 

@@ -13,6 +13,9 @@ from mlp.errors import NetworkError
 from mlp.pieces import delta_block_rows, gradient_block_rows
 from mlp.sizes import check_sizes
 
+MAX_ROWS = 2**31 - 1
+"""The largest mini-batch: BLAS libraries count rows in 32 bits, and a schedule writes them in ten digits."""
+
 ITEM_BYTES = {"float32": 4, "float64": 8}
 
 LINE_BYTES, PADDED_BYTES = 64, 4096
@@ -121,7 +124,7 @@ def chain_of(sizes: Iterable[int], *, batch_size: int, dtype: str = "float32", b
     >>> chain_of([784, 100, 10], batch_size=100).activation_bytes(1)
     40000
     """
-    rows = whole_number("the batch size", batch_size, error=NetworkError)
+    rows = whole_number("the batch size", batch_size, most=MAX_ROWS, error=NetworkError)
     for name, value, known in (("dtype", dtype, ITEM_BYTES), ("backend", backend, FACTS)):
         if not (isinstance(value, str) and value in known):
             raise NetworkError(f"unknown {name} {value!r}; choose {' or '.join(known)}")

@@ -26,9 +26,7 @@ def replaced(path: Path, *, keep: int = 0) -> Iterator[BinaryIO]:
     """
     temporary = _temporary(path)
     try:
-        # Made here and nowhere else: O_EXCL follows no link that somebody put there. The umask gives the mode.
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
-        with os.fdopen(descriptor, "w+b") as file:
+        with _new_file(temporary) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -39,6 +37,15 @@ def replaced(path: Path, *, keep: int = 0) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise `OSError` unless `replaced` could begin now: its very temporary file is made, and removed again."""
+    temporary = _temporary(path)
+    try:
+        _new_file(temporary).close()
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def remove_leftovers(path: Path) -> None:
@@ -66,6 +73,11 @@ def _temporary(path: Path) -> Path:
     temporary = path.parent / f".{path.name}.{_node()}.{os.getpid()}.tmp"
     temporary.unlink(missing_ok=True)
     return temporary
+
+
+def _new_file(path: Path) -> BinaryIO:
+    # Made here and nowhere else: O_EXCL follows no link that somebody put there. The umask gives the mode.
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666), "w+b")
 
 
 def _node() -> str:

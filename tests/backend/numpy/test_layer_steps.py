@@ -112,16 +112,6 @@ def test_parameters_are_parts_of_one_array_each_from_a_line_on(dtype):
 # The same bits
 
 
-@pytest.fixture
-def compiled(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """NumPy with compiled kernels; its number of threads may be set."""
-    backend = select_backend("numpy")
-    if not backend.compiled:
-        pytest.skip("these are the compiled kernels")
-    monkeypatch.setattr(backend.engine, "threads", backend.engine.threads)
-    return backend
-
-
 @pytest.mark.parametrize("shape", [*SHAPES, *LARGE, (2048, 96, 160)], ids=str)
 @pytest.mark.parametrize("threads", [2, 3, 5])
 def test_bits_do_not_depend_on_the_number_of_threads(threads, shape, compiled):

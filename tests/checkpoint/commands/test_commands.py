@@ -173,6 +173,7 @@ def test_a_report_that_exists_survives_a_failed_run(capsys: pytest.CaptureFixtur
     assert report.read_text() == "precious"
 
 
+@pytest.mark.usefixtures("default_signals")
 def test_ctrl_c_in_training_ends_with_status_130() -> None:
     command = [sys.executable, "-m", "checkpoint", "train", "--data", "sample", "--epochs", "100000"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}

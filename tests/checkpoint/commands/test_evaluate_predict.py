@@ -3,6 +3,7 @@
 import json
 import struct
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from checkpoint.commands import program as command_line
-from mlp import Network, data, load_state, save_state
+from mlp import Network, data, load_state, read_state, save_state
 from mlp.data import DataError
 from mlp.data.images import read_images
+from mlp.data.sample import load_sample
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +45,93 @@ def test_accuracy_is_that_of_the_training(trained, capsys, tmp_path):
     wanted = json.loads(trained.with_name("run.json").read_text())["test_accuracy"]
     assert json.loads((tmp_path / "found.json").read_text())["test_accuracy"] == wanted
     assert f"test accuracy on sample: {wanted:.4f} of 1,000 images" in capsys.readouterr().out
+
+
+def test_data_is_that_of_the_training_unless_it_is_given(trained, capsys, tmp_path):
+    assert run("evaluate", trained, "--json", tmp_path / "found.json") == 0
+    said = capsys.readouterr()
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert (found["data"], found["same_data"]) == ("sample", True)
+    assert found["test_accuracy"] == json.loads(trained.with_name("run.json").read_text())["test_accuracy"]
+    assert "test accuracy on sample: " in said.out
+    assert said.err == ""
+
+
+@pytest.fixture
+def on_other_data(tmp_path, monkeypatch, capsys) -> Path:
+    """A state trained on `other.npz`, the sample with one pixel changed, named by a path from the working folder."""
+    monkeypatch.chdir(tmp_path)
+    sample = data.load("sample")
+    arrays = {"x_train": sample.train_images.copy(), "y_train": sample.train_labels}
+    arrays["x_train"][5, 300] ^= 1
+    np.savez("other.npz", **arrays, x_test=sample.test_images, y_test=sample.test_labels)
+    assert run("train", "--data", "other.npz", "--sizes", "784,10", "--epochs", "1", "--save", "other.state") == 0
+    capsys.readouterr()
+    return tmp_path
+
+
+def test_data_at_a_path_is_found_from_another_folder(on_other_data, monkeypatch, capsys):
+    (on_other_data / "elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert run("evaluate", "../other.state") == 0
+    assert f"test accuracy on {on_other_data / 'other.npz'}: " in capsys.readouterr().out
+
+
+def test_data_that_has_gone_or_changed_is_an_error_and_nothing_takes_its_place(on_other_data, capsys):
+    sample = data.load("sample")
+    arrays = {"x_train": sample.train_images, "y_train": sample.train_labels}
+    np.savez("other.npz", **arrays, x_test=sample.test_images, y_test=sample.test_labels)
+    assert run("evaluate", "other.state") == 2
+    said = capsys.readouterr()
+    assert "is not the data any more that other.state was trained on" in said.err
+    assert said.out == ""
+    Path("other.npz").unlink()
+    assert run("evaluate", "other.state") == 2
+    assert "other.npz" in capsys.readouterr().err
+
+
+def test_other_data_is_called_other_data_and_the_sample_s_images_those_of_training(on_other_data, capsys):
+    assert run("evaluate", "other.state", "--data", "sample", "--json", "found.json") == 0
+    said = capsys.readouterr()
+    assert "test accuracy on sample, which is not the data it was trained on: " in said.out
+    assert "a network trained on MNIST has seen them" in said.err
+    assert json.loads(Path("found.json").read_text())["same_data"] is False
+
+
+def unreachable_mnist(name_or_path, **options):
+    sample = load_sample()
+    return sample if name_or_path == "sample" else replace(sample, notice="MNIST is not to be had; using the sample")
+
+
+def test_mnist_that_cannot_be_had_is_not_replaced_by_the_sample(trained, tmp_path, monkeypatch, capsys):
+    network, state = load_state(trained)
+    notes = {**state.notes, "data": "mnist"}
+    save_state(tmp_path / "mnist.state", network, state.progress, notes=notes)
+    monkeypatch.setattr("checkpoint.runs.trained_data.data.load", unreachable_mnist)
+    for more in ((), ("--data", "mnist")):
+        assert run("evaluate", tmp_path / "mnist.state", *more) == 2
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert said.err == (
+            "mlp-checkpointing: error: MNIST is not to be had; give --data, with the path of a copy or sample\n"
+        )
+
+
+def test_training_that_took_the_sample_in_the_place_of_mnist_notes_the_sample(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("checkpoint.commands.train.data.load", unreachable_mnist)
+        assert run("train", "--sizes", "784,10", "--epochs", "1", "--save", "run.state") == 0
+    assert read_state("run.state").notes["data"] == "sample"
+    assert run("evaluate", "run.state") == 0
+
+
+def test_state_that_names_no_data_asks_for_it(tmp_path, capsys):
+    save_state(tmp_path / "own.state", Network([784, 10]))
+    assert run("evaluate", tmp_path / "own.state") == 2
+    assert "does not say which data it was trained on; give --data" in capsys.readouterr().err
+    assert run("evaluate", tmp_path / "own.state", "--data", "sample", "--json", tmp_path / "found.json") == 0
+    assert json.loads((tmp_path / "found.json").read_text())["same_data"] is None
 
 
 def test_network_of_another_size_is_refused_in_a_line(tmp_path, capsys):

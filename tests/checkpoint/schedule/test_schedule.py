@@ -7,7 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkpoint import Backward, CheckpointError, Forward, Release, Schedule, ScheduleError, every_nth, micro_batches
+from checkpoint import (
+    Backward,
+    CheckpointError,
+    Forward,
+    Release,
+    Schedule,
+    ScheduleError,
+    chain_of,
+    every_nth,
+    micro_batches,
+    simulate,
+)
+from checkpoint.schedule.chain import MAX_ROWS
 from checkpoint.schedule.schedule import FORMAT
 from mlp.pieces import PIECES
 
@@ -172,6 +184,12 @@ def test_key_given_twice_counts_as_its_last_and_is_checked():
 
 def test_format_is_named_in_the_record():
     assert GOOD["format"] == FORMAT
+
+
+def test_largest_mini_batch_of_a_chain_can_be_written_down():
+    schedule = micro_batches(n_layers=2, batch_size=MAX_ROWS, rows=MAX_ROWS - 1)
+    simulate(schedule, chain_of([3, 2, 1], batch_size=MAX_ROWS))
+    assert Schedule.from_json(schedule.to_json()) == schedule
 
 
 # A smaller mini-batch
