@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from backend.numpy.kernels import door
-from backend.numpy.kernels.loading import load_library
+from backend.numpy.kernels.loading import kernels_here
 from backend.numpy.kernels.threads import thread_count
 
 SLICE_SECONDS = 0.05
@@ -182,5 +182,5 @@ class Program:
 @functools.cache
 def load_engine() -> tuple[Engine | None, str]:
     """The engine and its level's name; or None, and why NumPy's own kernels serve. Raises `BackendUnavailable`."""
-    library, level_or_reason = load_library()
+    library, level_or_reason = kernels_here()
     return (None if library is None else Engine(library, level_or_reason)), level_or_reason
