@@ -35,7 +35,7 @@ def copied(holding: Holding) -> Holding:
 def random_walk(random: Random, chain: Chain) -> list[Action] | None:
     """Actions that `simulate` accepts one after another, up to the last gradient; None where they end before it."""
     holding, walk, actions = Holding(chain), [], all_actions(chain)
-    while holding.unfinished_layer() is not None and len(walk) < 80:
+    while holding.unfinished_layer() is not None and len(walk) < 60:
         accepted = []
         for action in actions:
             after = copied(holding)
@@ -52,10 +52,10 @@ def random_walk(random: Random, chain: Chain) -> list[Action] | None:
     return walk if holding.unfinished_layer() is None else None
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 def test_walks_that_simulate_accepts_compute_every_gradient(seed: int) -> None:
     random = Random(seed)
-    finished = [walk for walk in (random_walk(random, CHAIN) for _ in range(12)) if walk is not None]
+    finished = [walk for walk in (random_walk(random, CHAIN) for _ in range(40)) if walk is not None]
     assert finished
     for walk in finished:
         schedule = Schedule(CHAIN.n_layers, tuple(walk), "", CHAIN.batch_size)
