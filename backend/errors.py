@@ -1,8 +1,8 @@
-"""The errors of this package: one base class, with the reason and the remedy apart."""
+"""The errors of this package: one base class; reason and remedy are separate attributes."""
 
 
 class BackendError(RuntimeError):
-    """Base of everything that this package raises on purpose."""
+    """Base of every error that this package raises on purpose."""
 
 
 class BackendUnavailable(BackendError):
@@ -22,19 +22,30 @@ class MeterError(BackendError):
 
 
 class OutOfDeviceMemory(BackendError, MemoryError):
-    """An allocation on a device that would pass the limit set, or that the device has no room for.
+    """An allocation on a device that would pass the limit, or that the device has no room for.
 
-    `asked_bytes` would have been added to `used_bytes`, in live arrays. `limit_bytes` is the limit on their sum; None
-    where the device itself was full, and then `free_bytes` is what it had left. `reason` is the message without the
-    remedy, for whoever knows a better one.
+    `asked_bytes` would have been added to `used_bytes`, in live arrays. `limit_bytes` is the limit on their sum, and
+    `limit_name` the environment variable that sets it, if one does; None where the device itself was full, and then
+    `free_bytes` is what it had left. `reason` is the message without the remedy, for callers that know a better one.
     """
 
     def __init__(
-        self, *, asked_bytes: int, used_bytes: int, limit_bytes: int | None, free_bytes: int | None = None
+        self,
+        *,
+        asked_bytes: int,
+        used_bytes: int,
+        limit_bytes: int | None,
+        limit_name: str | None = None,
+        free_bytes: int | None = None,
     ) -> None:
-        bound = f"the device has {free_bytes:,} free" if limit_bytes is None else f"the limit is {limit_bytes:,}"
+        if limit_bytes is None:
+            bound = f"the device has {free_bytes:,} free"
+        else:
+            bound = f"{limit_name or 'the limit'} is {limit_bytes:,}"
         self.reason = f"out of device memory: asked for {asked_bytes:,} bytes with {used_bytes:,} in use, and {bound}"
-        super().__init__(f"{self.reason}; give a smaller budget, or shrink the batch")
+        remedy = "give a smaller budget, or shrink the batch"
+        super().__init__(f"{self.reason}; {f'raise {limit_name}, ' if limit_name else ''}{remedy}")
+        self.limit_name = limit_name
         self.asked_bytes = asked_bytes
         self.used_bytes = used_bytes
         self.limit_bytes = limit_bytes
@@ -42,8 +53,8 @@ class OutOfDeviceMemory(BackendError, MemoryError):
 
 
 class OffloadError(BackendError):
-    """A place that arrays cannot be offloaded to: what is wrong with it, and which would do."""
+    """A place that arrays cannot be offloaded to: what is wrong with it, and which place would do."""
 
 
 class TransferError(BackendError):
-    """A copy to or from where arrays are offloaded that failed on the way: a full disk, or no memory to pin."""
+    """A copy to or from the offload place that failed on the way: a full disk, or no memory left to pin."""

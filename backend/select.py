@@ -1,15 +1,14 @@
-"""From a name to a backend. Nothing is imported of a library that was not chosen."""
+"""From a name to a backend. A library that was not chosen is not imported."""
 
 from backend.base import Backend
 from backend.errors import BackendUnavailable
-
-NAMES = ("numpy", "cupy")
+from backend.facts import NAMES
 
 
 def select_backend(name: str | Backend, *, device: int | None = None) -> Backend:
-    """The backend called `name`, "numpy" or "cupy"; a `Backend` is given back as it is.
+    """The backend called `name`, "numpy" or "cupy"; a `Backend` is returned as it is.
 
-    `device` is the number of the card, for "cupy" alone; None means the first.
+    `device` is the number of the GPU, for "cupy" only; None means the first.
 
     Raises `BackendUnavailable`, with `.reason` and `.remedy`, for an unknown name or device and for a backend that
     cannot run here.
@@ -22,9 +21,9 @@ def select_backend(name: str | Backend, *, device: int | None = None) -> Backend
     if name == "numpy":
         if device is not None:
             raise BackendUnavailable(f"numpy has no device {device}", "leave the device out, or choose cupy")
-        from backend.numpy.backend import NumpyBackend
+        from backend.numpy.variants import numpy_backend
 
-        return NumpyBackend()
+        return numpy_backend()
     if name == "cupy":
         from backend.cupy.backend import CupyBackend
 

@@ -1,26 +1,22 @@
-"""Arrays copied out of a device's memory and back while it computes: the interface, and which place is whose.
+"""Arrays copied out of a device's memory and back while it computes: the interface. `backend.places` opens one.
 
-A copy is begun by one call and waited for by another, as late as correctness allows. Four orders must be kept, and each
-has its line in a class of `Transfers`: a copy out begins after what made the array; the array's memory is handed on
-after the copy out; a copy in begins after what used its memory before; and the array is used after the copy in.
+One call begins a copy and another waits for it, as late as correctness allows. Four orders must be kept, and each has
+its line in every `Transfers`: a copy out begins after the work that made the array; the array's memory is reused after
+the copy out; a copy in begins after the work that used its memory before; the array is used after the copy in.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from backend.base import Array, Backend
-from backend.errors import OffloadError
-
-HOST = "host"
-"""The place that a card's arrays are offloaded to: the host's memory, pinned."""
+Array = Any
+"""An array of the backend that offloads."""
 
 
 @dataclass(slots=True)
 class Block:
-    """A piece of the place: `start` in it, and so many bytes; `memory` is what it keeps alive, if anything."""
+    """A piece of the place: its start, and its size in bytes; `memory` is an object that keeps it alive, if any."""
 
     start: int
     size: int
@@ -29,9 +25,9 @@ class Block:
 
 @dataclass(slots=True)
 class Ticket:
-    """One array's way out and back. `pending` is the copy that was begun last, None once it has been waited for.
+    """One array's way out and back.
 
-    `there` until the way back is begun.
+    `pending` is the copy begun last, None once it has been waited for. `there` is true until the way back begins.
     """
 
     block: Block
@@ -41,7 +37,7 @@ class Ticket:
 
 
 class Transfers(ABC):
-    """A place for arrays outside the device's memory. One thread's, and one network's: blocks are kept for its steps.
+    """A place for arrays outside the device's memory, for one thread and one network; blocks are kept for its steps.
 
     `asked_bytes` is the most that arrays took there at once, `held_bytes` what the place takes for them now.
     """
@@ -56,22 +52,22 @@ class Transfers(ABC):
 
     @abstractmethod
     def out(self, a: Array) -> Ticket:
-        """Begin to copy `a`, C-contiguous, to the place; it must stay as it is until `before_release`."""
+        """Begin to copy `a`, C-contiguous, to the place; it must not change until `before_release`."""
 
     @abstractmethod
     def back(self, ticket: Ticket, a: Array) -> None:
-        """Begin to copy what went out with `ticket` to `a`, of the same shape; its place there is free from now on."""
+        """Begin to copy what went out with `ticket` to `a`, of the same shape; its block is idle from now on."""
 
     @abstractmethod
     def before_use(self, ticket: Ticket) -> None:
-        """What is computed from now on may use the array that came back with `ticket`."""
+        """Work begun from now on may use the array that came back with `ticket`."""
 
     @abstractmethod
     def before_release(self, ticket: Ticket) -> None:
-        """What is computed from now on may use the memory of the array that went out, or came back, with `ticket`."""
+        """Work begun from now on may reuse the memory of the array that went out, or came back, with `ticket`."""
 
     def settle(self, tickets: Iterable[Ticket]) -> None:
-        """The same for all of `tickets`, whose blocks are free from now on: for a step that ended before its time."""
+        """`before_release` for all of `tickets`, whose blocks are idle from now on: for a step that ended early."""
         self._wait_for_all()
         for ticket in tickets:
             if ticket.there:
@@ -79,22 +75,22 @@ class Transfers(ABC):
 
     @abstractmethod
     def _wait_for_all(self) -> None:
-        """`before_release` for whatever is under way; never raises for a copy that failed."""
+        """`before_release` for every copy under way; never raises for a copy that failed."""
 
     @abstractmethod
     def close(self) -> None:
-        """Give the place back. Nothing may be under way."""
+        """Free the place. No copy may be under way."""
 
-    # Blocks: a step asks for the same ones each time, so those that are idle are handed out again. All copies are
-    # made in the order in which they were begun, so a block may be handed out while the last copy from it runs.
+    # Blocks. Each step asks for the same ones, so idle blocks are reused. Copies are made in the order in which they
+    # were begun, so a block may be reused while the last copy from it runs.
 
     @abstractmethod
     def _new_block(self, size: int) -> Block:
-        """A block of at least `size` bytes; it counts for `held_bytes`. Raises `TransferError` where there is none."""
+        """A block of at least `size` bytes, counted in `held_bytes`. Raises `TransferError` where none can be had."""
 
     @abstractmethod
     def _drop_block(self, block: Block) -> None:
-        """Give an idle block back, if the place can do so."""
+        """Free an idle block, where the place can do so."""
 
     def _take(self, size: int) -> Block:
         """The smallest idle block that is large enough, or a new one in place of the largest idle one."""
@@ -116,31 +112,3 @@ class Transfers(ABC):
         ticket.there = False
         self._idle.append(ticket.block)
         self._now_bytes -= ticket.size
-
-
-def open_transfers(backend: Backend, place: str | Path) -> Transfers:
-    """Where a network on `backend` offloads to: "host" for cupy, the path of a file or a folder for numpy.
-
-    Raises `OffloadError` for any other pair, and for a path that cannot be written to.
-    """
-    check_place(backend.name, place)
-    if backend.name == "cupy":
-        from backend.cupy.transfers import CupyTransfers
-
-        return CupyTransfers(backend)
-    from backend.numpy.transfers import FileTransfers
-
-    return FileTransfers(Path(place))
-
-
-def check_place(backend: str, place: str | Path) -> None:
-    """Raise `OffloadError` unless arrays of the backend called `backend` can be offloaded to a place of this kind."""
-    if not str(place):
-        raise OffloadError("the place to offload to is empty; give host or a path")
-    if backend == "cupy":
-        if str(place) != HOST:
-            raise OffloadError(f"cupy offloads to the host's memory, not to {str(place)!r}; give {HOST!r}")
-    elif backend != "numpy":
-        raise OffloadError(f"the {backend} backend cannot offload; choose numpy or cupy")
-    elif str(place) == HOST:
-        raise OffloadError("numpy's arrays are in the host's memory already; give the path of a file or a folder")

@@ -1,59 +1,8 @@
-"""The network and its training. Imports `backend` alone of this project."""
+"""The network and its training. Imports only `backend` of this project.
 
-from typing import TYPE_CHECKING
+The public names are in `__init__.pyi`.
+"""
 
-from backend.lazy import lazy_names
-from mlp.errors import NetworkError, StateError, TrainingError
-from mlp.sizes import format_sizes, parse_sizes
+from backend.lazy import public_names
 
-if TYPE_CHECKING:
-    from mlp.gradient import Gradient
-    from mlp.network import Network
-    from mlp.saving import Progress, SavedState, load_state, read_state, restore_state, save_state
-    from mlp.training.batches import ArrayBatches, Batches, ImageBatches
-    from mlp.training.history import EpochRecord, Step
-    from mlp.training.loop import accuracy, train
-
-__all__ = [
-    "ArrayBatches",
-    "Batches",
-    "EpochRecord",
-    "Gradient",
-    "ImageBatches",
-    "Network",
-    "NetworkError",
-    "Progress",
-    "SavedState",
-    "StateError",
-    "Step",
-    "TrainingError",
-    "accuracy",
-    "format_sizes",
-    "load_state",
-    "parse_sizes",
-    "read_state",
-    "restore_state",
-    "save_state",
-    "train",
-]
-
-__getattr__ = lazy_names(
-    __name__,
-    {
-        "ArrayBatches": "mlp.training.batches",
-        "Batches": "mlp.training.batches",
-        "EpochRecord": "mlp.training.history",
-        "Gradient": "mlp.gradient",
-        "ImageBatches": "mlp.training.batches",
-        "Network": "mlp.network",
-        "Progress": "mlp.saving",
-        "SavedState": "mlp.saving",
-        "Step": "mlp.training.history",
-        "accuracy": "mlp.training.loop",
-        "load_state": "mlp.saving",
-        "read_state": "mlp.saving",
-        "restore_state": "mlp.saving",
-        "save_state": "mlp.saving",
-        "train": "mlp.training.loop",
-    },
-)
+__getattr__, __dir__, __all__ = public_names(__name__, __file__)

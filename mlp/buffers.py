@@ -27,7 +27,7 @@ class Buffers:
 
     def take(self, shape: tuple[int, ...]) -> Any:
         """A row-major array whose values are not set."""
-        if self._backend.keeps_freed_memory:
+        if self._backend.facts.keeps_freed_memory:
             return self._backend.empty(shape, self._dtype)
         if self._backend.measuring:
             self.clear()
@@ -43,7 +43,7 @@ class Buffers:
 
     def give(self, array: Any) -> None:
         """Take back an array that `take` gave and that nobody uses any more."""
-        if self._backend.keeps_freed_memory:
+        if self._backend.facts.keeps_freed_memory:
             return
         self._used_values = max(self._used_values - array.size, 0)
         if not self._backend.measuring:  # a measurement is to see each array come and go

@@ -7,15 +7,13 @@ which layer is next.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from backend import Backend
-from mlp.arrays import as_rows
-from mlp.buffers import Buffers
-from mlp.errors import NetworkError, TrainingError
+from mlp.errors import TrainingError
 from mlp.gradient import Gradient
 from mlp.pieces import delta_block_rows, gradient_block_rows
+from mlp.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,41 +35,16 @@ class BackwardStep:
     soon: tuple[Any, Any] = (None, None)
 
 
-class Layers:
+class Layers(Store):
     """Layers of `sizes` on `backend`, with one activation each; the values of the parameters are not set."""
 
     def __init__(self, sizes: tuple[int, ...], activations: tuple[str, ...], *, dtype: str, backend: Backend) -> None:
-        self.sizes, self.dtype, self.backend = sizes, dtype, backend
+        super().__init__(sizes, dtype=dtype, backend=backend)
         self._activations = activations
-        self.buffers = Buffers(backend, dtype)
-        self.weights: list[Any] = backend.empties(pairwise(sizes), dtype)
-        self.biases: list[Any] = backend.empties(((n_out,) for n_out in sizes[1:]), dtype)
-
-    @property
-    def n_layers(self) -> int:
-        """L: the number of layers that have weights."""
-        return len(self.sizes) - 1
 
     def layer_activation(self, layer: int) -> str:
         """The name of layer `layer`'s activation, 1 .. L; "softmax" for the last one under cross-entropy."""
         return self._activations[layer - 1]
-
-    # Arrays in
-
-    def as_inputs(self, X: Any) -> Any:
-        """`X` on the backend's device. Raises `NetworkError` unless it is (batch, n_0), of the network's dtype."""
-        return self.as_rows("X", X, self.sizes[0])
-
-    def as_batch(self, X: Any, y: Any) -> tuple[Any, Any]:
-        """`X` and `y` on the backend's device. Raises `NetworkError` unless they are a mini-batch for these layers."""
-        X, y = self.as_rows("X", X, self.sizes[0]), self.as_rows("y", y, self.sizes[-1])
-        if X.shape[0] != y.shape[0]:
-            raise NetworkError(f"X and y must have as many rows; got {X.shape[0]} and {y.shape[0]}")
-        return X, y
-
-    def as_rows(self, name: str, x: Any, width: int) -> Any:
-        """`x` on the backend's device. Raises `NetworkError`, which calls it `name`, unless it is (rows, `width`)."""
-        return as_rows(name, x, width=width, dtype=self.dtype, backend=self.backend)
 
     # Forward
 
@@ -147,7 +120,7 @@ class Layers:
         `next_total` is that of the layer below, if it has one yet, which these rows are added onto next.
         """
         rows = n_in = self.weights[layer - 1].shape[0]
-        if not self.backend.error_in_place:
+        if not self.backend.facts.error_in_place:
             rows = self._gradient_rows(layer, delta, pieces, planned_rows)
         piece = self._piece_of_error(layer, delta, rows, pieces, planned_rows)
         soon = None if next_total is None else next_total.weight
@@ -190,7 +163,7 @@ class Layers:
 
     def _piece_of_error(self, layer: int, delta: Any, gradient_rows: int, pieces: str, planned_rows: int | None) -> Any:
         """An array for the piece of the error that is made apart; None where there is none."""
-        if layer == 1 or self.backend.error_in_place:
+        if layer == 1 or self.backend.facts.error_in_place:
             return None
         n_in, n_out = self.weights[layer - 1].shape
         rows = delta.shape[0]
@@ -203,7 +176,7 @@ class Layers:
         This comes before anything of the layer is applied. Where asking means waiting for the device, only the last
         layer is asked about: what goes wrong below it shows there a step later.
         """
-        if layer < self.n_layers and self.backend.asynchronous:
+        if layer < self.n_layers and self.backend.facts.asynchronous:
             return
         if not self.backend.all_finite(bias):
             raise TrainingError(

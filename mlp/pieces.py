@@ -31,10 +31,6 @@ Where a layer is narrow behind, a small block has many rows, up to all of the gr
 same. The error's piece is as wide as those rows are many: it has fewer rows then, or it would be the larger by far.
 """
 
-SUM_ROWS = 128
-"""Rows of the batch whose part of a gradient NumPy's kernels sum before they add it to the others' (`CHUNK_ROWS` of
-`backend.numpy.kernels.packing`): row blocks that begin at multiples of so many leave gradients bit-identical."""
-
 LARGE_GRADIENT_ROWS = 2**31
 """Rows of the weight gradient in one large block: all that a layer can have."""
 

@@ -1,12 +1,20 @@
 """What the tests share: every backend that can run, the two dtypes, and small networks to draw."""
 
+from tests import surroundings
+
+surroundings.settle()  # before anything that reads the environment is imported
+
+# ruff: noqa: E402
+import os
 import weakref
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import array_api_strict
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,7 +23,7 @@ from hypothesis import strategies as st
 import mlp.costs
 import mlp.pieces
 from backend import Backend, BackendUnavailable, select_backend
-from backend.numpy.backend import NumpyBackend
+from backend.numpy.variants import numpy_backend
 from mlp import Network
 from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS
@@ -31,7 +39,28 @@ settings.register_profile(
 )
 settings.load_profile("fixed")
 
+
+@pytest.fixture(scope="session", autouse=True)
+def _empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The working folder of every test that sets no other."""
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("working-folder"))
+    yield
+    os.chdir(before)
+
+
+@pytest.fixture
+def default_signals() -> Iterator[None]:
+    """For tests that send signals: none is ignored because the test run ignores it."""
+    with surroundings.default_signals():
+        yield
+
+
 BACKENDS = ("numpy", "numpy-readonly", "array-api-strict", pytest.param("cupy", marks=pytest.mark.gpu))
+
+
+NumpyBackend: Any = type(numpy_backend())
+"""The variant of NumPy that runs here: with compiled kernels, or without."""
 
 
 class ReadOnlyNumpy(NumpyBackend):
@@ -58,16 +87,11 @@ def backend_called(name: str) -> Backend:
     if name == "numpy-readonly":
         return ReadOnlyNumpy()
     if name == "array-api-strict":
-        strict = pytest.importorskip("array_api_strict")
-        return Backend(name, strict, device=strict.Device("device1"))
+        return Backend(name, array_api_strict, device=array_api_strict.Device("device1"))
     try:
         return select_backend(name)
     except BackendUnavailable as error:
         pytest.skip(str(error))
-    except ModuleNotFoundError as error:
-        if error.name != "backend.cupy.backend":
-            raise
-        pytest.skip("there is no backend/cupy_backend.py yet")
 
 
 @pytest.fixture(scope="session", params=BACKENDS)

@@ -1,14 +1,22 @@
 """Which names are public: a change here is a change of the interface."""
 
+import subprocess
+import sys
+import tomllib
 from importlib import import_module
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[1]
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 
 PUBLIC = {
     "backend": [
         "Backend",
         "BackendError",
         "BackendUnavailable",
+        "DeviceMemory",
         "MeterError",
         "OffloadError",
         "OutOfDeviceMemory",
@@ -66,6 +74,7 @@ PUBLIC = {
         "binomial",
         "chain_of",
         "every_nth",
+        "figure",
         "front_of",
         "micro_batches",
         "offloaded",
@@ -75,6 +84,7 @@ PUBLIC = {
         "simulate",
         "square_root",
         "store_all",
+        "timeline",
     ],
 }
 
@@ -101,6 +111,28 @@ def test_public_name_can_be_imported(package, name):
 )
 def test_promised_name_is_public(package, name):
     assert name in PUBLIC[package]
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_every_public_name_and_the_version_is_listed_before_it_is_used(package):
+    code = f"import {package}; print(*dir({package}))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
+    assert {*PUBLIC[package], "__version__", "__doc__"} <= set(done.stdout.split())
+
+
+@pytest.mark.parametrize("package", PUBLIC)
+def test_version_is_the_project_s(package):
+    assert import_module(package).__version__ == VERSION
+
+
+def test_version_is_known_in_a_checkout_that_is_not_installed():
+    code = (
+        "from importlib import metadata\n"
+        "def version(name): raise metadata.PackageNotFoundError(name)\n"
+        "metadata.version = version\nimport backend; print(backend.__version__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.strip() == VERSION
 
 
 @pytest.mark.parametrize("package", PUBLIC)

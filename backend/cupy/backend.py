@@ -13,26 +13,24 @@ import numpy as np
 
 from backend.base import Backend
 from backend.cupy.detection import import_cupy, usable_device
-from backend.cupy.kernels import elementwise as kernels
-from backend.cupy.kernels import rows as row_kernels
+from backend.cupy.kernels import elementwise, reports, sums
 from backend.cupy.kernels.gemm import gemm
 from backend.cupy.kernels.layout import leading_dimension
-from backend.cupy.pool import ALLOCATION_BYTES, pool_of
+from backend.cupy.kernels.softmax import add_bias_softmax
+from backend.cupy.pool import pool_of
 from backend.cupy.uploads import CupyUploads
-from backend.device_memory import DeviceMemory
-from backend.memory import Usage
+from backend.facts import FACTS
+from backend.memory import DeviceMemory, Usage
 
 
 class CupyBackend(Backend):
     """CuPy on the CUDA device of number `device`, the first unless told otherwise.
 
-    Matrices are row-major, and may be some rows or columns of another; see `backend.cupy.kernels.layout`. Kernels run on the
-    current stream. Raises `BackendUnavailable` where there is no CuPy, no driver, no such device, or it cannot compute.
+    Matrices are row-major, and may be some rows or columns of another; see `backend.cupy.kernels.layout`. Kernels run
+    on the current stream. Raises `BackendUnavailable` where CuPy, a driver or the device is missing or cannot compute.
     """
 
-    allocation_bytes = ALLOCATION_BYTES
-    keeps_freed_memory = True
-    asynchronous = True
+    facts = FACTS["cupy"]
 
     def __init__(self, *, device: int | None = None) -> None:
         number = usable_device(device)
@@ -44,7 +42,7 @@ class CupyBackend(Backend):
 
     @property
     def device_name(self) -> str:
-        """The device's number and what its maker calls it."""
+        """The device's number and its product name."""
         name = self._cupy.cuda.runtime.getDeviceProperties(self.device.id)["name"].decode()
         return f"CUDA device {self.device.id}, {name}"
 
@@ -103,18 +101,18 @@ class CupyBackend(Backend):
         return self._pool.meter.is_open
 
     def device_memory(self) -> DeviceMemory:
-        """What the device's memory is used for now: the pool's bytes and, apart from them, what is outside the pool."""
+        """What the device's memory is used for now: the pool's bytes, and those outside the pool."""
         return self._pool.memory
 
     def give_back(self) -> None:
-        """Return to the driver what no array uses, for whoever else wants memory of the device."""
+        """Return memory that no array uses to the driver, for others who want it."""
         self._pool.give_back()
 
     @property
     def limit_bytes(self) -> int | None:
-        """The most bytes that arrays of this device may take at once; None for no limit but the device's.
+        """The most bytes that arrays on this device may take at once; None for no limit but the device's.
 
-        An allocation past it raises `OutOfDeviceMemory`. It holds for all backends of the device in this process.
+        An allocation past it raises `OutOfDeviceMemory`. It applies to all backends of the device in this process.
         """
         return self._pool.limit_bytes
 
@@ -131,21 +129,21 @@ class CupyBackend(Backend):
     def add_bias_activate_(self, z: Any, b: Any, activation: str) -> None:
         with self.device:
             if activation == "softmax":
-                row_kernels.add_bias_softmax(z, b)
+                add_bias_softmax(z, b)
             else:
-                kernels.add_bias_activate(z, b, activation)
+                elementwise.add_bias_activate(z, b, activation)
 
     def output_delta_(self, a: Any, y: Any, activation: str) -> None:
         with self.device:
-            kernels.output_delta(a, y, activation)
+            elementwise.output_delta(a, y, activation)
 
     def hidden_delta_(self, a: Any, d: Any, activation: str, columns: slice = slice(None)) -> None:
         with self.device:
-            kernels.hidden_delta(a, d, activation, columns)
+            elementwise.hidden_delta(a, d, activation, columns)
 
     def sum_rows(self, d: Any, *, out: Any, onto: bool = False) -> None:
         with self.device:
-            row_kernels.sum_rows(d, out=out, onto=onto)
+            sums.sum_rows(d, out=out, onto=onto)
 
     def add_product_(self, total: Any, a: Any, b: Any) -> None:
         with self.device:
@@ -153,22 +151,22 @@ class CupyBackend(Backend):
 
     def apply_gradient_(self, w: Any, g: Any, rate: float) -> None:
         with self.device:
-            kernels.apply_gradient(w, g, rate)
+            elementwise.apply_gradient(w, g, rate)
 
     def apply_momentum_(self, w: Any, v: Any, g: Any, rate: float, momentum: float) -> None:
         with self.device:
-            kernels.apply_momentum(w, v, g, rate, momentum)
+            elementwise.apply_momentum(w, v, g, rate, momentum)
 
     def all_finite(self, v: Any) -> bool:
         with self.device, self._pool.answer as answer:
-            return row_kernels.count_not_finite(v, answer) == 0
+            return sums.count_not_finite(v, answer) == 0
 
     # What is reported of a network's output
 
     def cost_sum(self, a: Any, y: Any, cost: str) -> float:
         with self.device:
-            return row_kernels.cost_sum(a, y, cost, float(np.finfo(a.dtype).smallest_normal), self.empty)
+            return reports.cost_sum(a, y, cost, float(np.finfo(a.dtype).smallest_normal), self.empty)
 
     def count_correct(self, a: Any, y: Any) -> int:
         with self.device:
-            return row_kernels.count_correct(a, y, self.empty)
+            return reports.count_correct(a, y, self.empty)

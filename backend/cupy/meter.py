@@ -1,4 +1,4 @@
-"""The meter of the CuPy backend: the most bytes that a pool had in use, looked at after each of its allocations.
+"""The meter of the CuPy backend: the most bytes that a pool had in use, read after each of its allocations.
 
 Between two allocations the bytes in use only fall, so the most is always just after one: the peak is exact.
 """
@@ -27,8 +27,8 @@ class CupyMeter:
     def measure(self) -> Iterator[Usage]:
         """Measure a block; see `Backend.measure`.
 
-        An array from before that goes within the block counts as given back, one in a reference cycle too, which goes
-        when Python collects its garbage. NumPy's meter doesn't miss these.
+        An array that is older than the block and freed within it counts as negative bytes, also when Python's garbage
+        collector frees it. NumPy's meter ignores these.
         """
         start = self._used_bytes()
         usage = Usage(_read=lambda: self._used_bytes() - start)

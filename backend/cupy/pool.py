@@ -1,7 +1,7 @@
 """The memory of one device: a pool of our own, its limit, and its meter.
 
 The pool is this project's alone, so what another library allocates is neither counted nor limited here. All backends of
-a device in this process share it: they share the device, and a block that one gives back another can use.
+a device in this process share it: they share the device, and a block that one frees another can use.
 """
 
 import functools
@@ -13,15 +13,18 @@ from typing import Any
 import numpy as np
 
 from backend.cupy.meter import CupyMeter
-from backend.device_memory import DeviceMemory
 from backend.errors import OutOfDeviceMemory
+from backend.facts import FACTS
+from backend.memory import DeviceMemory
 
-ALLOCATION_BYTES = 512
-"""What CuPy's pool rounds each allocation up to."""
+LIMIT_VARIABLE = "CUPY_GPU_MEMORY_LIMIT"
+"""The environment variable by which CuPy limits every pool, ours too: bytes taken from the driver, or a percentage."""
+
+UNIT = FACTS["cupy"].allocation_bytes
 
 
 class DevicePool:
-    """The pool of device `number`; CuPy must be usable. Use `pool_of`, which makes one for each device."""
+    """The pool of device `number`; CuPy must be usable. Use `pool_of`, which makes one per device."""
 
     def __init__(self, number: int) -> None:
         import cupy
@@ -30,7 +33,7 @@ class DevicePool:
         self.device = cupy.cuda.Device(number)
         self._pool = cupy.cuda.MemoryPool()
         self._limit_bytes: int | None = None
-        with self.device:  # outside the pool: it is asked in the middle of a step, whose bytes are counted
+        with self.device:  # outside the pool: it is used in the middle of a step, whose bytes are counted
             memory = cupy.cuda.MemoryPointer(cupy.cuda.Memory(np.dtype("int64").itemsize), 0)
             self._answer = cupy.ndarray((1,), "int64", memptr=memory)
         self._answering = threading.Lock()
@@ -38,7 +41,7 @@ class DevicePool:
 
     @property
     def limit_bytes(self) -> int | None:
-        """The most bytes that may be in use at once; None for as many as the device has."""
+        """The most bytes that may be in use at once; None for no limit but the device's."""
         return self._limit_bytes
 
     @limit_bytes.setter
@@ -49,7 +52,7 @@ class DevicePool:
 
     @property
     def used_bytes(self) -> int:
-        """Bytes in use by live arrays, each rounded up."""
+        """Bytes of live arrays, each rounded up."""
         with self.device:
             return int(self._pool.used_bytes())
 
@@ -59,9 +62,9 @@ class DevicePool:
         with self.device:
             free_bytes, total_bytes = self._cupy.cuda.runtime.memGetInfo()
             pool_bytes = int(self._pool.total_bytes())
-        return DeviceMemory(
-            self.used_bytes, pool_bytes, total_bytes - free_bytes - pool_bytes, total_bytes, self._limit_bytes
-        )
+            limits = [limit for limit in (self._limit_bytes, self._pool.get_limit() or None) if limit is not None]
+        outside_bytes = total_bytes - free_bytes - pool_bytes
+        return DeviceMemory(self.used_bytes, pool_bytes, outside_bytes, total_bytes, min(limits, default=None))
 
     def malloc(self, size: int) -> Any:
         """Device memory for `size` bytes; the device must be current.
@@ -70,15 +73,20 @@ class DevicePool:
         """
         if self._limit_bytes is not None:
             used = int(self._pool.used_bytes())
-            if used + -(-size // ALLOCATION_BYTES) * ALLOCATION_BYTES > self._limit_bytes:
+            if used + _rounded(size) > self._limit_bytes:
                 raise OutOfDeviceMemory(asked_bytes=size, used_bytes=used, limit_bytes=self._limit_bytes)
         try:
             return self._pool.malloc(size)
         except self._cupy.cuda.memory.OutOfMemoryError as error:
-            free_bytes, _ = self._cupy.cuda.runtime.memGetInfo()
-            raise OutOfDeviceMemory(
-                asked_bytes=size, used_bytes=int(self._pool.used_bytes()), limit_bytes=None, free_bytes=free_bytes
-            ) from error
+            raise self._out_of_memory(size) from error
+
+    def _out_of_memory(self, size: int) -> OutOfDeviceMemory:
+        """What kept the pool from taking `size` bytes more: CuPy's limit, or the device."""
+        used, limit = int(self._pool.used_bytes()), int(self._pool.get_limit())
+        if limit and int(self._pool.total_bytes()) + _rounded(size) > limit:  # what the pool had idle is free by now
+            return OutOfDeviceMemory(asked_bytes=size, used_bytes=used, limit_bytes=limit, limit_name=LIMIT_VARIABLE)
+        free_bytes, _ = self._cupy.cuda.runtime.memGetInfo()
+        return OutOfDeviceMemory(asked_bytes=size, used_bytes=used, limit_bytes=None, free_bytes=free_bytes)
 
     @contextmanager
     def allocating(self) -> Iterator[None]:
@@ -89,14 +97,19 @@ class DevicePool:
     @property
     @contextmanager
     def answer(self) -> Iterator[Any]:
-        """One int64 on the device, for a kernel to answer in, allocated once; one thread's at a time."""
+        """One int64 on the device for a kernel's answer, allocated once; for one thread at a time."""
         with self._answering:
             yield self._answer
 
     def give_back(self) -> None:
-        """Return to the driver what no array uses."""
+        """Return memory that no array uses to the driver."""
         with self.device:
             self._pool.free_all_blocks()
+
+
+def _rounded(size: int) -> int:
+    """What an allocation of `size` bytes takes."""
+    return -(-size // UNIT) * UNIT
 
 
 @functools.cache

@@ -27,12 +27,12 @@ class EachAtOnce(CupyTransfers):
 
     def out(self, a: Any) -> Ticket:
         ticket = super().out(a)
-        self._stream.synchronize()
+        self._copies.synchronize()
         return ticket
 
     def back(self, ticket: Ticket, a: Any) -> None:
         super().back(ticket, a)
-        self._stream.synchronize()
+        self._copies.synchronize()
 
 
 def offload_timing(backend: CupyBackend, shape: Shape, *, deadline: float) -> Iterator[Row]:

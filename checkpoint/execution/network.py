@@ -36,9 +36,9 @@ class NetworkWithCheckpointing(Network):
     `checkpoint_every_nth_layer` all checkpoints but the last go there. With `budget_bytes`, plans weigh offloading at
     the rates `offloading`, which are measured unless they are given.
 
-    A schedule for whole mini-batches gives the gradients of plain backpropagation to the last bit, and so does one with
-    row blocks that begin at multiples of 128 rows, on NumPy. Other row blocks add the same terms in another order, and
-    differ by rounding.
+    A schedule for whole mini-batches in large pieces gives the gradients of plain backpropagation to the last bit. On
+    NumPy so do small pieces, and row blocks that begin at multiples of 128 rows. Others add the same terms in another
+    order, and differ by rounding (`checkpoint.planning.plan.keeps_bits`).
 
     Raises `CheckpointError` for arguments that make no schedule, `ScheduleError` for a schedule that cannot be run and,
     at the first step, `BudgetError` for a budget that is too small.
@@ -88,7 +88,9 @@ class NetworkWithCheckpointing(Network):
     def schedule_for(self, batch_size: int) -> Schedule:
         """The schedule of a step on `batch_size` rows; a plan is made once for each size."""
         if batch_size not in self._schedules:
-            self._schedules[batch_size] = self._new_schedule(self.chain(batch_size))
+            # A smaller mini-batch than others fits where they do: it works in pieces of the same size.
+            most = max(batch_size, *self._schedules, 1)
+            self._schedules[batch_size] = self._new_schedule(replace(self.chain(batch_size), planned_rows=most))
         return self._schedules[batch_size]
 
     def _new_schedule(self, chain: Chain) -> Schedule:
@@ -124,7 +126,7 @@ class NetworkWithCheckpointing(Network):
         X, y = self.as_batch(X, y)
         self.buffers.begin_step()
         schedule = self.schedule_for(X.shape[0])
-        step = self.execution(X, y, pieces=schedule.pieces, in_blocks=in_blocks)
+        step = self.execution(X, y, schedule, in_blocks=in_blocks)
         try:
             for position, action in enumerate(schedule):
                 match action:
@@ -143,10 +145,10 @@ class NetworkWithCheckpointing(Network):
         finally:
             step.end()
 
-    def execution(self, X: Any, y: Any, *, pieces: str, in_blocks: bool) -> Execution:
+    def execution(self, X: Any, y: Any, schedule: Schedule, *, in_blocks: bool) -> Execution:
         """What runs the actions of one step on a mini-batch."""
         run = self.forward_between_checkpoints
-        return Execution(self, X, y, run=run, pieces=pieces, transfers=self.transfers, in_blocks=in_blocks)
+        return Execution(self, X, y, run=run, schedule=schedule, transfers=self.transfers, in_blocks=in_blocks)
 
     @contextmanager
     def observing(self, observer: Observer) -> Iterator[None]:
@@ -163,7 +165,7 @@ def chain_on(backend: Backend, sizes: Iterable[int], *, batch_size: int, dtype: 
     """`chain_of` for whichever backend is at hand, by what it says of itself."""
     return replace(
         chain_of(sizes, batch_size=batch_size, dtype=dtype),
-        allocation_bytes=backend.allocation_bytes,
-        error_in_place=backend.error_in_place,
-        sum_rows=backend.chunk_rows,
+        allocation_bytes=backend.facts.allocation_bytes,
+        error_in_place=backend.facts.error_in_place,
+        sum_rows=backend.facts.chunk_rows,
     )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from backend import Backend, Transfers, open_transfers
-from backend.transfers import HOST
+from backend.places import HOST
 from checkpoint.errors import CheckpointError
 from checkpoint.measuring.bandwidth import measured_rates
 from checkpoint.planning.offloading import Offloading

@@ -6,10 +6,10 @@ A planner minimises the sum of the costs of a schedule's actions. Anything with 
 from dataclasses import dataclass
 from typing import Protocol
 
+from backend.facts import CHUNK_ROWS
 from checkpoint.schedule.actions import Backward, Forward
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
-from mlp.pieces import SUM_ROWS
 
 FLOPS_BLOCK_ROWS = 128
 """The smallest row block that is planned by counting operations, which can't see that fewer multiply slowly."""
@@ -60,7 +60,7 @@ def cost_of(schedule: Schedule, chain: Chain, cost: Cost) -> float:
 def block_sizes(batch_size: int, *, minimum_rows: int) -> list[int]:
     """The row blocks that are tried: the whole batch, its half, its quarter, and so on down to `minimum_rows`.
 
-    Those of more than `SUM_ROWS` rows are rounded up to multiples of it, which costs nothing and may keep every bit.
+    Those of more than `CHUNK_ROWS` rows are rounded up to multiples of it, which costs nothing and may keep every bit.
 
     >>> block_sizes(1000, minimum_rows=128), block_sizes(100, minimum_rows=16)
     ([1000, 512, 256, 128], [100, 50, 25])
@@ -68,7 +68,7 @@ def block_sizes(batch_size: int, *, minimum_rows: int) -> list[int]:
     sizes, rows = [batch_size], batch_size
     while rows > 1:
         rows = -(-rows // 2)
-        size = rows if rows <= SUM_ROWS // 2 else -(-rows // SUM_ROWS) * SUM_ROWS
+        size = rows if rows <= CHUNK_ROWS // 2 else -(-rows // CHUNK_ROWS) * CHUNK_ROWS
         if size < minimum_rows:
             break
         if size < sizes[-1]:

@@ -7,10 +7,12 @@ beside it, those that a plan beats and those that none does.
 from dataclasses import dataclass
 
 from checkpoint.planning.costs import Cost, block_sizes, cost_of
+from checkpoint.planning.fitting import best_fitting, smallest_fitting
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.plan import plan_of, search_of
 from checkpoint.planning.planned import Plan
 from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import every_nth, micro_batches, square_root, store_all
@@ -22,14 +24,16 @@ COMPLETE_LAYERS = 16
 
 @dataclass(frozen=True, slots=True)
 class FrontPoint:
-    """A schedule's peak, in bytes above rest, its recomputing and cost. `row_block` is None for whole mini-batches.
+    """A schedule's peak and its arena, in bytes above rest, its recomputing and its cost.
 
-    `planned` tells the plans of the front from the well-known schedules that are marked beside them; `dominated` says
-    that a plan of the front takes fewer bytes at no more cost, or costs less in no more bytes.
+    `row_block` is None for whole mini-batches. `planned` tells the plans of the front from the well-known schedules
+    that are marked beside them; `dominated` says that a plan of the front takes fewer bytes at no more cost, or costs
+    less in no more bytes.
     """
 
     name: str
     peak_bytes: int
+    arena_bytes: int
     recompute_fraction: float
     cost: float
     row_block: int | None
@@ -54,10 +58,38 @@ class Front:
     def points(self) -> tuple[FrontPoint, ...]:
         """The plans and the marks, from the most bytes to the least."""
         planned = [
-            FrontPoint(plan.schedule.name, plan.peak_bytes, plan.recompute_fraction, plan.cost, plan.row_block, True)
+            FrontPoint(
+                plan.schedule.name,
+                plan.peak_bytes,
+                plan.arena_bytes,
+                plan.recompute_fraction,
+                plan.cost,
+                plan.row_block,
+                planned=True,
+            )
             for plan in self.plans
         ]
         return tuple(sorted([*planned, *self.marks], key=lambda point: -point.peak_bytes))
+
+    @property
+    def store_all(self) -> FrontPoint:
+        """The mark of plain backpropagation, which keeps every activation."""
+        return next(mark for mark in self.marks if mark.name == "store all")
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Bytes of all weights and biases."""
+        return sum(self.chain.gradient_bytes(layer) for layer in range(1, self.chain.n_layers + 1))
+
+    @property
+    def mini_batch_bytes(self) -> int:
+        """Bytes of a mini-batch: X and y."""
+        return self.chain.array_bytes(self.chain.batch_size * (self.chain.widths[0] + self.chain.widths[-1]))
+
+    @property
+    def run_bytes(self) -> int:
+        """Bytes of the parameters, a mini-batch and the step that stores all, together."""
+        return self.store_all.peak_bytes + self.parameter_bytes + self.mini_batch_bytes
 
     @property
     def advice(self) -> tuple[str, str]:
@@ -83,38 +115,34 @@ def front_of(
     search = search_of(
         chain, cost=cost, row_blocks=row_blocks, minimum_block_rows=minimum_block_rows, offloading=offloading
     )
-    smallest, budget = search.smallest.need_bytes, search.store_all.need_bytes
+    smallest = smallest_fitting(search).arena_bytes
+    budget = arena_bytes(search.schedule(search.store_all), chain)
     complete = chain.n_layers <= COMPLETE_LAYERS
     ratio = 1.0 if complete else (smallest / budget) ** (1 / max(1, most_points - 1))
     plans: list[Plan] = []
     while budget >= smallest:
-        best = search.best(budget)
+        best = best_fitting(search, budget)
         if best is None:
             break
         plans.append(plan_of(search, best, budget))
-        following = min(plans[-1].peak_bytes - 1, int(budget * ratio))
-        budget = smallest if following < smallest < min(budget, plans[-1].peak_bytes) else following
+        following = min(best.simulation.peak_bytes - 1, int(budget * ratio))
+        budget = smallest if following < smallest < min(budget, best.arena_bytes) else following
     front = _undominated(plans)
     marks = tuple(_mark(schedule, chain, search.cost, front) for schedule in _known(chain, search.minimum_rows))
     return Front(chain, tuple(front), marks, complete)
 
 
 def _weight(front: Front) -> str:
-    chain = front.chain
-    whole = next(mark.peak_bytes for mark in front.marks if mark.name == "store all")
-    parameters = sum(chain.gradient_bytes(layer) for layer in range(1, chain.n_layers + 1))
-    batch = chain.array_bytes(chain.batch_size * (chain.widths[0] + chain.widths[-1]))
-    share = whole / (whole + parameters + batch)
-    run = whole + parameters + batch
+    share = front.store_all.peak_bytes / front.run_bytes
     line = (
-        f"If all is stored, activations and workspace are {share:.0%} of this run's {format_bytes(run)} (parameters "
-        f"{format_bytes(parameters)}, mini-batch {format_bytes(batch)})"
+        f"If all is stored, activations and workspace are {share:.0%} of this run's {format_bytes(front.run_bytes)} "
+        f"(parameters {format_bytes(front.parameter_bytes)}, mini-batch {format_bytes(front.mini_batch_bytes)})"
     )
     return line + (": no checkpointing can save more." if share < 0.5 else ".")
 
 
 def _price(front: Front) -> str:
-    whole = next(mark for mark in front.marks if mark.name == "store all")
+    whole = front.store_all
     blocks = [mark for mark in front.marks if mark.row_block is not None]
     if not blocks:
         return "The mini-batch is too small for row blocks; what is saved is paid for by recomputing."
@@ -125,9 +153,7 @@ def _price(front: Front) -> str:
     def dearer(point: FrontPoint) -> str:
         return f"{max(0, point.cost / whole.cost - 1):.0%}"
 
-    line = (
-        f"Micro-batches of {least.row_block} rows take {format_bytes(least.peak_bytes)} and cost {dearer(least)} more"
-    )
+    line = f"{least.name.capitalize()} rows take {format_bytes(least.peak_bytes)} and cost {dearer(least)} more"
     planned = [point for point in front.points if point.planned and point.peak_bytes <= least.peak_bytes // 2]
     if planned:
         best = min(planned, key=lambda point: point.cost)
@@ -148,15 +174,21 @@ def _doublings(n_layers: int) -> list[int]:
 
 
 def _mark(schedule: Schedule, chain: Chain, cost: Cost, front: list[Plan]) -> FrontPoint:
-    found, spent = simulate(schedule, chain), cost_of(schedule, chain, cost)
+    found, spent, arena = simulate(schedule, chain), cost_of(schedule, chain, cost), arena_bytes(schedule, chain)
     beaten = any(
-        plan.peak_bytes <= found.peak_bytes
-        and plan.cost <= spent
-        and (plan.peak_bytes, plan.cost) != (found.peak_bytes, spent)
+        plan.arena_bytes <= arena and plan.cost <= spent and (plan.arena_bytes, plan.cost) != (arena, spent)
         for plan in front
     )
-    rows = schedule.row_block
-    return FrontPoint(schedule.name, found.peak_bytes, found.recompute_fraction, spent, rows, False, beaten)
+    return FrontPoint(
+        schedule.name,
+        found.peak_bytes,
+        arena,
+        found.recompute_fraction,
+        spent,
+        schedule.row_block,
+        planned=False,
+        dominated=beaten,
+    )
 
 
 def _undominated(plans: list[Plan]) -> list[Plan]:

@@ -21,12 +21,18 @@ from checkpoint.schedule.simulation import simulate
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """Peak bytes above rest of one depth and one way, by the formula and by simulation."""
+    """Peak array bytes above rest for one depth and one way: by the formula, by simulation, and measured if it was."""
 
     hidden_layers: int
     way: str
     formula_bytes: int
     predicted_bytes: int
+    measured_bytes: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The way in words: "store all" for "none"."""
+        return "store all" if self.way == "none" else self.way
 
 
 def even_sizes(hidden_layers: int, *, inputs: int, width: int, outputs: int) -> tuple[int, ...]:

@@ -1,7 +1,8 @@
 """A byte budget in, the fastest schedule that fits out. No arrays here: a plan for a GPU can be made without one.
 
 `checkpoint.planning.search` names the classes of schedules that are searched. A plan says of which class it is the
-best, and every plan's peak is the one that `simulate` finds.
+best, and every plan's peak is the one that `simulate` finds. Budgets are for the arena, which may take a little more
+than the peak; see `checkpoint.schedule.placement`.
 """
 
 from collections.abc import Iterable
@@ -9,14 +10,13 @@ from collections.abc import Iterable
 from checkpoint.arguments import whole_number
 from checkpoint.errors import BudgetError, CheckpointError
 from checkpoint.planning.budget import resolve_budget
-from checkpoint.planning.candidate import Candidate
 from checkpoint.planning.costs import FLOPS_BLOCK_ROWS, MEASURED_BLOCK_ROWS, Cost, Flops
+from checkpoint.planning.fitting import Fitting, best_fitting, smallest_fitting
 from checkpoint.planning.offload_search import SearchWithOffload
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.pieces import SearchInPieces
 from checkpoint.planning.planned import Plan, keeps_bits
 from checkpoint.schedule.chain import Chain, chain_of
-from checkpoint.schedule.simulation import simulate
 from checkpoint.units import format_bytes
 from mlp.pieces import PIECES
 
@@ -36,15 +36,15 @@ def plan(
     pieces: str | None = None,
     offloading: Offloading | None = None,
 ) -> Plan:
-    """The fastest plan of all classes for a network of `sizes` that takes no more than `budget_bytes` above rest.
+    """The fastest plan of all classes for a network of `sizes` whose arena is within `budget_bytes` above rest.
 
-    `budget_bytes` is a whole number, or text as on the command line: "32MiB", or "50%" of store-all's peak. `cost` says
-    what is fast: operations, unless it is given. With `row_blocks` False only whole mini-batches are planned, whose
-    gradients are bit-identical to plain backpropagation's on every backend. Blocks have at least `minimum_block_rows`
-    rows: 128 by default where operations are counted, which can't see that fewer are slow, and 16 with a `cost`.
-    `pieces`, "large" or "small", are those of backward steps; by default small ones are planned where they save enough
-    recomputing to be faster, or where nothing else fits. With `offloading`, the rates of copies, checkpoints may go to
-    the host where that is cheaper than to recompute; whole mini-batches only.
+    `budget_bytes` is a whole number, or text as on the command line: "32MiB", or "50%" of store all's arena. `cost`
+    says what is fast: operations, unless it is given. With `row_blocks` False only whole mini-batches are planned,
+    whose gradients are bit-identical to plain backpropagation's: on NumPy all, elsewhere in large pieces. Blocks have
+    at least `minimum_block_rows` rows: 128 by default where operations are counted, which can't see that fewer are
+    slow, and 16 with a `cost`. `pieces`, "large" or "small", are those of backward steps; by default small ones are
+    planned where they save enough recomputing to be faster, or where nothing else fits. With `offloading`, the rates of
+    copies, checkpoints may go to the host where that is cheaper than to recompute; whole mini-batches only.
 
     Raises `BudgetError`, which has the smallest feasible bytes, `CheckpointError` for arguments that are wrong, and
     `NetworkError` for what makes no chain.
@@ -84,18 +84,9 @@ def plan_chain(
         offloading=offloading,
     )
     budget_bytes = resolve_budget(budget_bytes, chain)
-    found = search.best(budget_bytes)
+    found = best_fitting(search, budget_bytes)
     if found is None:
-        smallest = search.smallest.need_bytes
-        advice = "raise the budget or shrink the batch"
-        if search.minimum_rows >= chain.batch_size > 1:
-            advice += ", or allow row blocks"
-        raise BudgetError(
-            f"budget {format_bytes(budget_bytes)} is below this network's smallest peak, {format_bytes(smallest)} at "
-            f"batch {chain.batch_size}; {advice}",
-            budget_bytes=budget_bytes,
-            minimum_bytes=smallest,
-        )
+        raise _too_small(search, budget_bytes)
     return plan_of(search, found, budget_bytes)
 
 
@@ -127,26 +118,42 @@ def search_of(
     return plain if offloading is None else SearchWithOffload(plain, offloading)
 
 
-def plan_of(search: AnySearch, found: Candidate, budget_bytes: int) -> Plan:
+def plan_of(search: AnySearch, found: Fitting, budget_bytes: int) -> Plan:
     """What `search` found within a budget, as a plan."""
-    chain, schedule = search.chain, search.schedule(found)
-    simulation = simulate(schedule, chain)
-    cost = search.step_cost(schedule)
-    without_offload: float | None = cost
+    chain, schedule, simulation = search.chain, found.schedule, found.simulation
+    without_offload: float | None = found.cost
     if simulation.offloaded_bytes and isinstance(search, SearchWithOffload):
-        plain = search.without_offload(budget_bytes)
-        without_offload = None if plain is None else search.step_cost(search.schedule(plain))
+        plain = best_fitting(search.plain, budget_bytes)
+        without_offload = None if plain is None else plain.cost
     return Plan(
+        chain=chain,
         schedule=schedule,
         budget_bytes=budget_bytes,
         peak_bytes=simulation.peak_bytes,
+        arena_bytes=found.arena_bytes,
         recomputed_layers=simulation.recomputed_layers,
         recompute_fraction=simulation.recompute_fraction,
         optimal_among=found.optimal_among,
-        cost=cost,
+        cost=found.cost,
         lower_bound=search.lower_bound(budget_bytes, row_blocks=schedule.row_block is not None),
         keeps_bits=keeps_bits(schedule, chain),
         offloaded_bytes=simulation.offloaded_bytes,
         host_peak_bytes=simulation.host_peak_bytes,
         cost_without_offload=without_offload,
+    )
+
+
+def _too_small(search: AnySearch, budget_bytes: int) -> BudgetError:
+    least, batch_size = smallest_fitting(search), search.chain.batch_size
+    takes = format_bytes(least.simulation.peak_bytes)
+    if least.arena_bytes > least.simulation.peak_bytes:
+        takes += f" in an arena of {least.arena_bytes:,} bytes"
+    advice = "raise the budget or shrink the batch"
+    if search.minimum_rows >= batch_size > 1:
+        advice += ", or allow row blocks"
+    return BudgetError(
+        f"budget {format_bytes(budget_bytes)} is below this network's smallest peak, {takes} at batch {batch_size}; "
+        f"{advice}",
+        budget_bytes=budget_bytes,
+        minimum_bytes=least.arena_bytes,
     )

@@ -9,12 +9,13 @@ from checkpoint.units import format_bytes
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Plan:
-    """A schedule for one budget, and what it takes.
+    """A schedule for one budget on `chain`, and what it takes.
 
-    `peak_bytes` are array bytes above rest, exact. `recomputed_layers` counts whole mini-batches, `recompute_fraction`
-    is recomputed forward operations over those of one forward pass. `optimal_among` names the class of schedules that
-    none is cheaper in. `keeps_bits` says whether gradients are bit-identical to plain backpropagation's, and not only
-    equal up to rounding.
+    `peak_bytes` are array bytes above rest, exact: the most that live at once. `arena_bytes` are those of the one block
+    of memory that holds them all, which is within the budget. `recomputed_layers` counts whole mini-batches,
+    `recompute_fraction` is recomputed forward operations over those of one forward pass. `optimal_among` names the
+    class of schedules that none is cheaper in, and how much dearer the plan is where the best one's arena does not fit.
+    `keeps_bits` says whether gradients are bit-identical to plain backpropagation's, and not only equal up to rounding.
 
     `cost` is that of the whole step, in the unit of the cost planned with, times
     `checkpoint.planning.pieces.SMALL_PIECES_COST` for a schedule in small pieces. No schedule of the plan's kind costs
@@ -25,9 +26,11 @@ class Plan:
     that offloads nothing, None where there is none.
     """
 
+    chain: Chain
     schedule: Schedule
     budget_bytes: int
     peak_bytes: int
+    arena_bytes: int
     recomputed_layers: int
     recompute_fraction: float
     optimal_among: str
@@ -66,8 +69,12 @@ class Plan:
 def keeps_bits(schedule: Schedule, chain: Chain) -> bool:
     """Whether gradients are bit-identical to those of plain backpropagation.
 
-    They are for whole mini-batches and, where the backend adds up in chunks of `chain.sum_rows` rows, for row blocks
-    that begin at multiples of it. Other row blocks add the same terms in another order.
+    They are for whole mini-batches in large pieces: the products are those of plain backpropagation. Where the backend
+    adds up in chunks of `chain.sum_rows` rows, whatever the product, they are in small pieces too, and for row blocks
+    that begin at multiples of that. Other row blocks add the same terms in another order, and so may the products of
+    small pieces.
     """
+    if chain.sum_rows is None and schedule.pieces != "large":
+        return False
     starts = {action.rows[0] for action in schedule if action.rows is not None}
     return not starts or (chain.sum_rows is not None and all(start % chain.sum_rows == 0 for start in starts))

@@ -55,7 +55,8 @@ class Search:
     @cached_property
     def store_all(self) -> Candidate:
         """Plain backpropagation."""
-        schedule = replace(store_all(n_layers=self.chain.n_layers), pieces=self.chain.pieces)
+        schedule = store_all(n_layers=self.chain.n_layers)
+        schedule = replace(schedule, pieces=self.chain.pieces, planned_rows=self.chain.planned_rows)
         peak, cost = simulate(schedule, self.chain).peak_bytes, cost_of(schedule, self.chain, self.cost)
         return Candidate(peak, cost, schedule.name, "all schedules", lambda: schedule.actions)
 

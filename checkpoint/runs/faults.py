@@ -5,8 +5,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from backend import OutOfDeviceMemory, TransferError
-from backend.device_memory import DeviceMemory
+from backend import DeviceMemory, OutOfDeviceMemory, TransferError
 from checkpoint.errors import Fault, VerificationError
 from checkpoint.runs.advice import advice
 from checkpoint.runs.interruption import Interruption, Stopped

@@ -40,7 +40,9 @@ class RunRecord:
     other_seconds: float
     wall_seconds: float
     busy_share: float
-    test_accuracy: float
+    test_accuracy: float | None
+    test_cost: float | None
+    outputs_alike: bool
     weights_sha256: str
     epochs: list[EpochRecord]
 
@@ -85,7 +87,7 @@ def rest_bytes(network: Network, batch_size: int) -> int:
     """Bytes held between steps: parameters, velocities, and a mini-batch; on a GPU the next mini-batch too."""
     parameters = [*network.weights, *network.biases, *(v for pair in network.velocities for v in pair)]
     item_bytes = chain_of(network.sizes, batch_size=1, dtype=network.dtype).item_bytes
-    held = batch_size * (2 if network.backend.asynchronous else 1)
+    held = batch_size * (2 if network.backend.facts.asynchronous else 1)
     values = sum(int(a.size) for a in parameters) + held * (network.sizes[0] + network.sizes[-1])
     return values * item_bytes
 

@@ -7,28 +7,30 @@ exact: every buffer of a step is counted, rounded up to the backend's unit of al
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from backend.facts import FACTS
 from checkpoint.arguments import whole_number
 from mlp.errors import NetworkError
-from mlp.pieces import SUM_ROWS, delta_block_rows, gradient_block_rows
+from mlp.pieces import delta_block_rows, gradient_block_rows
 from mlp.sizes import check_sizes
+
+MAX_ROWS = 2**31 - 1
+"""The largest mini-batch: BLAS libraries count rows in 32 bits, and a schedule writes them in ten digits."""
 
 ITEM_BYTES = {"float32": 4, "float64": 8}
 
-ALLOCATION_BYTES = {"numpy": 1, "cupy": 512}
-"""What each backend rounds an allocation up to. CuPy's memory pool hands out multiples of 512 bytes."""
-
-ERROR_IN_PLACE = {"numpy": True, "cupy": False}
-"""Whether each backend makes the error below where the activation is. cuBLAS's products need a buffer of their own."""
+LINE_BYTES, PADDED_BYTES = 64, 4096
+"""A cache line, and the size from which on arrays begin and end on one in the arena: 1.6% more at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
     """Layers 1 .. L between activations a_0 .. a_L. `widths` are n_0 .. n_L; a value takes `item_bytes`.
 
-    `pieces`, "large" or "small", are those that backward steps work in; see `mlp.pieces`. With `error_in_place` an
-    activation becomes the error without a buffer beside it; with `adds_up` this mini-batch is one of several whose
-    gradients are added up elsewhere. Row blocks that begin at multiples of `sum_rows` rows leave gradients
-    bit-identical to those of the whole mini-batch; None where none do.
+    `pieces`, "large" or "small", are those that backward steps work in, small ones being sized for `planned_rows` rows
+    (None: for those at hand); see `mlp.pieces`. With `error_in_place` an activation becomes the error without a buffer
+    beside it; with `adds_up` this mini-batch is one of several whose gradients are added up elsewhere. Row blocks that
+    begin at multiples of `sum_rows` rows leave gradients bit-identical to those of the whole mini-batch; None where
+    none do.
     """
 
     widths: tuple[int, ...]
@@ -39,6 +41,7 @@ class Chain:
     error_in_place: bool = False
     adds_up: bool = False
     sum_rows: int | None = None
+    planned_rows: int | None = None
 
     @property
     def n_layers(self) -> int:
@@ -46,8 +49,9 @@ class Chain:
         return len(self.widths) - 1
 
     def in_pieces(self, pieces: str) -> "Chain":
-        """This chain with backward steps that work in such pieces."""
-        return replace(self, pieces=pieces)
+        """This chain with backward steps in such pieces; small ones are sized for its mini-batch unless it says so."""
+        planned_rows = (self.planned_rows or self.batch_size) if pieces == "small" else None
+        return replace(self, pieces=pieces, planned_rows=planned_rows)
 
     def micro_batch(self, rows: int) -> "Chain":
         """The chain of `rows` rows of this mini-batch, whose gradients are added up elsewhere."""
@@ -57,6 +61,11 @@ class Chain:
         """The bytes that an array of `values` values takes from the allocator."""
         unit = self.allocation_bytes
         return -(-values * self.item_bytes // unit) * unit
+
+    def placed_bytes(self, values: int) -> int:
+        """The bytes that an array of `values` values takes in the arena, where large ones are padded to cache lines."""
+        size = self.array_bytes(values)
+        return size if size < PADDED_BYTES else -(-size // LINE_BYTES) * LINE_BYTES
 
     def activation_bytes(self, layer: int, rows: int | None = None) -> int:
         """The bytes of a_layer, or of `rows` rows of it. The input a_0 is held between steps and costs nothing."""
@@ -73,6 +82,14 @@ class Chain:
         n_in, n_out = self.widths[layer - 1], self.widths[layer]
         return self.array_bytes(n_in * n_out) + self.array_bytes(n_out)
 
+    def piece_rows(self, layer: int, rows: int) -> tuple[int, int]:
+        """The rows of a block of the weight gradient and of a piece of the error, in a backward step on `rows` rows."""
+        n_in, n_out, pieces, planned_rows = self.widths[layer - 1], self.widths[layer], self.pieces, self.planned_rows
+        return (
+            gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows),
+            delta_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows),
+        )
+
     def workspace_bytes(self, layer: int, rows: int | None = None) -> int:
         """The bytes that a layer's backward step holds beside a_{layer-1} and delta_layer, which it starts from.
 
@@ -81,10 +98,9 @@ class Chain:
         place.
         """
         rows = self.batch_size if rows is None else rows
-        n_in, n_out = self.widths[layer - 1], self.widths[layer]
-        block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=self.pieces)
-        below = delta_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=self.pieces) * block
-        apart = 0 if layer == 1 or self.error_in_place else self.array_bytes(below)
+        n_out = self.widths[layer]
+        block, error_rows = self.piece_rows(layer, rows)
+        apart = 0 if layer == 1 or self.error_in_place else self.array_bytes(error_rows * block)
         if self.adds_up or rows < self.batch_size:
             return apart
         return self.array_bytes(block * n_out) + self.array_bytes(n_out) + apart
@@ -108,15 +124,16 @@ def chain_of(sizes: Iterable[int], *, batch_size: int, dtype: str = "float32", b
     >>> chain_of([784, 100, 10], batch_size=100).activation_bytes(1)
     40000
     """
-    rows = whole_number("the batch size", batch_size, error=NetworkError)
-    for name, value, known in (("dtype", dtype, ITEM_BYTES), ("backend", backend, ALLOCATION_BYTES)):
+    rows = whole_number("the batch size", batch_size, most=MAX_ROWS, error=NetworkError)
+    for name, value, known in (("dtype", dtype, ITEM_BYTES), ("backend", backend, FACTS)):
         if not (isinstance(value, str) and value in known):
             raise NetworkError(f"unknown {name} {value!r}; choose {' or '.join(known)}")
+    facts = FACTS[backend]
     return Chain(
         check_sizes(sizes),
         rows,
         ITEM_BYTES[dtype],
-        ALLOCATION_BYTES[backend],
-        error_in_place=ERROR_IN_PLACE[backend],
-        sum_rows=SUM_ROWS if backend == "numpy" else None,
+        facts.allocation_bytes,
+        error_in_place=facts.error_in_place,
+        sum_rows=facts.chunk_rows,
     )

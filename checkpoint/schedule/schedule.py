@@ -26,7 +26,8 @@ class Schedule:
 
     `batch_size` is None where the actions are for whole mini-batches of any size; a schedule with row blocks is for
     mini-batches of exactly `batch_size` rows, and `for_batch` cuts it to fewer. `name` says what wrote it. `pieces`,
-    "large" or "small", are those that backward steps work in: fast, or in few bytes; see `mlp.pieces`.
+    "large" or "small", are those that backward steps work in: fast, or in few bytes; see `mlp.pieces`. Small ones are
+    sized for `planned_rows` rows, so that a smaller mini-batch takes no more; None: for those at hand.
 
     Raises `ScheduleError` for arguments of other types. Whether the actions can be run is for `simulate` to say.
 
@@ -39,12 +40,14 @@ class Schedule:
     name: str = ""
     batch_size: int | None = None
     pieces: str = "large"
+    planned_rows: int | None = None
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__  # the way to complete a frozen record
         set_field(self, "n_layers", whole_number("n_layers", self.n_layers, error=ScheduleError))
-        if self.batch_size is not None:
-            set_field(self, "batch_size", whole_number("batch_size", self.batch_size, error=ScheduleError))
+        for field in ("batch_size", "planned_rows"):
+            if (rows := getattr(self, field)) is not None:
+                set_field(self, field, whole_number(field, rows, error=ScheduleError))
         if not isinstance(self.name, str):
             raise ScheduleError(f"name must be a string; got {self.name!r}")
         if self.pieces not in PIECES:
@@ -103,6 +106,7 @@ class Schedule:
             "n_layers": self.n_layers,
             "batch_size": self.batch_size,
             "pieces": self.pieces,
+            "planned_rows": self.planned_rows,
             "actions": [str(action) for action in self.actions],
         }
 
@@ -115,11 +119,12 @@ class Schedule:
             raise ScheduleError("a schedule is a JSON object; this text is not JSON") from None
         if not isinstance(record, dict) or record.get("format") != FORMAT:
             raise ScheduleError(f"a schedule is a JSON object with format {FORMAT!r}; this is something else")
-        n_layers, batch_size, name, actions = (record.get(key) for key in ("n_layers", "batch_size", "name", "actions"))
+        n_layers, name, actions = (record.get(key) for key in ("n_layers", "name", "actions"))
+        batch_size, planned_rows = record.get("batch_size"), record.get("planned_rows")
         if not isinstance(actions, list) or len(actions) > MAX_ACTIONS:
             raise ScheduleError(f"actions must be a list of at most {MAX_ACTIONS}")
         read = tuple(read_action(position, item) for position, item in enumerate(actions))
-        return cls(n_layers, read, name, batch_size, record.get("pieces", "large"))  # type: ignore[arg-type]
+        return cls(n_layers, read, name, batch_size, record.get("pieces", "large"), planned_rows)  # type: ignore[arg-type]
 
 
 def _checked(actions: Iterable[Action]) -> tuple[Action, ...]:

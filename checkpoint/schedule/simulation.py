@@ -4,7 +4,7 @@ It is also the judge: a schedule that it accepts computes every layer's gradient
 errors that are held when they are needed. At its end nothing is held. `checkpoint.schedule.holding` has the rules.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from checkpoint.errors import ScheduleError
 from checkpoint.schedule.chain import Chain
@@ -64,7 +64,7 @@ def simulate(schedule: Schedule, chain: Chain) -> Simulation:
     if schedule.batch_size is None and schedule.row_block is not None:
         raise ScheduleError("a schedule with row blocks must say for how many rows it is; give it a batch_size")
     schedule = schedule.for_batch(chain.batch_size)
-    holding = Holding(chain.in_pieces(schedule.pieces))
+    holding = Holding(replace(chain, pieces=schedule.pieces, planned_rows=schedule.planned_rows))
     bytes_after, peaks, recomputed = [], [], []
     recomputed_rows = recomputed_flops = 0
     for position, action in enumerate(schedule.actions):

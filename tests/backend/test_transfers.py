@@ -9,7 +9,7 @@ import pytest
 
 from backend import OffloadError, open_transfers, select_backend
 from backend.numpy.transfers import FileTransfers
-from backend.transfers import check_place
+from backend.places import check_place
 from tests.conftest import backend_called
 
 

@@ -38,7 +38,7 @@ def test_seeds_make_different_networks_and_one_seed_the_same():
 
 
 def test_momentum_costs_one_velocity_a_parameter_and_none_without(backend, dtype):
-    assert CASE.network(backend, dtype).velocities == []
+    assert CASE.network(backend, dtype).velocities == ()
     network = Case(CASE.sizes, 9, momentum=0.9).network(backend, dtype)
     shapes = [(tuple(v.shape), tuple(w.shape)) for v, w in network.velocities]
     assert shapes == [((7, 6), (6,)), ((6, 5), (5,)), ((5, 4), (4,))]
@@ -96,7 +96,7 @@ def test_host_arrays_are_taken_to_the_device(backend, dtype):
 @given(case=cases())
 def test_feedforward_holds_two_layers(metered, case):
     network, X = case.network(metered, "float32"), case.batch(metered, "float32")[0]
-    unit = metered.allocation_bytes
+    unit = metered.facts.allocation_bytes
     layers = [0] + [-(-case.batch_size * width * 4 // unit) * unit for width in case.sizes[1:]]
     with metered.measure() as usage:
         network.feedforward(X)

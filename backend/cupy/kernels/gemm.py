@@ -1,10 +1,10 @@
-"""The one place that calls cuBLAS: out := alpha a b + beta out, on matrices where they lie.
+"""The one place that calls cuBLAS: out := alpha a b + beta out, with no copy of any matrix.
 
-They may be transposed, or cut out of others. `cupy.matmul` copies a column slice; given leading dimensions, cuBLAS
+Matrices may be transposed, or parts of others. `cupy.matmul` copies a column slice; given leading dimensions, cuBLAS
 takes it as it is. Nothing is allocated in the pool; cuBLAS's own workspace is outside it. float32 stays float32: the
 mode is CUBLAS_DEFAULT_MATH, in which sgemm does not use TF32, whatever another library has set on the handle.
 
-On one card with one cuBLAS, the same shapes and strides give the same bits. CuPy is imported on first use.
+On one GPU with one cuBLAS, the same shapes and strides give the same bits. CuPy is imported on first use.
 """
 
 import functools

@@ -1,7 +1,7 @@
 """How a device array lies in memory, for the kernels and for BLAS. Shapes and strides only; CuPy is not imported.
 
-A matrix is row-major here if each row has no gaps, whatever lies between two rows: all of a matrix, some of its rows,
-some of its columns. One number then says where things are: the leading dimension, from a row to the next in values.
+A matrix is row-major here if each row has no gaps, whatever lies between two rows: a whole matrix, some of its rows,
+some of its columns. One number then says where values are: the leading dimension, from a row to the next in values.
 """
 
 from typing import Any

@@ -5,25 +5,16 @@ of its own: once loaded, it would be what CuPy finds, in place of the one that b
 """
 
 import json
-import pkgutil
 import re
 import subprocess
 import sys
 from functools import cache
-from importlib import import_module, metadata
+from importlib import metadata
 from typing import Any
 
 import pytest
 
-import backend.cupy.kernels
-from backend.cupy.kernels.source import OPTIONS, PRELUDE
-
-SOURCES = {
-    name: module.SOURCE
-    for name in sorted(info.name for info in pkgutil.iter_modules(backend.cupy.kernels.__path__))
-    if hasattr(module := import_module(f"backend.cupy.kernels.{name}"), "SOURCE")
-}
-"""The CUDA source of each file of the backend that has one."""
+from backend.cupy.kernels.source import ITEMS, OPTIONS, names, text
 
 COMPILE = """
 import ctypes, json, sys
@@ -62,22 +53,22 @@ def compile_for(architecture: str, source: str) -> dict[str, Any]:
 
 
 def test_there_are_sources() -> None:
-    assert sorted(SOURCES) == ["elementwise", "rows"]
+    assert names() == ["elementwise", "reports", "softmax", "sums"]
 
 
 @pytest.mark.parametrize("architecture", ["sm_75", "sm_90"])
-@pytest.mark.parametrize("item", PRELUDE)
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("item", ITEMS)
+@pytest.mark.parametrize("name", names())
 def test_every_kernel_compiles_without_a_warning(name: str, item: str, architecture: str) -> None:
-    compiled = compile_for(architecture, PRELUDE[item] + SOURCES[name])
+    compiled = compile_for(architecture, text(name, item))
     assert (compiled["status"], compiled["log"]) == (0, "")
-    kernels = re.findall(r'extern "C" __global__ void (\w+)', SOURCES[name])
+    kernels = re.findall(r'extern "C" __global__ void (\w+)', text(name, item))
     assert kernels
     assert all(f".text.{kernel}" in compiled["machine_code"] for kernel in kernels)
 
 
 @pytest.mark.parametrize("wrong", ["Item x = y;", '#include "no_such_header.h"'])
 def test_a_source_that_is_wrong_does_not_compile(wrong: str) -> None:
-    compiled = compile_for("sm_90", PRELUDE["float"] + wrong)
+    compiled = compile_for("sm_90", text("sums", "float") + wrong)
     assert compiled["status"] != 0
     assert "error" in compiled["log"]

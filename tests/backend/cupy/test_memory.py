@@ -16,7 +16,7 @@ from mlp import Network
 
 pytestmark = pytest.mark.gpu
 
-UNIT = CupyBackend.allocation_bytes
+UNIT = CupyBackend.facts.allocation_bytes
 
 
 @pytest.fixture

@@ -107,14 +107,17 @@ def test_analyze_agrees_with_itself(capsys: pytest.CaptureFixture[str], tmp_path
 
 
 def test_plan_stays_within_its_budget_and_draws(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    picture, report = tmp_path / "timeline.png", tmp_path / "plan.json"
+    picture, arena, report = (tmp_path / name for name in ("timeline.png", "arena.png", "plan.json"))
     options = ["--sizes", "784,64x12,10", "--batch-size", "256", "--budget", "400KiB"]
-    status, out, _ = run(capsys, "plan", *options, "--timeline", picture, "--json", report)
+    status, out, _ = run(capsys, "plan", *options, "--timeline", picture, "--arena", arena, "--json", report)
     record = json.loads(report.read_text())
     assert status == 0
     assert record["peak_bytes"] == max(record["peak_bytes"], *record["bytes_after"]) <= 400 * 1024
-    assert "best of" in out
+    assert record["peak_bytes"] <= record["arena_bytes"] <= record["budget_bytes"] == 400 * 1024
+    assert f"arena: {record['arena_bytes']:,} bytes in one block" in out
+    assert "optimal among" in out
     assert picture.read_bytes().startswith(PNG)
+    assert arena.read_bytes().startswith(PNG)
 
 
 def test_plan_for_a_card_needs_no_card(capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,6 +173,7 @@ def test_a_report_that_exists_survives_a_failed_run(capsys: pytest.CaptureFixtur
     assert report.read_text() == "precious"
 
 
+@pytest.mark.usefixtures("default_signals")
 def test_ctrl_c_in_training_ends_with_status_130() -> None:
     command = [sys.executable, "-m", "checkpoint", "train", "--data", "sample", "--epochs", "100000"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}

@@ -56,7 +56,7 @@ def test_train_on_a_device_takes_the_bytes_predicted(
     assert "(as predicted)" in capsys.readouterr().out
     assert record["device"] == cupy_backend.device_name
     assert record["measured_peak_bytes"] == record["predicted_peak_bytes"] > 0
-    assert record["measured_peak_bytes"] % cupy_backend.allocation_bytes == 0
+    assert record["measured_peak_bytes"] % cupy_backend.facts.allocation_bytes == 0
 
 
 def test_saved_training_goes_on_to_the_same_bits(cupy_backend: CupyBackend, tmp_path: Path) -> None:

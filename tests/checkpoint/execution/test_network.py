@@ -239,7 +239,7 @@ def test_chain_of_a_network_is_that_of_its_sizes_and_backend(backend, dtype):
     chain = network.chain(6)
     assert (chain.widths, chain.batch_size) == ((5, 4, 3), 6)
     assert chain.item_bytes == {"float32": 4, "float64": 8}[dtype]
-    assert chain.allocation_bytes == backend.allocation_bytes
+    assert chain.allocation_bytes == backend.facts.allocation_bytes
 
 
 # forward_between_checkpoints

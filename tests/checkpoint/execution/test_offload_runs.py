@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from backend import Backend, TransferError, select_backend
 from backend.numpy.transfers import FileTransfers
-from backend.transfers import Ticket, Transfers, open_transfers
+from backend.places import open_transfers
+from backend.transfers import Ticket, Transfers
 from checkpoint import CheckpointError, NetworkWithCheckpointing, Schedule, simulate, store_all
 from checkpoint.execution.verifying import VerifyingNetwork
 from tests.checkpoint.offloading import LateExecutor, all_offloaded, place_for
@@ -213,13 +214,13 @@ class TestCopiesFollowComputing:
     @pytest.mark.parametrize("follows", [True, False])
     def test_out(self, transfers: Any, follows: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         if not follows:
-            monkeypatch.setattr(transfers, "_follow_computing", lambda: None)
+            monkeypatch.setattr(transfers._copies, "follow_computing", lambda: None)
         backend = select_backend("cupy")
         a = backend.zeros((64,), "float32")
         backend.synchronize()
         a.data.memset_async(77, a.nbytes)
         ticket = transfers.out(a)
-        transfers._stream.synchronize()
+        transfers._copies.synchronize()
         assert (ctypes.string_at(ticket.block.start, a.nbytes) == b"M" * a.nbytes) == follows
 
     @pytest.mark.parametrize("follows", [True, False])
@@ -230,9 +231,9 @@ class TestCopiesFollowComputing:
         a = backend.empty((64,), "float32")
         a.data.memset_async(0, a.nbytes)  # an earlier use of this memory
         if not follows:
-            monkeypatch.setattr(transfers, "_follow_computing", lambda: None)
+            monkeypatch.setattr(transfers._copies, "follow_computing", lambda: None)
         transfers.back(ticket, a)
-        transfers._stream.synchronize()
+        transfers._copies.synchronize()
         transfers.before_use(ticket)
         assert (backend.to_numpy(a) == 1).all() == follows
 

@@ -1,5 +1,6 @@
 """Plans: within the budget, never faster for less, and the best of their classes; the judges refuse wrong schedules."""
 
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
@@ -15,6 +16,7 @@ from checkpoint import (
     Schedule,
     ScheduleError,
     chain_of,
+    every_nth,
     micro_batches,
     plan,
     plan_chain,
@@ -181,6 +183,17 @@ def test_row_blocks_of_whole_chunks_keep_the_bits_where_the_backend_does(backend
     assert found.row_block is not None
     assert found.keeps_bits is keeps
     assert plan_chain(chain, budget_bytes=whole, row_blocks=False).keeps_bits
+
+
+@pytest.mark.parametrize(("backend", "keeps"), [("numpy", True), ("cupy", False)])
+def test_small_pieces_keep_the_bits_only_where_that_is_promised(backend: str, keeps: bool) -> None:
+    chain = chain_of([784, *[512] * 8, 10], batch_size=1024, backend=backend)
+    small = replace(every_nth(n_layers=9, n=3), pieces="small")
+    assert keeps_bits(every_nth(n_layers=9, n=3), chain)
+    assert keeps_bits(small, chain) is keeps
+    for pieces, expected in (("small", keeps), ("large", True)):
+        found = plan_chain(chain, budget_bytes=2**24, row_blocks=False, pieces=pieces)
+        assert (found.schedule.pieces, found.keeps_bits) == (pieces, expected)
 
 
 def test_row_blocks_elsewhere_do_not_keep_the_bits() -> None:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend import select_backend
+from backend.facts import FACTS
 from checkpoint import chain_of
-from checkpoint.schedule.chain import ALLOCATION_BYTES
+from checkpoint.schedule.chain import MAX_ROWS
 from mlp import NetworkError
 from mlp.pieces import DELTA_ROWS, LARGE_DELTA_ROWS
 from tests.conftest import cases
@@ -82,22 +82,20 @@ def test_rows_cost_no_more_than_the_whole_mini_batch(case, rows):
         assert chain.forward_flops(layer, rows) * 13 == chain.forward_flops(layer) * rows
 
 
-def test_unit_of_allocation_is_the_backend_s_own():
-    assert select_backend("numpy").allocation_bytes == ALLOCATION_BYTES["numpy"]
-
-
-@pytest.mark.gpu
-def test_unit_of_allocation_is_cupy_s_own(backend):
-    if backend.name != "cupy":
-        pytest.skip("another backend")
-    assert backend.allocation_bytes == ALLOCATION_BYTES["cupy"]
+@pytest.mark.parametrize("name", FACTS)
+def test_chain_has_the_facts_of_its_backend(name):
+    chain, facts = chain_of([4, 3, 2], batch_size=5, backend=name), FACTS[name]
+    assert (chain.allocation_bytes, chain.error_in_place) == (facts.allocation_bytes, facts.error_in_place)
+    assert chain.sum_rows == facts.chunk_rows
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"batch_size": 0}, "batch size must be a whole number, 1 or more; got 0"),
+        ({"batch_size": 0}, f"batch size must be a whole number from 1 to {MAX_ROWS}; got 0"),
         ({"batch_size": -5}, "batch size must be"),
+        ({"batch_size": MAX_ROWS + 1}, f"batch size must be .*; got {MAX_ROWS + 1}"),
+        ({"batch_size": 10**40}, "batch size must be"),
         ({"batch_size": 2.0}, "batch size must be"),
         ({"batch_size": None}, "batch size must be"),
         ({"batch_size": 5, "dtype": "float16"}, "unknown dtype 'float16'; choose float32 or float64"),

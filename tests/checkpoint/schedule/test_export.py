@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+import checkpoint_schedules as words
 import pytest
 
 from checkpoint import (
@@ -22,8 +23,6 @@ from checkpoint import (
 )
 from checkpoint.schedule.export import to_checkpoint_schedules
 from tests.checkpoint.chains import random_budget, random_chain
-
-words = pytest.importorskip("checkpoint_schedules", reason="checkpoint-schedules is not installed")
 
 
 @dataclass

@@ -110,6 +110,5 @@ def test_hostile_action_is_refused(action: str) -> None:
 
 
 def test_schedule_that_offloads_is_not_exported() -> None:
-    pytest.importorskip("checkpoint_schedules")
     with pytest.raises(CheckpointError, match="a schedule that offloads is not exported"):
         to_checkpoint_schedules(of("F1 O1 F2 D1 F3 P1 B3 B2 B1"))

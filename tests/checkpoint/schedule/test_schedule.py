@@ -7,8 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkpoint import Backward, CheckpointError, Forward, Release, Schedule, ScheduleError, every_nth, micro_batches
+from checkpoint import (
+    Backward,
+    CheckpointError,
+    Forward,
+    Release,
+    Schedule,
+    ScheduleError,
+    chain_of,
+    every_nth,
+    micro_batches,
+    simulate,
+)
+from checkpoint.schedule.chain import MAX_ROWS
 from checkpoint.schedule.schedule import FORMAT
+from mlp.pieces import PIECES
 
 rows = st.none() | st.tuples(st.integers(0, 50), st.integers(0, 50))
 actions = st.builds(
@@ -20,6 +33,8 @@ schedules = st.builds(
     actions=st.lists(actions, max_size=20).map(tuple),
     name=st.text(max_size=10),
     batch_size=st.none() | st.integers(1, 60),
+    pieces=st.sampled_from(PIECES),
+    planned_rows=st.none() | st.integers(1, 60),
 )
 
 GOOD = json.loads(every_nth(n_layers=5, n=2).to_json())
@@ -130,6 +145,8 @@ def test_record_with_one_wrong_action_is_refused(data):
         ({"n_layers": None}, "n_layers must be"),
         ({"batch_size": 0}, "batch_size must be a whole number, 1 or more"),
         ({"batch_size": "5"}, "batch_size must be"),
+        ({"planned_rows": 0}, "planned_rows must be a whole number"),
+        ({"planned_rows": 2.5}, "planned_rows must be"),
         ({"name": None}, "name must be a string"),
         ({"actions": "F1 B1"}, "actions must be a list"),
         ({"actions": {"0": "F1"}}, "actions must be a list"),
@@ -167,6 +184,12 @@ def test_key_given_twice_counts_as_its_last_and_is_checked():
 
 def test_format_is_named_in_the_record():
     assert GOOD["format"] == FORMAT
+
+
+def test_largest_mini_batch_of_a_chain_can_be_written_down():
+    schedule = micro_batches(n_layers=2, batch_size=MAX_ROWS, rows=MAX_ROWS - 1)
+    simulate(schedule, chain_of([3, 2, 1], batch_size=MAX_ROWS))
+    assert Schedule.from_json(schedule.to_json()) == schedule
 
 
 # A smaller mini-batch

@@ -181,9 +181,9 @@ def test_copy_that_does_not_wait_for_an_earlier_use_of_its_memory_shows(
     a.data.memset_async(0, a.nbytes)  # under way when its memory is handed on
     del a
     if not follows:
-        monkeypatch.setattr(uploads, "_follow_computing", lambda: None)
+        monkeypatch.setattr(uploads._copies, "follow_computing", lambda: None)
     upload = uploads.begin([(3000,)], "float32", lambda place: place.fill(5))
-    uploads._stream.synchronize()
+    uploads._copies.synchronize()
     (b,) = uploads.finish(upload)
     assert b.data.ptr == pointer
     assert (late.to_numpy(b) == 5).all() == follows

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mlp import ArrayBatches, EpochRecord, Network, Step, accuracy, train
+from mlp.data import load
 from mlp.training.loop import epoch_order
 from tests.conftest import Case, parameters_of, same_bits
 
@@ -162,7 +163,7 @@ def test_network_learns_exclusive_or(backend, dtype):
 
 @pytest.fixture(scope="module")
 def sample() -> Any:
-    return pytest.importorskip("mlp.data").load("sample")
+    return load("sample")
 
 
 def accuracies(network: Network, dataset: Any, *, epochs: int, mini_batch_size: int, eta: float) -> list[float]:

@@ -1,0 +1,48 @@
+"""Plain numbers about each backend, said once: predictions of bytes and promises of bits rest on them.
+
+No array library is imported here, so a plan can be made for a backend that isn't installed. A `Backend` says which row
+is its own; planners look theirs up by name.
+"""
+
+from dataclasses import dataclass
+
+CHUNK_ROWS = 128
+"""Rows of the batch whose part of a weight gradient the compiled kernels sum before they add it to the rest."""
+
+NAMES = ("numpy", "cupy")
+"""The backends that a user can ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a planner has to know about a backend. The defaults are the reference's.
+
+    `allocation_bytes` is the unit that each allocation is rounded up to.
+
+    `error_in_place`: whether `Backend.backward_layer_` turns an activation into the error below without holding a piece
+    of that error elsewhere. Products of cuBLAS and of NumPy cannot write over their own input.
+
+    `chunk_rows`: gradients are summed over chunks of this many rows, which are added up in turn, so row blocks that
+    begin at multiples of it leave gradients bit-identical. None where sums have another order.
+
+    `keeps_freed_memory`: whether the library keeps freed memory and hands it out again.
+
+    `asynchronous`: whether the host runs ahead of the device, so that reading a value waits for all work begun.
+    """
+
+    allocation_bytes: int = 1
+    error_in_place: bool = False
+    chunk_rows: int | None = None
+    keeps_freed_memory: bool = False
+    asynchronous: bool = False
+
+
+UNCOMPILED = "numpy-uncompiled"
+"""NumPy's own kernels, which serve where the compiled ones cannot be built or loaded."""
+
+FACTS = {
+    "numpy": Facts(error_in_place=True, chunk_rows=CHUNK_ROWS),
+    "cupy": Facts(allocation_bytes=512, keeps_freed_memory=True, asynchronous=True),
+    UNCOMPILED: Facts(),
+}
+"""The facts of each backend by name. CuPy's memory pool rounds up to 512 bytes; NumPy's allocator counts each byte."""

@@ -1,0 +1,24 @@
+"""The public names: where each is defined. The package imports them on first use."""
+
+from .errors import NetworkError as NetworkError
+from .errors import StateError as StateError
+from .errors import TrainingError as TrainingError
+from .gradient import Gradient as Gradient
+from .network import Network as Network
+from .saving import Progress as Progress
+from .saving import SavedState as SavedState
+from .saving import load_state as load_state
+from .saving import read_state as read_state
+from .saving import restore_state as restore_state
+from .saving import save_state as save_state
+from .sizes import format_sizes as format_sizes
+from .sizes import parse_sizes as parse_sizes
+from .training.batches import ArrayBatches as ArrayBatches
+from .training.batches import Batches as Batches
+from .training.batches import ImageBatches as ImageBatches
+from .training.history import EpochRecord as EpochRecord
+from .training.history import Step as Step
+from .training.loop import train as train
+from .training.metrics import accuracy as accuracy
+
+__version__: str
