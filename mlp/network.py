@@ -6,7 +6,7 @@ everything elementwise is in place.
 Source of the equations: M. A. Nielsen, Neural Networks and Deep Learning (2015), chapter 2, with rows for columns.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +17,7 @@ from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS, check_name, check_number, check_whole
 from mlp.arrays import is_finite
 from mlp.costs import COSTS, output_activation
+from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError
 from mlp.gradient import Gradient
 from mlp.initialization import initial_parameters
@@ -72,6 +73,8 @@ class Network(Layers):
         self.momentum = float(momentum)
         self.epochs_trained = 0
         """How many epochs the network has had: the next one's order follows from it and the seed."""
+        self.scaling: Scaling | None = None
+        """How the raw values of its training data became inputs; None where nobody scaled them here."""
         self.seed = check_whole("seed", seed, least=0)
         last = output_activation(cost, activation=activation, units=widths[-1])
         activations = (*[activation] * (len(widths) - 2), last)
@@ -96,6 +99,14 @@ class Network(Layers):
     def velocities(self) -> tuple[tuple[Any, Any], ...]:
         """The velocity of each layer's weights and bias under momentum; empty without."""
         return self.optimizer_state.get("velocity", ())
+
+    @property
+    def saved_arguments(self) -> Mapping[str, str]:
+        """What a class of its own needs to be made again from a saved state, beside `Network`'s arguments.
+
+        Text by name, the class under "class". A plain network needs nothing: empty.
+        """
+        return {}
 
     def __getstate__(self) -> dict[str, Any]:
         host = self.backend.to_numpy
