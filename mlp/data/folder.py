@@ -31,7 +31,7 @@ class IdxFiles:
 
 
 def find_idx_files(folder: Path) -> IdxFiles:
-    """The four files, from the first place that has them all. UnreadableDataError, with what is missing, where none has.
+    """The four files, from the first place that has them all. Else UnreadableDataError, with what is missing.
 
     A place where one of them is no file, or an empty one, is taken only where no other has them all.
     """
