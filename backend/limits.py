@@ -13,8 +13,6 @@ from collections.abc import Iterator, Mapping
 from math import ceil
 from pathlib import Path
 
-import psutil
-
 ROOT = Path("/")
 
 MOST_DIGITS = 9
@@ -52,6 +50,8 @@ def cores(*, root: Path = ROOT) -> int:
 
 def memory_bytes(*, root: Path = ROOT) -> int:
     """The most bytes that this process may ever take: the host's memory, or the least limit that it is held to."""
+    import psutil  # which those who only count cores need not load
+
     limits = [_memory_limit(group) for group in _groups("memory", root)]
     return min([int(psutil.virtual_memory().total), *(limit for limit in limits if limit is not None)])
 
@@ -62,6 +62,8 @@ def free_memory_bytes(*, root: Path = ROOT) -> int:
     Of what a group uses, cached files that were not used lately don't count: the kernel drops them first. A limit on
     the process's addresses, `ulimit -v`, counts too.
     """
+    import psutil
+
     room = [int(psutil.virtual_memory().available)]
     for group in _groups("memory", root):
         limit = _memory_limit(group)

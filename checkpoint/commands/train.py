@@ -132,7 +132,8 @@ def _saving(args: argparse.Namespace) -> Saving | None:
 
 def _line(epoch: EpochRecord, *, alike: bool) -> str:
     same = "  all outputs are alike" if alike else ""
-    return f"epoch {epoch.epoch:3}  test accuracy {epoch.test_accuracy:.4f}  {epoch.seconds:.2f} s{same}"
+    accuracy = "" if epoch.test_accuracy is None else f"  test accuracy {epoch.test_accuracy:.4f}"
+    return f"epoch {epoch.epoch:3}{accuracy}  test cost {epoch.test_cost:.4g}  {epoch.seconds:.2f} s{same}"
 
 
 def _summary(record: RunRecord) -> str:

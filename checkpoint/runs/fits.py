@@ -17,7 +17,8 @@ from mlp.training.loop import check_training
 def check_fits(settings: RunSettings, dataset: Dataset, backend: Backend) -> None:
     """Raise `NetworkError` for data or training arguments that do not fit, `CheckpointError` for lack of memory.
 
-    The weights are compared with all memory that this process may take: more cannot be allocated, and trying may take minutes.
+    The weights are compared with all memory that this process may take: no more can be allocated, and trying may
+    take minutes.
     """
     check_images(settings.sizes, dataset.train_images, dataset.train_labels)
     check_training(

@@ -49,7 +49,7 @@ class Chain:
         return len(self.widths) - 1
 
     def in_pieces(self, pieces: str) -> "Chain":
-        """This chain with backward steps in such pieces; small ones are sized for its mini-batch, unless it says more."""
+        """This chain with backward steps in such pieces; small ones are sized for its mini-batch unless it says so."""
         planned_rows = (self.planned_rows or self.batch_size) if pieces == "small" else None
         return replace(self, pieces=pieces, planned_rows=planned_rows)
 

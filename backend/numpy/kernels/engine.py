@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from backend.limits import thread_count
 from backend.numpy.kernels import door
 from backend.numpy.kernels.loading import load_library
-from backend.numpy.kernels.threads import thread_count
 
 SLICE_SECONDS = 0.05
 """How long a call lasts: signal handlers of Python's run between calls only."""

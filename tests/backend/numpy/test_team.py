@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from backend import select_backend
-from backend.numpy.kernels.threads import quotas, thread_count
 
 ROOT = Path(__file__).parents[3]
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="as Linux does it")
@@ -178,59 +177,3 @@ backend.forward_layer_(a, W, b, "identity", out=out)
 print((out == 40_000).all())
 """
     assert in_a_process(code, OPENBLAS_NUM_THREADS="1").split() == ["True", "True", "True"]
-
-
-# How many threads
-
-
-DIGITS = [("1", 1), ("1,4", 1), ("0", None), ("many", None), ("", None), ("²", None), ("٠١", 1), ("9" * 5000, None)]
-
-
-@pytest.mark.parametrize(("setting", "threads"), DIGITS, ids=lambda value: str(value)[:8])
-def test_number_of_threads_is_omp_s_or_the_machine_s(setting, threads, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", setting)
-    found = thread_count()
-    monkeypatch.delenv("OMP_NUM_THREADS")
-    assert found == (threads or thread_count())
-
-
-def machine(root: Path, groups: str, mounts: str, **limits: str) -> Path:
-    """A root with /proc and control groups' files; `limits` by path, its slashes written as two underscores."""
-    (root / "proc/self").mkdir(parents=True)
-    (root / "proc/self/cgroup").write_text(groups)
-    (root / "proc/self/mountinfo").write_text(mounts)
-    for name, text in limits.items():
-        path = root / "sys/fs/cgroup" / name.replace("__", "/").replace("_max", ".max").replace("_cfs", ".cfs")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return root
-
-
-V2 = "30 24 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw\n"
-V1 = "33 24 0:29 / /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct\n"
-
-
-def test_quotas_of_version_2_are_those_of_the_group_and_of_every_group_above(tmp_path):
-    limits = {"a__cpu_max": "max 100000\n", "a__b__cpu_max": "150000 100000\n", "a__b__c__cpu_max": "50000 100000\n"}
-    assert quotas(machine(tmp_path, "0::/a/b/c\n", V2, **limits)) == [0.5, 1.5]
-
-
-def test_quota_of_version_1(tmp_path):
-    limits = {"cpu,cpuacct__a__cpu_cfs_quota_us": "250000\n", "cpu,cpuacct__a__cpu_cfs_period_us": "100000\n"}
-    limits |= {"cpu,cpuacct__cpu_cfs_quota_us": "-1\n", "cpu,cpuacct__cpu_cfs_period_us": "100000\n"}
-    assert quotas(machine(tmp_path, "5:cpu,cpuacct:/a\n4:memory:/a\n", V1, **limits)) == [2.5]
-
-
-def test_a_container_sees_its_own_group_where_it_is_mounted(tmp_path):
-    mounted = V2.replace(" / /sys", " /docker/x /sys")
-    assert quotas(machine(tmp_path, "0::/docker/x\n", mounted, cpu_max="200000 100000\n")) == [2.0]
-
-
-def test_no_groups_are_no_limit(tmp_path):
-    assert quotas(tmp_path) == []
-
-
-@pytest.mark.parametrize(("quota", "threads"), [("50000", 1), ("100000", 1)])
-def test_threads_are_no_more_than_the_quota_is_worth(quota, threads, tmp_path, monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert thread_count(root=machine(tmp_path, "0::/a\n", V2, a__cpu_max=f"{quota} 100000\n")) == threads
