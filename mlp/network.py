@@ -8,6 +8,7 @@ Source of the equations: M. A. Nielsen, Neural Networks and Deep Learning (2015)
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,16 @@ class Network(Layers):
     def velocities(self) -> tuple[tuple[Any, Any], ...]:
         """The velocity of each layer's weights and bias under momentum; empty without."""
         return self.optimizer_state.get("velocity", ())
+
+    def save(self, path: str | Path, *, keep: int = 0) -> None:
+        """Save the network to `path`: parameters, optimizer state, and what else it is. `checkpoint.load` reads it.
+
+        `path` holds the old state or the new one, whole, whenever this is killed; `keep`: how many older ones stay, as
+        PATH.1 to PATH.N. Raises `StateError` where it cannot be written, `TrainingError` for non-finite values.
+        """
+        from mlp.saving.write import save_state  # whose package loads networks
+
+        save_state(path, self, keep=keep)
 
     @property
     def saved_arguments(self) -> Mapping[str, str]:

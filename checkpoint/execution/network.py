@@ -1,6 +1,6 @@
 """The network that is trained with checkpointing: the reader of schedules that runs them on arrays."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 
 from backend import Backend, Transfers
 from checkpoint.errors import CheckpointError
+from checkpoint.execution.arguments import arguments_text
 from checkpoint.execution.place import check_offload, rates_of, transfers_to
 from checkpoint.execution.step import Execution
 from checkpoint.planning.offloading import Offloading
@@ -92,6 +93,27 @@ class NetworkWithCheckpointing(Network):
             most = max(batch_size, *self._schedules, 1)
             self._schedules[batch_size] = self._new_schedule(replace(self.chain(batch_size), planned_rows=most))
         return self._schedules[batch_size]
+
+    def use_plan(self, schedule: Schedule, *, batch_size: int) -> bool:
+        """Follow `schedule`, planned earlier for this budget, on `batch_size` rows; returns whether it can be.
+
+        It cannot where it takes more than the budget, or offloads and this network does not.
+        """
+        offloads = any(isinstance(action, Offload) for action in schedule)
+        if self.budget_bytes is None or (offloads and self.transfers is None):
+            return False
+        try:
+            fits = simulate(schedule, self.chain(batch_size)).peak_bytes <= self.budget_bytes
+        except CheckpointError:
+            return False
+        if fits:
+            self._schedules[batch_size] = schedule
+        return fits
+
+    @property
+    def saved_arguments(self) -> Mapping[str, str]:
+        """The schedule, or the budget and the plans made for it, as text for a saved state."""
+        return arguments_text(budget_bytes=self.budget_bytes, schedule=self._schedule, plans=self._schedules)
 
     def _new_schedule(self, chain: Chain) -> Schedule:
         if self._schedule is not None:
