@@ -73,14 +73,28 @@ class NetworkWithCheckpointing(Network):
             raise CheckpointError(f"schedule must be a Schedule, such as a plan's; got {schedule!r}")
         else:
             simulate(schedule, self.chain(schedule.batch_size or 1))
-        offloads = schedule is not None and any(isinstance(action, Offload) for action in schedule)
         self.budget_bytes = budget_bytes
-        self.transfers = transfers_to(self.backend, offload, needed=offloads)
-        """Where activations are offloaded to; None where none are."""
         self._place, self._offloading = offload, offloading
         self._schedule = schedule
+        self.transfers = self._open_transfers()
+        """Where activations are offloaded to; None where none are."""
         self._schedules: dict[int, Schedule] = {}
         self._observers: tuple[Observer, ...] = ()
+
+    def _open_transfers(self) -> Transfers | None:
+        offloads = self._schedule is not None and any(isinstance(action, Offload) for action in self._schedule)
+        return transfers_to(self.backend, self._place, needed=offloads)
+
+    def __getstate__(self) -> dict[str, Any]:
+        if isinstance(self._place, Transfers):
+            raise CheckpointError("this network was given Transfers, which are one network's, so it cannot be copied")
+        state = super().__getstate__()
+        del state["transfers"]
+        return state | {"_observers": ()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.transfers = self._open_transfers()
 
     def chain(self, batch_size: int) -> Chain:
         """The chain that this network is for mini-batches of `batch_size` rows."""
