@@ -154,7 +154,7 @@ class NetworkWithCheckpointing(Network):
             activations.append(a)
         return activations
 
-    def backprop(self, X: Any, y: Any, *, in_blocks: bool = False) -> Iterator[Gradient]:
+    def backprop(self, X: Any, y: Any, *, in_pieces: bool = False) -> Iterator[Gradient]:
         """Yield the gradient of each layer, from the last to the first; see `Network.backprop`.
 
         One loop over the schedule's actions. With row blocks, a layer's gradient comes when its last block is added.
@@ -162,7 +162,7 @@ class NetworkWithCheckpointing(Network):
         X, y = self.as_batch(X, y)
         self.buffers.begin_step()
         schedule = self.schedule_for(X.shape[0])
-        step = self.execution(X, y, schedule, in_blocks=in_blocks)
+        step = self.execution(X, y, schedule, in_pieces=in_pieces)
         try:
             for position, action in enumerate(schedule):
                 match action:
@@ -181,10 +181,10 @@ class NetworkWithCheckpointing(Network):
         finally:
             step.end()
 
-    def execution(self, X: Any, y: Any, schedule: Schedule, *, in_blocks: bool) -> Execution:
+    def execution(self, X: Any, y: Any, schedule: Schedule, *, in_pieces: bool) -> Execution:
         """What runs the actions of one step on a mini-batch."""
         run = self.forward_between_checkpoints
-        return Execution(self, X, y, run=run, schedule=schedule, transfers=self.transfers, in_blocks=in_blocks)
+        return Execution(self, X, y, run=run, schedule=schedule, transfers=self.transfers, in_pieces=in_pieces)
 
     @contextmanager
     def observing(self, observer: Observer) -> Iterator[None]:
