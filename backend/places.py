@@ -4,16 +4,19 @@ An array library is imported only when a place is opened.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from backend.base import Backend
 from backend.errors import OffloadError
 from backend.transfers import Transfers
+
+if TYPE_CHECKING:
+    from backend.base import Backend
 
 HOST = "host"
 """The place that a GPU's arrays are offloaded to: the host's memory, pinned."""
 
 
-def open_transfers(backend: Backend, place: str | Path) -> Transfers:
+def open_transfers(backend: "Backend", place: str | Path) -> Transfers:
     """The place that a network on `backend` offloads to: "host" for cupy, the path of a file or folder for numpy.
 
     Raises `OffloadError` for any other pair, and for a path that cannot be written to.

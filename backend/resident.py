@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from backend.limits import free_memory_bytes
 from backend.select import select_backend
 
 
@@ -19,11 +20,12 @@ def resident_bytes() -> int:
 
 
 def free_bytes(backend: str) -> int:
-    """Bytes that could be allocated now: in the host's memory for "numpy", in the GPU's for "cupy"."""
-    if backend == "numpy":
-        return int(psutil.virtual_memory().available)
-    memory = select_backend(backend).device_memory()
-    return memory.free_bytes if memory is not None else int(psutil.virtual_memory().available)
+    """Bytes that could be allocated now: in the host's memory for "numpy", in the GPU's for "cupy".
+
+    The host's are those that this process may take: limits of control groups and `ulimit -v` count.
+    """
+    memory = None if backend == "numpy" else select_backend(backend).device_memory()
+    return free_memory_bytes() if memory is None else memory.free_bytes
 
 
 def peak_resident_bytes() -> int:

@@ -1,18 +1,21 @@
 """The public names: where each is defined. The package imports them on first use."""
 
+from .drawing.plans import figure as figure
+from .drawing.plans import timeline as timeline
 from .errors import BudgetError as BudgetError
 from .errors import CheckpointError as CheckpointError
 from .errors import ScheduleError as ScheduleError
 from .execution.network import NetworkWithCheckpointing as NetworkWithCheckpointing
+from .execution.saved import load as load
 from .planning.costs import Cost as Cost
 from .planning.costs import Flops as Flops
 from .planning.front import Front as Front
 from .planning.front import FrontPoint as FrontPoint
 from .planning.front import front_of as front_of
 from .planning.offloading import Offloading as Offloading
-from .planning.plan import Plan as Plan
 from .planning.plan import plan as plan
 from .planning.plan import plan_chain as plan_chain
+from .planning.planned import Plan as Plan
 from .schedule.actions import Action as Action
 from .schedule.actions import Backward as Backward
 from .schedule.actions import Fetch as Fetch

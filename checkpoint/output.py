@@ -1,11 +1,11 @@
 """Files that the commands write: found unwritable before the work, and replaced whole or not at all."""
 
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from backend.lazy import version
 from checkpoint.errors import CheckpointError
 
 PROGRAM = "mlp-checkpointing"
@@ -19,21 +19,25 @@ class OutputError(CheckpointError):
 
 
 def check_writable(path: Path | None) -> None:
-    """Raise `OutputError` unless a file could be put at `path`. Whatever is there stays as it is."""
+    """Raise `OutputError` unless a file can be put at `path`, by trying it. Whatever is there stays as it is."""
     if path is None:
         return
-    if path.is_dir():
-        raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
+    from mlp.saving.atomic import check_replaceable  # whose package loads NumPy, which planning does without
+
     try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another path") from None
+        is_folder = path.is_dir()
+        if not is_folder:
+            check_replaceable(path)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(f"cannot write {path}: {reason}; choose another path") from None
+    if is_folder:
+        raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
 
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write `content` to `path`, so that a reader finds the old file or the new one and never a part."""
-    from mlp.saving.atomic import replaced  # whose package loads NumPy, which planning does without
+    from mlp.saving.atomic import replaced
 
     try:
         with replaced(path) as file:
@@ -53,15 +57,5 @@ def write_report(path: Path | None, command: str, record: Mapping[str, Any]) -> 
     Every key of `record`, and of the records in it, is described in `checkpoint/commands/JSON.md`; a test compares.
     """
     if path is not None:
-        head = {"format": REPORT_FORMAT, "program": PROGRAM, "version": program_version(), "command": command}
+        head = {"format": REPORT_FORMAT, "program": PROGRAM, "version": version(), "command": command}
         write_json(path, {**head, **record})
-
-
-def program_version() -> str:
-    """The version of the installed distribution, such as "0.1.0"; "unknown" where it runs from a bare checkout."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(PROGRAM)
-    except PackageNotFoundError:
-        return "unknown"

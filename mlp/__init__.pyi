@@ -18,7 +18,7 @@ from .training.batches import Batches as Batches
 from .training.batches import ImageBatches as ImageBatches
 from .training.history import EpochRecord as EpochRecord
 from .training.history import Step as Step
-from .training.loop import accuracy as accuracy
 from .training.loop import train as train
+from .training.metrics import accuracy as accuracy
 
 __version__: str

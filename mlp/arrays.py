@@ -1,35 +1,113 @@
 """The door for arrays: whatever reaches a kernel has its library, shape, dtype, strides, alignment and device known.
 
-A step converts nothing, so that it takes the bytes that were predicted. An array that would have to be converted is
-refused, with what to write instead.
+Arrays of other libraries come by DLPack, sharing their memory. A step converts nothing, so that it takes the bytes that
+were predicted: an array that would have to be converted is refused, with what to write instead. Data sets are laxer,
+since a mini-batch is made of them anyway: see `mlp.training.sources`.
 """
 
+from math import isfinite
 from typing import Any
 
+import numpy as np
+
 from backend import Backend
-from mlp.errors import NetworkError
+from mlp.errors import NetworkError, one_line
+
+_HOST_DEVICES = (1, 3)
+"""DLPack's numbers of the host's memory, plain and pinned."""
+
+
+def as_array(name: str, x: Any, backend: Backend) -> Any:
+    """`x` as a plain NumPy array or an array of `backend`, sharing memory where that is possible.
+
+    Raises `NetworkError`, which calls it `name`, for a masked or sparse array, one on another device, and anything that
+    no array can be made of.
+    """
+    if isinstance(x, np.ma.MaskedArray):
+        raise NetworkError(f"{name} is a masked array, and what it hides would be used; give {name}.filled(...)")
+    if isinstance(x, np.ndarray):
+        return np.asarray(x)
+    if backend.owns(x):
+        return x
+    if hasattr(x, "nnz") and hasattr(x, "toarray"):
+        raise NetworkError(f"{name} is sparse ({kind_of(x)}), and layers are dense; give {name}.toarray()")
+    try:
+        if hasattr(x, "__dlpack__"):
+            return _by_dlpack(name, x, backend)
+        return np.asarray(x)
+    except NetworkError:
+        raise
+    except Exception as error:  # other libraries raise what they like: TypeError, RuntimeError, BufferError, ...
+        reason = one_line(str(error), limit=90)
+        raise NetworkError(f"{name} must be an array; none can be made of {kind_of(x)} ({reason})") from None
+
+
+def _by_dlpack(name: str, x: Any, backend: Backend) -> Any:
+    if int(x.__dlpack_device__()[0]) in _HOST_DEVICES:
+        return np.from_dlpack(x)
+    if backend.device_memory() is not None:
+        taken = backend.xp.from_dlpack(x)
+        if backend.owns(taken):
+            return taken
+    raise NetworkError(f"{name} ({kind_of(x)}) is on another device than the network's {backend.name}; move it first")
+
+
+def kind_of(x: Any) -> str:
+    """The library and type of `x`, for messages."""
+    kind = type(x)
+    library = kind.__module__.split(".")[0]
+    return kind.__name__ if library == "builtins" else f"{library}.{kind.__name__}"
 
 
 def as_rows(name: str, x: Any, *, width: int, dtype: str, backend: Backend) -> Any:
-    """`x` on the backend's device. Raises `NetworkError`, which calls it `name`, unless it is (rows, `width`)."""
-    if not backend.owns(x):
-        try:
-            x = backend.asarray(x)
-        except (TypeError, ValueError):
-            raise NetworkError(f"{name} must be an array (batch, {width}), a sample a row; got {type(x)}") from None
+    """`x` as a matrix for a step, (rows, `width`), on the backend's device; nothing is converted or copied on the host.
+
+    Raises `NetworkError`, which calls it `name`, for anything else.
+    """
+    x = as_array(name, x, backend)
+    on_host = isinstance(x, np.ndarray)
     if x.ndim != 2 or x.shape[1] != width:
         raise NetworkError(f"{name} must be (batch, {width}), a sample a row; got shape {tuple(x.shape)}")
     if x.shape[0] == 0:
         raise NetworkError(f"{name} must have at least one row; got shape {tuple(x.shape)}")
-    arrived = backend.dtype_name(x)
+    arrived = _dtype_name(x) if on_host else backend.dtype_name(x)
     if arrived != dtype:
         raise NetworkError(
             f"{name} must be {dtype}, the network's dtype in this machine's byte order, so that "
             f"nothing is converted in a step; got {arrived}; use {name}.astype({dtype!r})"
         )
-    if not backend.is_row_major(x):
+    if not (is_row_major(x) if on_host else backend.is_row_major(x)):
         raise NetworkError(
-            f"{name} must be row-major, so that nothing is copied in a step; got strides {x.strides}; use "
+            f"{name} must be row-major and aligned, so that nothing is copied in a step; got strides {x.strides}; use "
             f"numpy.ascontiguousarray({name})"
         )
-    return x
+    if not on_host:
+        return x
+    if x.shape[0] == 1 and x.strides[0] != x.nbytes:  # nobody should follow the stride of a single row
+        x = x.reshape(-1).reshape(1, width)
+    return x if backend.owns(x) else backend.asarray(x)
+
+
+def is_row_major(x: np.ndarray) -> bool:
+    """Whether each row of the matrix `x` is without gaps and aligned, and rows are whole values apart, none in another.
+
+    A single row has no stride that matters, and so has a single column.
+    """
+    item = x.itemsize
+    columns_fit = x.shape[1] == 1 or x.strides[1] == item
+    rows_fit = x.shape[0] == 1 or (x.strides[0] >= x.shape[1] * item and x.strides[0] % item == 0)
+    return x.flags.aligned and columns_fit and rows_fit
+
+
+def is_finite(x: Any, backend: Backend, *, room: np.ndarray | None = None) -> bool:
+    """Whether no value of the matrix `x` is NaN or infinite.
+
+    `room` is for one value of x's dtype, of no dimensions; with it, nothing is allocated for the answer on the host.
+    """
+    if isinstance(x, np.ndarray):  # a NaN is both the largest and the smallest
+        return isfinite(x.max(out=room)) and isfinite(x.min(out=room))
+    return backend.all_finite(x)
+
+
+def _dtype_name(x: np.ndarray) -> str:
+    return x.dtype.name if x.dtype.isnative else x.dtype.str

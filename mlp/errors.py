@@ -1,6 +1,14 @@
 """The errors of this package."""
 
-from collections.abc import Iterable
+
+def one_line(text: str, *, limit: int = 400) -> str:
+    """`text` without line breaks and other control characters, cut to `limit` characters: safe to print to a terminal.
+
+    >>> one_line("a\\nb\\x1b[31m")
+    'a?b?[31m'
+    """
+    shown = "".join(character if character.isprintable() else "?" for character in text[:limit])
+    return shown if len(text) <= limit else f"{shown}..."
 
 
 class NetworkError(ValueError):
@@ -26,6 +34,10 @@ class TrainingError(RuntimeError):
         return type(self)(self.problem, layer=self.layer, epoch=epoch, step=step)
 
 
+class StateWarning(UserWarning):
+    """A saved state says more than was brought back: what that is, and what would bring it back."""
+
+
 class StateError(ValueError):
     """A saved state that cannot be read, written or used as wanted. One line, whatever the file holds.
 
@@ -34,9 +46,5 @@ class StateError(ValueError):
 
     def __init__(self, problem: str, *, path: object = "") -> None:
         text = f"{path}: {problem}" if str(path) else problem
-        super().__init__(_one_line(text))
+        super().__init__(one_line(text, limit=2000))
         self.path = str(path)
-
-
-def _one_line(characters: Iterable[str]) -> str:
-    return "".join(character if character.isprintable() else "?" for character in characters)[:2000]

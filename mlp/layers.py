@@ -7,15 +7,13 @@ which layer is next.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from backend import Backend
-from mlp.arrays import as_rows
-from mlp.buffers import Buffers
-from mlp.errors import NetworkError, TrainingError
+from mlp.errors import TrainingError
 from mlp.gradient import Gradient
-from mlp.pieces import delta_block_rows, gradient_block_rows
+from mlp.pieces import error_piece_rows, gradient_piece_rows
+from mlp.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,41 +35,16 @@ class BackwardStep:
     soon: tuple[Any, Any] = (None, None)
 
 
-class Layers:
+class Layers(Store):
     """Layers of `sizes` on `backend`, with one activation each; the values of the parameters are not set."""
 
     def __init__(self, sizes: tuple[int, ...], activations: tuple[str, ...], *, dtype: str, backend: Backend) -> None:
-        self.sizes, self.dtype, self.backend = sizes, dtype, backend
+        super().__init__(sizes, dtype=dtype, backend=backend)
         self._activations = activations
-        self.buffers = Buffers(backend, dtype)
-        self.weights: list[Any] = backend.empties(pairwise(sizes), dtype)
-        self.biases: list[Any] = backend.empties(((n_out,) for n_out in sizes[1:]), dtype)
-
-    @property
-    def n_layers(self) -> int:
-        """L: the number of layers that have weights."""
-        return len(self.sizes) - 1
 
     def layer_activation(self, layer: int) -> str:
         """The name of layer `layer`'s activation, 1 .. L; "softmax" for the last one under cross-entropy."""
         return self._activations[layer - 1]
-
-    # Arrays in
-
-    def as_inputs(self, X: Any) -> Any:
-        """`X` on the backend's device. Raises `NetworkError` unless it is (batch, n_0), of the network's dtype."""
-        return self.as_rows("X", X, self.sizes[0])
-
-    def as_batch(self, X: Any, y: Any) -> tuple[Any, Any]:
-        """`X` and `y` on the backend's device. Raises `NetworkError` unless they are a mini-batch for these layers."""
-        X, y = self.as_rows("X", X, self.sizes[0]), self.as_rows("y", y, self.sizes[-1])
-        if X.shape[0] != y.shape[0]:
-            raise NetworkError(f"X and y must have as many rows; got {X.shape[0]} and {y.shape[0]}")
-        return X, y
-
-    def as_rows(self, name: str, x: Any, width: int) -> Any:
-        """`x` on the backend's device. Raises `NetworkError`, which calls it `name`, unless it is (rows, `width`)."""
-        return as_rows(name, x, width=width, dtype=self.dtype, backend=self.backend)
 
     # Forward
 
@@ -101,20 +74,20 @@ class Layers:
         a: Any,
         delta: Any,
         *,
-        in_blocks: bool,
+        in_pieces: bool,
         pieces: str = "large",
         planned_rows: int | None = None,
     ) -> Iterator[Gradient]:
         """Yield the gradient of one layer, and turn `a` = a_{layer-1} into delta_{layer-1}, in place.
 
         `delta` = delta_layer is (rows, n_l); for layer 1, `a` is the input and stays as it is. Live beside the two: a
-        piece of the weight gradient (`in_blocks`) or all of it, the bias gradient and, where the backend can't do
+        piece of the weight gradient (`in_pieces`) or all of it, the bias gradient and, where the backend can't do
         without, a piece of the error below. `pieces` for `planned_rows` say how large they are (`mlp.pieces`).
         """
         n_in, n_out = self.weights[layer - 1].shape
         # A gradient in pieces lives until the next is asked for; a whole one belongs to whoever asked for it.
-        new = self.buffers.take if in_blocks else lambda shape: self.backend.empty(shape, self.dtype)
-        rows = self._gradient_rows(layer, delta, pieces, planned_rows) if in_blocks else n_in
+        new = self.buffers.take if in_pieces else lambda shape: self.backend.empty(shape, self.dtype)
+        rows = self._gradient_rows(layer, delta, pieces, planned_rows) if in_pieces else n_in
         bias, gradient = new((n_out,)), new((rows, n_out))
         piece = self._piece_of_error(layer, delta, rows, pieces, planned_rows)
         step = self._backward_step(layer, a, delta, rows, piece)
@@ -126,7 +99,7 @@ class Layers:
             yield Gradient(layer, part, bias if first + rows >= n_in else None, first)
         if piece is not None:
             self.buffers.give(piece)
-        if in_blocks:
+        if in_pieces:
             self.buffers.give(bias)
             self.buffers.give(gradient)
 
@@ -186,7 +159,7 @@ class Layers:
     def _gradient_rows(self, layer: int, delta: Any, pieces: str, planned_rows: int | None) -> int:
         n_in, n_out = self.weights[layer - 1].shape
         rows = delta.shape[0]
-        return gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows)
+        return gradient_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows)
 
     def _piece_of_error(self, layer: int, delta: Any, gradient_rows: int, pieces: str, planned_rows: int | None) -> Any:
         """An array for the piece of the error that is made apart; None where there is none."""
@@ -194,7 +167,7 @@ class Layers:
             return None
         n_in, n_out = self.weights[layer - 1].shape
         rows = delta.shape[0]
-        made = delta_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows)
+        made = error_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows)
         return self.buffers.take((made * gradient_rows,))
 
     def _check_error(self, layer: int, bias: Any) -> None:

@@ -6,22 +6,34 @@ everything elementwise is in place.
 Source of the equations: M. A. Nielsen, Neural Networks and Deep Learning (2015), chapter 2, with rows for columns.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from backend import Backend, select_backend
 from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS, check_name, check_number, check_whole
+from mlp.arrays import is_finite
 from mlp.costs import COSTS, output_activation
+from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError
 from mlp.gradient import Gradient
 from mlp.initialization import initial_parameters
 from mlp.layers import Layers
 from mlp.optimizers import GradientDescent, Momentum, Optimizer
 from mlp.sizes import check_sizes
-from mlp.training.batches import ArrayBatches
+from mlp.training.batches import Batches
 from mlp.training.history import EpochRecord
-from mlp.training.loop import EVALUATED_ROWS, accuracy, train
+from mlp.training.loop import train
+from mlp.training.metrics import EVALUATED_ROWS, accuracy, mean_cost
+from mlp.training.pairs import batches_of
+from mlp.training.sources import inputs_of
+
+PREDICTED_BYTES = 2**24
+"""What a row block of `predict` takes at most, unless told otherwise."""
 
 
 class Network(Layers):
@@ -60,6 +72,10 @@ class Network(Layers):
         if not 0 <= check_number("momentum", momentum) < 1:
             raise NetworkError(f"momentum must be at least 0 and below 1; got {momentum!r}")
         self.momentum = float(momentum)
+        self.epochs_trained = 0
+        """How many epochs the network has had: the next one's order follows from it and the seed."""
+        self.scaling: Scaling | None = None
+        """How the raw values of its training data became inputs; None where nobody scaled them here."""
         self.seed = check_whole("seed", seed, least=0)
         last = output_activation(cost, activation=activation, units=widths[-1])
         activations = (*[activation] * (len(widths) - 2), last)
@@ -67,24 +83,55 @@ class Network(Layers):
         parameters = initial_parameters(
             widths, initialization=initialization, activation=activation, dtype=dtype, seed=self.seed
         )
-        for (W, b), weight, bias in zip(parameters, self.weights, self.biases, strict=True):
-            weight[...] = self.backend.asarray(W)
-            bias[...] = self.backend.asarray(b)
+        for k, (W, b) in enumerate(parameters):
+            self.weights[k], self.biases[k] = W, b
         self.backend.prepare(widths, dtype)
         self.optimizer: Optimizer = Momentum(self.momentum) if self.momentum else GradientDescent()
-        self.optimizer_state: dict[str, list[tuple[Any, Any]]] = {
-            name: [
-                (self.backend.zeros(W.shape, dtype), self.backend.zeros(b.shape, dtype))
-                for W, b in zip(self.weights, self.biases, strict=True)
-            ]
-            for name in self.optimizer.state_names
-        }
+        self.optimizer_state = {name: self._zeros() for name in self.optimizer.state_names}
         """The arrays that the optimizer keeps: by name, a pair for the weights and the bias of each layer."""
 
+    def _zeros(self) -> tuple[tuple[Any, Any], ...]:
+        """Arrays of zeros in the shapes of each layer's weights and bias."""
+        zeros = self.backend.zeros
+        pairs = zip(self.weights, self.biases, strict=True)
+        return tuple((zeros(W.shape, self.dtype), zeros(b.shape, self.dtype)) for W, b in pairs)
+
     @property
-    def velocities(self) -> list[tuple[Any, Any]]:
+    def velocities(self) -> tuple[tuple[Any, Any], ...]:
         """The velocity of each layer's weights and bias under momentum; empty without."""
-        return self.optimizer_state.get("velocity", [])
+        return self.optimizer_state.get("velocity", ())
+
+    def save(self, path: str | Path, *, keep: int = 0) -> None:
+        """Save the network to `path`: parameters, optimizer state, and what else it is. `checkpoint.load` reads it.
+
+        `path` holds the old state or the new one, whole, whenever this is killed; `keep`: how many older ones stay, as
+        PATH.1 to PATH.N. Raises `StateError` where it cannot be written, `TrainingError` for non-finite values.
+        """
+        from mlp.saving.write import save_state  # whose package loads networks
+
+        save_state(path, self, keep=keep)
+
+    @property
+    def saved_arguments(self) -> Mapping[str, str]:
+        """What a class of its own needs to be made again from a saved state, beside `Network`'s arguments.
+
+        Text by name, the class under "class". A plain network needs nothing: empty.
+        """
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        host = self.backend.to_numpy
+        state = {name: [(host(w), host(b)) for w, b in pairs] for name, pairs in self.optimizer_state.items()}
+        return super().__getstate__() | {"optimizer_state": state}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        values = state.pop("optimizer_state")
+        super().__setstate__(state)
+        self.optimizer_state = {name: self._zeros() for name in values}
+        for name, pairs in values.items():
+            for arrays, saved in zip(self.optimizer_state[name], pairs, strict=True):
+                for array, value in zip(arrays, saved, strict=True):
+                    array[...] = self.backend.asarray(value)
 
     def feedforward(self, X: Any) -> Any:
         """The network's output for `X` (batch, n_0): (batch, n_L), same dtype and device. Two layers are live."""
@@ -95,15 +142,15 @@ class Network(Layers):
 
     # Backpropagation
 
-    def backprop(self, X: Any, y: Any, *, in_blocks: bool = False) -> Iterator[Gradient]:
+    def backprop(self, X: Any, y: Any, *, in_pieces: bool = False) -> Iterator[Gradient]:
         """Yield the gradient of each layer, from the last to the first, as soon as it exists.
 
         `X` (batch, n_0) and `y` (batch, n_L), one-hot or any target, both of the network's dtype. A gradient is yielded
         after the error has gone through the layer's weights, so it may be applied to them at once. All activations are
         kept until their layer's turn.
 
-        `in_blocks`: yield each layer's gradient in blocks of rows instead, each of them valid only until the next is
-        asked for. This is what `update_mini_batch` uses, and its peak is the one that is predicted.
+        `in_pieces`: yield each layer's gradient in pieces instead, each of some rows and valid only until the next is
+        yielded. This is what `update_mini_batch` uses, and its peak is the one that is predicted.
 
         Raises `TrainingError` as soon as a layer's error is not finite.
         """
@@ -116,7 +163,7 @@ class Network(Layers):
         self.to_output_delta(delta, y)
         for layer in range(self.n_layers, 0, -1):
             a = activations.pop()
-            yield from self.backward_layer(layer, a, delta, in_blocks=in_blocks)
+            yield from self.backward_layer(layer, a, delta, in_pieces=in_pieces)
             self.buffers.give(delta)
             delta = a  # which now holds the error of the layer below
 
@@ -130,9 +177,10 @@ class Network(Layers):
         """One step of gradient descent: w -= eta / batch * gradient, or by way of the velocity under momentum."""
         X, y = self.as_batch(X, y)
         rate = check_number("eta", eta) / X.shape[0]
-        for gradient in self.backprop(X, y, in_blocks=True):
-            self.apply_gradient(gradient, rate)
-            del gradient  # or it would be held while the next one is made
+        with self.trusting_inputs():  # as_batch has looked
+            for gradient in self.backprop(X, y, in_pieces=True):
+                self.apply_gradient(gradient, rate)
+                del gradient  # or it would be held while the next one is made
 
     def apply_gradient(self, gradient: Gradient, rate: float) -> None:
         """Change a layer's parameters by its gradient, or a piece of it; `rate` is eta / batch."""
@@ -147,30 +195,64 @@ class Network(Layers):
 
     def SGD(
         self,
-        training_data: tuple[Any, Any],
-        *,
+        training_data: Any,
         epochs: int,
         mini_batch_size: int,
         eta: float,
-        test_data: tuple[Any, Any] | None = None,
+        test_data: Any = None,
+        *,
         shuffle: bool = True,
     ) -> list[EpochRecord]:
         """Train by mini-batch stochastic gradient descent; returns one `EpochRecord` an epoch.
 
-        `training_data` and `test_data` are pairs (X, y), X (n, n_0) and y one-hot (n, n_L), on the host or the device.
+        `training_data` and `test_data`: a pair (X, y), or the classic list of pairs (x, y), one a sample. X is (n, n_0)
+        floats. y is (n, n_L), any targets, or whole-number labels (n,) or (n, 1). They may be NumPy arrays, on the
+        host or the device, or arrays of another library, a DataFrame, a list or a data set of an HDF5 file; each
+        mini-batch is converted to the network's dtype as it is taken.
+
         The last, smaller mini-batch of an epoch is trained on too. `shuffle` draws a new order each epoch, from the
-        network's seed. A progress bar is shown on a terminal.
+        network's seed and the count of its epochs. A progress bar is shown on a terminal.
         """
         return train(
             self,
-            ArrayBatches(self, *training_data),
+            batches_of(self, training_data),
             epochs=epochs,
             mini_batch_size=mini_batch_size,
             eta=eta,
-            test_data=None if test_data is None else ArrayBatches(self, *test_data),
+            test_data=None if test_data is None else batches_of(self, test_data),
             shuffle=shuffle,
         )
 
-    def evaluate(self, X: Any, y: Any, *, batch_size: int = EVALUATED_ROWS) -> float:
-        """The accuracy on `X` (n, n_0) and one-hot `y` (n, n_L), a float in 0..1; `batch_size` rows at a time."""
-        return accuracy(self, ArrayBatches(self, X, y), batch_size=batch_size)
+    def evaluate(self, X: Any, y: Any = None, *, batch_size: int = EVALUATED_ROWS) -> float:
+        """The accuracy on `X` and `y`, a float in 0..1; `batch_size` rows at a time. Both are as for `SGD`.
+
+        `y` is left out where `X` is the classic list of pairs. Raises `NetworkError` for targets that name no classes:
+        see `mean_cost` for those.
+        """
+        return accuracy(self, self._batches(X, y), batch_size=batch_size)
+
+    def mean_cost(self, X: Any, y: Any = None, *, batch_size: int = EVALUATED_ROWS) -> float:
+        """The cost on `X` and `y`, as for `evaluate`, with any targets: the mean over the samples."""
+        return mean_cost(self, self._batches(X, y), batch_size=batch_size)
+
+    def predict(self, X: Any, *, most_bytes: int = PREDICTED_BYTES) -> np.ndarray:
+        """The outputs for `X` (n, n_0), as for `SGD`: (n, n_L), the network's dtype, on the host.
+
+        `feedforward` in row blocks: beside the result, a block's inputs and activations take at most `most_bytes`, or
+        what one row takes.
+        """
+        source = inputs_of(X, self.sizes[0], self.dtype, self.backend)
+        row_bytes = (self.sizes[0] + max(map(sum, pairwise(self.sizes)))) * np.dtype(self.dtype).itemsize
+        rows = max(1, check_whole("most_bytes", most_bytes, least=1) // row_bytes)
+        outputs = np.empty((len(source), self.sizes[-1]), self.dtype)
+        for start in range(0, len(source), rows):
+            block = slice(start, min(start + rows, len(source)))
+            inputs = self.as_inputs(source.take(block))
+            if not is_finite(inputs, self.backend):
+                raise NetworkError(f"X holds a value that is not finite, in rows {start} and on; remove it")
+            outputs[block] = self.backend.to_numpy(self.feedforward(inputs))
+        return outputs
+
+    def _batches(self, X: Any, y: Any) -> Batches:
+        pairs = y is None and isinstance(X, list | tuple | Iterator)
+        return batches_of(self, X if pairs else (X, y))

@@ -49,8 +49,13 @@ def parse_sizes(text: str) -> tuple[int, ...]:
             shown = part if len(part) <= 40 else part[:37] + "..."
             raise NetworkError(f"sizes are whole numbers such as 784,256x64,10; got {shown!r}")
         count = int(match[2] or 1)
-        if count < 1 or len(widths) + count > MAX_LAYERS + 1:
+        if not 1 <= count <= MAX_LAYERS:
             raise NetworkError(f"a repeat in sizes must be from 1 to {MAX_LAYERS}, as in 256x64; got {part.strip()!r}")
+        if len(widths) + count > MAX_LAYERS + 1:
+            raise NetworkError(
+                f"at most {MAX_LAYERS} layers can be built; the sizes up to {part.strip()!r} make "
+                f"{len(widths) + count - 1}"
+            )
         widths += [int(match[1])] * count
     return check_sizes(widths)
 

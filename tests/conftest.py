@@ -1,10 +1,17 @@
 """What the tests share: every backend that can run, the two dtypes, and small networks to draw."""
 
+from tests import surroundings
+
+surroundings.settle()  # before anything that reads the environment is imported
+
+# ruff: noqa: E402
+import os
 import weakref
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import array_api_strict
@@ -16,7 +23,7 @@ from hypothesis import strategies as st
 import mlp.costs
 import mlp.pieces
 from backend import Backend, BackendUnavailable, select_backend
-from backend.numpy.backend import NumpyBackend
+from backend.numpy.variants import numpy_backend
 from mlp import Network
 from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS
@@ -32,7 +39,28 @@ settings.register_profile(
 )
 settings.load_profile("fixed")
 
+
+@pytest.fixture(scope="session", autouse=True)
+def _empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The working folder of every test that sets no other."""
+    before = Path.cwd()
+    os.chdir(tmp_path_factory.mktemp("working-folder"))
+    yield
+    os.chdir(before)
+
+
+@pytest.fixture
+def default_signals() -> Iterator[None]:
+    """For tests that send signals: none is ignored because the test run ignores it."""
+    with surroundings.default_signals():
+        yield
+
+
 BACKENDS = ("numpy", "numpy-readonly", "array-api-strict", pytest.param("cupy", marks=pytest.mark.gpu))
+
+
+NumpyBackend: Any = type(numpy_backend())
+"""The variant of NumPy that runs here: with compiled kernels, or without."""
 
 
 class ReadOnlyNumpy(NumpyBackend):
@@ -92,7 +120,7 @@ def dtype(request: pytest.FixtureRequest) -> str:
 
 @dataclass(frozen=True)
 class Case:
-    """A small network and a mini-batch for it. `block_sizes` are `mlp.pieces`' constants, made small, or None."""
+    """A small network and a mini-batch for it. `piece_sizes` are `mlp.pieces`' constants, made small, or None."""
 
     sizes: tuple[int, ...]
     batch_size: int
@@ -101,7 +129,7 @@ class Case:
     initialization: str = "scaled"
     momentum: float = 0.0
     seed: int = 0
-    block_sizes: tuple[int, int, int] | None = None
+    piece_sizes: tuple[int, int, int] | None = None
 
     @property
     def n_layers(self) -> int:
@@ -124,12 +152,12 @@ class Case:
         return X, np.eye(self.sizes[-1], dtype=dtype)[random.integers(self.sizes[-1], size=self.batch_size)]
 
     @contextmanager
-    def blocks(self) -> Iterator[None]:
+    def in_pieces(self) -> Iterator[None]:
         """Backward steps in this case's pieces, which the default constants leave whole in small networks."""
         with pytest.MonkeyPatch.context() as patch:
-            if self.block_sizes:
-                gradient_rows, flops, delta_rows = self.block_sizes
-                patch.setattr(mlp.pieces, "BLOCK_FLOPS", flops)
+            if self.piece_sizes:
+                gradient_rows, flops, delta_rows = self.piece_sizes
+                patch.setattr(mlp.pieces, "PIECE_FLOPS", flops)
                 for kind in ("", "LARGE_"):
                     patch.setattr(mlp.pieces, f"{kind}GRADIENT_ROWS", gradient_rows)
                     patch.setattr(mlp.pieces, f"{kind}DELTA_ROWS", delta_rows)
@@ -147,7 +175,7 @@ def cases(*, max_layers: int = 7) -> st.SearchStrategy[Case]:
         initialization=st.sampled_from(INITIALIZATIONS),
         momentum=st.sampled_from((0.0, 0.5, 0.9)),
         seed=st.integers(0, 2**32 - 1),
-        block_sizes=st.sampled_from((None, (1, 1, 1), (2, 40, 3), (4, 1, 256))),
+        piece_sizes=st.sampled_from((None, (1, 1, 1), (2, 40, 3), (4, 1, 256))),
     )
     return drawn.filter(lambda case: case.sizes[-1] >= mlp.costs.TABLE[case.cost].least_units)
 

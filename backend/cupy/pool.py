@@ -17,6 +17,9 @@ from backend.errors import OutOfDeviceMemory
 from backend.facts import FACTS
 from backend.memory import DeviceMemory
 
+LIMIT_VARIABLE = "CUPY_GPU_MEMORY_LIMIT"
+"""The environment variable by which CuPy limits every pool, ours too: bytes taken from the driver, or a percentage."""
+
 UNIT = FACTS["cupy"].allocation_bytes
 
 
@@ -59,9 +62,9 @@ class DevicePool:
         with self.device:
             free_bytes, total_bytes = self._cupy.cuda.runtime.memGetInfo()
             pool_bytes = int(self._pool.total_bytes())
-        return DeviceMemory(
-            self.used_bytes, pool_bytes, total_bytes - free_bytes - pool_bytes, total_bytes, self._limit_bytes
-        )
+            limits = [limit for limit in (self._limit_bytes, self._pool.get_limit() or None) if limit is not None]
+        outside_bytes = total_bytes - free_bytes - pool_bytes
+        return DeviceMemory(self.used_bytes, pool_bytes, outside_bytes, total_bytes, min(limits, default=None))
 
     def malloc(self, size: int) -> Any:
         """Device memory for `size` bytes; the device must be current.
@@ -70,15 +73,20 @@ class DevicePool:
         """
         if self._limit_bytes is not None:
             used = int(self._pool.used_bytes())
-            if used + -(-size // UNIT) * UNIT > self._limit_bytes:
+            if used + _rounded(size) > self._limit_bytes:
                 raise OutOfDeviceMemory(asked_bytes=size, used_bytes=used, limit_bytes=self._limit_bytes)
         try:
             return self._pool.malloc(size)
         except self._cupy.cuda.memory.OutOfMemoryError as error:
-            free_bytes, _ = self._cupy.cuda.runtime.memGetInfo()
-            raise OutOfDeviceMemory(
-                asked_bytes=size, used_bytes=int(self._pool.used_bytes()), limit_bytes=None, free_bytes=free_bytes
-            ) from error
+            raise self._out_of_memory(size) from error
+
+    def _out_of_memory(self, size: int) -> OutOfDeviceMemory:
+        """What kept the pool from taking `size` bytes more: CuPy's limit, or the device."""
+        used, limit = int(self._pool.used_bytes()), int(self._pool.get_limit())
+        if limit and int(self._pool.total_bytes()) + _rounded(size) > limit:  # what the pool had idle is free by now
+            return OutOfDeviceMemory(asked_bytes=size, used_bytes=used, limit_bytes=limit, limit_name=LIMIT_VARIABLE)
+        free_bytes, _ = self._cupy.cuda.runtime.memGetInfo()
+        return OutOfDeviceMemory(asked_bytes=size, used_bytes=used, limit_bytes=None, free_bytes=free_bytes)
 
     @contextmanager
     def allocating(self) -> Iterator[None]:
@@ -97,6 +105,11 @@ class DevicePool:
         """Return memory that no array uses to the driver."""
         with self.device:
             self._pool.free_all_blocks()
+
+
+def _rounded(size: int) -> int:
+    """What an allocation of `size` bytes takes."""
+    return -(-size // UNIT) * UNIT
 
 
 @functools.cache

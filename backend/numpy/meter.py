@@ -1,16 +1,22 @@
-"""Exact bytes of NumPy's array data: tracemalloc with everything but NumPy's own domain left out.
+"""Exact bytes of NumPy's array data: tracemalloc with every domain left out but NumPy's own.
 
-`tracemalloc.get_traced_memory()` is exact, and gives the peak, but adds up all domains: array data and every Python
+`tracemalloc.get_traced_memory()` is exact and knows the peak, but adds up all domains: array data and every Python
 object. Tracing has two parts: hooks on Python's three allocators, and explicit reports by libraries, of which NumPy's
-array data is one (`np.lib.tracemalloc_domain`). `ArrayDomain` starts tracemalloc and puts the three allocators back as
-they were. Only explicit reports are then counted, and Python itself runs at full speed meanwhile.
+array data is one (`np.lib.tracemalloc_domain`). `ArrayDomain` starts tracemalloc and restores the three allocators.
+Only explicit reports are then counted, and Python itself runs at full speed.
+
+Tracing that somebody in this process started is theirs, and measuring is refused. Tracing that the interpreter was
+started with (PYTHONTRACEMALLOC or -X tracemalloc) is interrupted for the measurement, and a warning says so.
 
 The C functions are part of Python's documented C API: PyMem_GetAllocator and PyMem_SetAllocator.
 """
 
 import ctypes
+import os
+import sys
 import threading
 import tracemalloc
+import warnings
 
 from backend.errors import MeterError
 
@@ -29,12 +35,14 @@ class ArrayDomain:
 
     def __init__(self) -> None:
         self._users = 0
+        self._interrupted_frames = 0
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Begin to count. Arrays made before are not counted, and not missed when they go."""
+        """Begin to count. Arrays made before are not counted, nor is it counted when they are freed."""
         with self._lock:
             if self._users == 0:
+                self._interrupted_frames = _interrupt_tracing()
                 _start_without_python_objects()
             self._users += 1
 
@@ -44,6 +52,8 @@ class ArrayDomain:
             self._users -= 1
             if self._users == 0:
                 tracemalloc.stop()
+                if self._interrupted_frames:
+                    tracemalloc.start(self._interrupted_frames)
 
     @staticmethod
     def current_bytes() -> int:
@@ -61,11 +71,26 @@ class ArrayDomain:
         tracemalloc.reset_peak()
 
 
-def _start_without_python_objects() -> None:
-    if tracemalloc.is_tracing():
+def _interrupt_tracing() -> int:
+    """Stop tracing that the interpreter was started with; the frames that it keeps, 0 where nothing is traced."""
+    if not tracemalloc.is_tracing():
+        return 0
+    if os.environ.get("PYTHONTRACEMALLOC", "0") in ("", "0") and "tracemalloc" not in sys._xoptions:
         raise MeterError(
             "tracemalloc is on already and counts Python objects with the arrays; stop it before measuring array bytes"
         )
+    warnings.warn(
+        "PYTHONTRACEMALLOC traces Python objects too, so it is interrupted while array bytes are measured; what it had "
+        "traced until now is dropped",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    frames = tracemalloc.get_traceback_limit()
+    tracemalloc.stop()
+    return frames
+
+
+def _start_without_python_objects() -> None:
     api = ctypes.pythonapi
     plain = [_Allocator() for _ in _DOMAINS]
     for domain, allocator in zip(_DOMAINS, plain, strict=True):

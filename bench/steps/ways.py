@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bench.steps.cases import MIB, Case
 from checkpoint import BudgetError, Chain, Plan, Schedule, every_nth, plan_chain, simulate, square_root, store_all
+from checkpoint.schedule.placement import arena_bytes
 
 CONTROL = "matrix products alone"
 PLAIN = "plain"
@@ -79,7 +80,7 @@ def our_ways(case: Case, *, backend_name: str = "numpy") -> Iterator[Way]:
     yield _known("sqrt", "sqrt", root, chain)
     if case.n_layers < PLANNED_LAYERS:
         return
-    room = simulate(root, chain).peak_bytes
+    room = arena_bytes(root, chain)
     yield _planned("planned in sqrt's bytes", "planned", plan_chain(chain, budget_bytes=room, row_blocks=False))
     if case.one_extra_mib is not None:
         plan = one_extra_forward(chain, budget_bytes=int(case.one_extra_mib * MIB))
@@ -92,8 +93,8 @@ def our_ways(case: Case, *, backend_name: str = "numpy") -> Iterator[Way]:
 def front_ways(case: Case, *, backend_name: str = "numpy") -> Iterator[Way]:
     """Two more points of our front: whole mini-batches in half of store all's bytes, row blocks in a fifth."""
     chain = case.chain_on(backend_name)
-    whole = simulate(store_all(n_layers=case.n_layers), chain).peak_bytes
-    taken = {whole}
+    everything = store_all(n_layers=case.n_layers)
+    whole, taken = arena_bytes(everything, chain), {simulate(everything, chain).peak_bytes}
     for share, row_blocks in ((2, False), (5, True)):
         try:
             plan = plan_chain(chain, budget_bytes=whole // share, row_blocks=row_blocks)

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from backend.facts import NAMES
+from backend.places import check_place
 from checkpoint.errors import CheckpointError
 from checkpoint.planning.choice import FORMS
 from checkpoint.units import parse_bandwidth, parse_speed
@@ -15,14 +16,14 @@ def add_backend_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", type=int, metavar="N", help="the GPU's number, with --backend cupy (default: 0)")
 
 
-def add_data_option(parser: argparse.ArgumentParser) -> None:
-    """--data."""
+def add_data_option(parser: argparse.ArgumentParser, *, default: str = "mnist") -> None:
+    """--data; None where it is not given and the default is no name."""
     parser.add_argument(
         "--data",
-        default="mnist",
+        default="mnist" if default == "mnist" else None,
         metavar="DATA",
         help="mnist (cached, or downloaded), sample (5,000 images of MNIST that are built in), or the path of a Keras "
-        ".npz or of a folder with the four IDX files (default: mnist)",
+        f".npz or of a folder with the four IDX files (default: {default})",
     )
 
 
@@ -65,8 +66,6 @@ def check_offload(place: str | None, backend: str, bandwidth: str | None, speed:
             raise CheckpointError(f"{given} says how fast to offload, and nothing says where to; add --offload")
         return
     if backend in NAMES:
-        from backend.places import check_place  # which knows arrays
-
         check_place(backend, place)
     for text, parse in ((bandwidth, parse_bandwidth), (speed, parse_speed)):
         if text is not None:

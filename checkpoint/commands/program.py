@@ -11,9 +11,10 @@ from importlib import import_module
 from typing import NoReturn
 
 from backend.errors import BackendError, TransferError
+from backend.lazy import version
 from checkpoint.commands.streams import safe_streams
 from checkpoint.errors import CheckpointError, Fault
-from checkpoint.output import PROGRAM, program_version
+from checkpoint.output import PROGRAM
 from checkpoint.runs.interruption import Stopped
 from mlp.errors import NetworkError, StateError, TrainingError
 
@@ -66,7 +67,7 @@ def _status(arguments: list[str]) -> int:
 def _parse(arguments: list[str]) -> argparse.Namespace:
     """The options of a command, and as `main` what runs it."""
     parser = _Parser(prog=PROGRAM, description="Train a multi-layer perceptron in a number of bytes that you choose.")
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {program_version()}")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {version()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")

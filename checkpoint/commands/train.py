@@ -16,6 +16,7 @@ from checkpoint.commands.options import (
 )
 from checkpoint.commands.training_options import add_network_options, settings_from
 from checkpoint.errors import CheckpointError
+from checkpoint.execution.saved import restore_plans
 from checkpoint.output import check_writable, write_report
 from checkpoint.runs.clock import process_begun
 from checkpoint.runs.fits import check_fits
@@ -70,7 +71,7 @@ def main(args: argparse.Namespace) -> int:
     resumption = None
     if args.resume is not None:
         resumption = Resumption.read(args.resume, allow_changed_data=args.allow_changed_data)
-    settings = settings_from(args, resumption.settings if resumption else RunSettings())
+    settings = settings_from(args, resumption.settings if resumption else RunSettings(), fit=resumption is None)
     if resumption:
         resumption.check_settings(settings)
     saving = _saving(args)
@@ -94,6 +95,8 @@ def main(args: argparse.Namespace) -> int:
     first = (1, 1)
     if resumption:
         restore_state(resumption.path, network)
+        if settings.choice == resumption.settings.choice:
+            restore_plans(network, resumption.state, resumption.path)
         first = (resumption.progress.epoch, resumption.progress.step + 1)
         print(resumption.promise(settings, network, dataset))
     notes = notes_of(settings, network, dataset, source) if saving else {}
@@ -106,7 +109,7 @@ def main(args: argparse.Namespace) -> int:
         network=network,
         saver=saver,
         first=first,
-        after_epoch=lambda epoch: print(_line(epoch), flush=True),
+        after_epoch=lambda epoch, alike: print(_line(epoch, alike=alike), flush=True),
         begun=begun,
         loading_seconds=loading_seconds,
     )
@@ -130,15 +133,19 @@ def _saving(args: argparse.Namespace) -> Saving | None:
     return saving
 
 
-def _line(epoch: EpochRecord) -> str:
-    return f"epoch {epoch.epoch:3}  test accuracy {epoch.test_accuracy:.4f}  {epoch.seconds:.2f} s"
+def _line(epoch: EpochRecord, *, alike: bool) -> str:
+    same = "  all outputs are alike" if alike else ""
+    accuracy = "" if epoch.test_accuracy is None else f"  test accuracy {epoch.test_accuracy:.4f}"
+    return f"epoch {epoch.epoch:3}{accuracy}  test cost {epoch.test_cost:.4g}  {epoch.seconds:.2f} s{same}"
 
 
 def _summary(record: RunRecord) -> str:
     agree = "as predicted" if record.predicted_peak_bytes == record.measured_peak_bytes else "not as predicted"
     if not record.measured_peak_bytes:
         agree = "no whole mini-batch was left to train on"
+    same = "the outputs do not differ between samples: lower --eta, or try --initialization scaled\n"
     return (
+        f"{same if record.outputs_alike else ''}"
         f"{record.strategy}: {counted(record.recomputed_layers, 'layer')} recomputed per step\n"
         f"{_time_spent(record)}\n"
         f"peak above rest: {record.measured_peak_bytes:,} bytes measured, {record.predicted_peak_bytes:,} predicted "

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from checkpoint.commands.options import check_offload
+from checkpoint.runs.defaults import ETA, default_eta, default_initialization
 from checkpoint.runs.settings import RunSettings
 from mlp import parse_sizes
 from mlp.activations import ACTIVATIONS
@@ -21,24 +22,37 @@ def add_network_options(parser: argparse.ArgumentParser, defaults: RunSettings) 
     network.add_argument("--activation", help=f"{' or '.join(ACTIVATIONS)} {_given(defaults, 'activation')}")
     network.add_argument("--cost", help=f"{' or '.join(COSTS)} {_given(defaults, 'cost')}")
     network.add_argument(
-        "--initialization", help=f"{' or '.join(INITIALIZATIONS)} {_given(defaults, 'initialization')}"
+        "--initialization",
+        help=f"{' or '.join(INITIALIZATIONS)} (default: {defaults.initialization}; scaled with another activation, "
+        "cost or momentum)",
     )
     network.add_argument("--dtype", help=f"{' or '.join(DTYPES)} {_given(defaults, 'dtype')}")
     network.add_argument("--momentum", type=float, metavar="M", help=f"0 up to 1 {_given(defaults, 'momentum')}")
     network.add_argument("--seed", type=int, metavar="N", help=f"of weights and shuffling {_given(defaults, 'seed')}")
     network.add_argument("--epochs", type=int, metavar="N", help=_given(defaults, "epochs"))
     network.add_argument("--batch-size", type=int, metavar="N", help=_given(defaults, "batch_size"))
-    network.add_argument("--eta", type=float, metavar="RATE", help=f"the learning rate {_given(defaults, 'eta')}")
+    network.add_argument(
+        "--eta",
+        type=float,
+        metavar="RATE",
+        help=f"the learning rate (default: {defaults.eta:g}; with another activation, cost or momentum {ETA:g} x (1 - "
+        "momentum))",
+    )
     network.add_argument(
         "--no-shuffle", dest="shuffle", action="store_false", default=None, help="take samples in order"
     )
 
 
-def settings_from(args: argparse.Namespace, defaults: RunSettings) -> RunSettings:
-    """`defaults`, changed where an option was given. Raises `NetworkError` or `CheckpointError` for a wrong one."""
+def settings_from(args: argparse.Namespace, defaults: RunSettings, *, fit: bool = True) -> RunSettings:
+    """`defaults`, changed where an option was given. Raises `NetworkError` or `CheckpointError` for a wrong one.
+
+    With `fit`, an initialization and a learning rate that were not given change with what they must fit.
+    """
     given: dict[str, Any] = {name: value for name, value in vars(args).items() if value is not None}
     known: Mapping[str, Any] = {name: getattr(defaults, name) for name in RunSettings.__dataclass_fields__}
     values = {**known, **{name: given[name] for name in known if name in given}}
+    if fit:
+        values |= _fitting(values, known, given)
     if isinstance(values["sizes"], str):
         values["sizes"] = parse_sizes(values["sizes"])
     if "checkpoint" in given and "budget" not in given:
@@ -49,6 +63,18 @@ def settings_from(args: argparse.Namespace, defaults: RunSettings) -> RunSetting
     check_offload(settings.offload, settings.backend, settings.bandwidth, settings.speed)
     _ = settings.choice  # now, and not after the data has been loaded
     return settings
+
+
+def _fitting(values: Mapping[str, Any], known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The initialization and the learning rate that fit `values`, where they are not given and `known` is of others."""
+    fitting: dict[str, Any] = {}
+    choice = {name: values[name] for name in ("activation", "cost", "momentum")}
+    if "initialization" not in given and any(known[name] != value for name, value in choice.items()):
+        fitting["initialization"] = default_initialization(**choice)
+    choice["initialization"] = fitting.get("initialization", values["initialization"])
+    if "eta" not in given and any(known[name] != value for name, value in choice.items()):
+        fitting["eta"] = default_eta(**choice)
+    return fitting
 
 
 def _given(defaults: RunSettings, name: str) -> str:

@@ -1,24 +1,41 @@
-"""What all the pictures share: colours, axes in bytes, and how a picture is saved."""
+"""What all the pictures share: figures without matplotlib's global state, colours, axes in bytes, and saving.
+
+A figure has an Agg canvas of its own and is drawn in matplotlib's default style: pyplot, its backend, a user's
+matplotlibrc and styles set elsewhere in the process change nothing.
+"""
 
 import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from checkpoint.output import replace_file
+from checkpoint.output import OutputError, check_writable, replace_file
 
-FORWARD, RECOMPUTE, BACKWARD = "#4C78A8", "#F58518", "#54A24B"
-MEASURED, PREDICTED = "#222222", "#9ECAE9"
-SERIES = ("#4C78A8", "#F58518", "#54A24B", "#B279A2", "#E45756", "#72B7B2", "#9D755D")
+FORWARD, RECOMPUTE, BACKWARD = "#1D3461", "#FFC44D", "#42897D"
+"""Dark, light and between: told apart in grey and without red or green as well."""
+
+MEASURED, OUTLINE, BUDGET = "#111111", "#777777", "#C1272D"
+
+SERIES = ("#1D3461", "#E08214", "#42897D", "#B279A2", "#7A3B1D", "#56B4E9", "#8C8C2B")
 
 _SCALES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "bytes"))
 
 
+@contextmanager
+def default_style() -> Iterator[None]:
+    """Matplotlib's own style while a picture is made, whatever the process or a matplotlibrc has set."""
+    with matplotlib.style.context("default"):
+        yield
+
+
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of so many inches; axes keep clear of each other."""
+    """An empty figure of `width` by `height` inches; its axes keep clear of each other."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
@@ -29,16 +46,62 @@ def byte_scale(largest: float) -> tuple[int, str]:
     return next((scale, name) for scale, name in _SCALES if largest >= scale or scale == 1)
 
 
-def plain_axes(axes: Axes) -> None:
-    """Take away what does not carry information."""
+def plain_axes(axes: Axes, *, grid: str = "y") -> None:
+    """Remove what carries no information; `grid` is the axis with values to read off, "x" or "y"."""
     axes.spines[["top", "right"]].set_visible(False)
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
-    axes.grid(axis="y", color="#E5E5E5", linewidth=0.8)
+    (axes.yaxis if grid == "y" else axes.xaxis).set_major_locator(MaxNLocator(nbins=5))
+    axes.grid(axis=grid, color="#E5E5E5", linewidth=0.8)  # type: ignore[arg-type]
     axes.set_axisbelow(True)
+
+
+def spread(places: Sequence[float], gap: float) -> list[float]:
+    """`places` moved apart until no two are nearer than `gap`, each as little as its neighbours allow, in their order.
+
+    >>> spread([1.0, 5.0, 1.2], 0.5)
+    [0.85, 5.0, 1.35]
+    """
+    order = sorted(range(len(places)), key=lambda index: places[index])
+    groups: list[tuple[list[int], float]] = []  # neighbours that touch, and their middle
+    for index in order:
+        members, middle = [index], places[index]
+        while groups and middle - groups[-1][1] < gap * (len(members) + len(groups[-1][0])) / 2:
+            before, _ = groups.pop()
+            members = [*before, *members]
+            middle = sum(places[member] for member in members) / len(members)
+        groups.append((members, middle))
+    moved = list(places)
+    for members, middle in groups:
+        for rank, member in enumerate(members):
+            moved[member] = round(middle + gap * (rank - (len(members) - 1) / 2), 9)
+    return moved
+
+
+def check_drawable(*paths: Path | None) -> None:
+    """Raise `OutputError` unless pictures can be drawn here and put at `paths`: asked before the work, not after."""
+    wanted = [path for path in paths if path is not None]
+    for path in wanted:
+        check_writable(path)
+    if not wanted:
+        return
+    try:
+        with default_style():
+            figure = new_figure(1, 1)
+            figure.subplots().set_title("trial")
+            _png(figure)
+    except Exception as error:
+        raise OutputError(
+            f"cannot draw pictures here: {type(error).__name__}: {error}; reinstall matplotlib and Pillow"
+        ) from error
 
 
 def save(figure: Figure, path: Path) -> None:
     """Write the figure as a PNG, whole or not at all."""
+    with default_style():
+        content = _png(figure)
+    replace_file(path, content)
+
+
+def _png(figure: Figure) -> bytes:
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=150)
-    replace_file(path, content.getvalue())
+    return content.getvalue()

@@ -1,73 +1,92 @@
-"""The picture of `compare`: for each network the accuracy by epoch, the seconds, the peak predicted and measured."""
+"""The picture of `compare`: for each case the accuracy by epoch, the seconds of an epoch, the peak of a step."""
 
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from checkpoint.drawing.canvas import MEASURED, SERIES, byte_scale, new_figure, plain_axes, save
-from mlp.sizes import format_sizes
+from checkpoint.drawing.canvas import MEASURED, SERIES, byte_scale, default_style, new_figure, plain_axes, save
 
 if TYPE_CHECKING:
-    from checkpoint.commands.compare import Compared
+    from checkpoint.runs.comparison import Compared
 
-LABEL_CHARACTERS = 12
-"""What fits on a line under a bar."""
+MARKERS = "osD^vP"
+LEGEND_CHARACTERS, NAME_CHARACTERS = 34, 24
+"""What fits on a line of the legend, and on one at the foot of a bar."""
+
+BAR_INCHES, LEAST_INCHES = 0.42, 2.9
+ROOM_FOR_NUMBERS = 1.6
+"""The axis of a bar, as a multiple of the longest one."""
 
 
-def draw_comparison(rows: "Sequence[Compared]", path: Path) -> None:
-    """Draw `rows`, a line of panels for each case, and write the PNG to `path`."""
-    cases = list(dict.fromkeys(row.case.name for row in rows))
-    figure = new_figure(12, 3.4 * len(cases))
-    panels = figure.subplots(len(cases), 3, squeeze=False, width_ratios=[1.15, 1, 1])
-    for line, name in zip(panels, cases, strict=True):
-        of_case = [row for row in rows if row.case.name == name]
-        _draw_accuracy(line[0], of_case)
-        _draw_seconds(line[1], of_case)
-        _draw_peaks(line[2], of_case)
-    save(figure, path)
+def comparison_figure(rows: "Sequence[Compared]") -> Figure:
+    """The figure of `rows`: a line of panels for each case, and in it a bar for each way."""
+    cases = [[row for row in rows if row.case.name == name] for name in dict.fromkeys(row.case.name for row in rows)]
+    heights = [max(LEAST_INCHES, 1.2 + BAR_INCHES * len(case)) for case in cases]
+    with default_style():
+        figure = new_figure(13, sum(heights))
+        panels = figure.subplots(len(cases), 3, squeeze=False, width_ratios=[1.1, 1, 1], height_ratios=heights)
+        for line, case in zip(panels, cases, strict=True):
+            _draw_accuracy(line[0], case)
+            _draw_seconds(line[1], case)
+            _draw_peaks(line[2], case)
+    return figure
+
+
+def write_comparison(rows: "Sequence[Compared]", path: Path) -> None:
+    """Write `comparison_figure` to `path` as a PNG."""
+    save(comparison_figure(rows), path)
 
 
 def _draw_accuracy(axes: Axes, rows: "Sequence[Compared]") -> None:
-    # Identical runs lie on one another: wide lines below narrow ones keep each of them visible.
-    for place, row in enumerate(rows):
-        epochs = [record.epoch for record in row.record.epochs]
-        accuracies = [record.test_accuracy or 0.0 for record in row.record.epochs]
-        width = 2 + 3 * (len(rows) - 1 - place)
-        axes.plot(epochs, accuracies, color=SERIES[place], linewidth=width, label=row.record.strategy)
-    settings = rows[0].settings
-    axes.set_title(f"{rows[0].case.name}: {format_sizes(settings.sizes)}, batch {settings.batch_size}", loc="left")
+    # Ways that end with the same weights have the same curve: it is drawn once, with all their names.
+    curves: dict[tuple[tuple[int, float], ...], list[str]] = {}
+    for row in rows:
+        curve = tuple((epoch.epoch, epoch.test_accuracy or 0.0) for epoch in row.record.epochs)
+        curves.setdefault(curve, []).append(row.name)
+    for place, (curve, names) in enumerate(curves.items()):
+        label = "all ways alike" if len(names) == len(rows) else textwrap.fill(", ".join(names), LEGEND_CHARACTERS)
+        style: dict[str, Any] = {"color": SERIES[place % len(SERIES)], "marker": MARKERS[place % len(MARKERS)]}
+        axes.plot([epoch for epoch, _ in curve], [accuracy for _, accuracy in curve], label=label, **style)
+    axes.set_title(rows[0].case.title, loc="left", fontsize=11)
     axes.set(xlabel="epoch", ylabel="test accuracy")
     plain_axes(axes)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(frameon=False, fontsize=9, loc="best")
 
 
 def _draw_seconds(axes: Axes, rows: "Sequence[Compared]") -> None:
-    seconds = [row.record.seconds for row in rows]
-    bars = axes.bar(range(len(rows)), seconds, color=SERIES[: len(rows)], width=0.6)
-    axes.bar_label(bars, [f"{s:.1f} s\n{row.seconds_ratio:.2f}x" for s, row in zip(seconds, rows, strict=True)])
-    axes.set_title("seconds in training steps", loc="left")
-    _label(axes, rows, max(seconds))
+    seconds = [row.epoch_seconds for row in rows]
+    labels = [f"{s:.3g} s ({row.seconds_ratio:.2f}x)" for s, row in zip(seconds, rows, strict=True)]
+    _draw_bars(axes, rows, seconds, labels)
+    axes.set_title("steps of the median epoch", loc="left", fontsize=11)
+    axes.set_xlabel("seconds")
 
 
 def _draw_peaks(axes: Axes, rows: "Sequence[Compared]") -> None:
     scale, unit = byte_scale(max(row.record.measured_peak_bytes for row in rows))
     peaks = [row.record.measured_peak_bytes / scale for row in rows]
-    bars = axes.bar(range(len(rows)), peaks, color=SERIES[: len(rows)], width=0.6)
-    axes.bar_label(bars, [f"{peak:.3g} {unit}\n{row.peak_ratio:.2f}x" for peak, row in zip(peaks, rows, strict=True)])
+    labels = [f"{peak:.3g} {unit} ({row.peak_ratio:.2f}x)" for peak, row in zip(peaks, rows, strict=True)]
+    _draw_bars(axes, rows, peaks, labels)
     for place, row in enumerate(rows):
         predicted = row.record.predicted_peak_bytes / scale
-        axes.hlines(predicted, place - 0.38, place + 0.38, color=MEASURED, linestyle="--", linewidth=1.2)
-    axes.set_title("peak array bytes (dashes: predicted)", loc="left")
-    _label(axes, rows, max(peaks))
+        axes.plot([predicted, predicted], [place - 0.42, place + 0.42], color=MEASURED, linestyle="--", linewidth=1.2)
+    axes.set_title("peak of a step (dashes: predicted)", loc="left", fontsize=11)
+    axes.set_xlabel(f"array bytes above rest, {unit}")
+    axes.set_yticklabels([])
 
 
-def _label(axes: Axes, rows: "Sequence[Compared]", highest: float) -> None:
-    names = [textwrap.fill(row.record.strategy, LABEL_CHARACTERS) for row in rows]
-    axes.set_xticks(range(len(rows)), names, fontsize=9)
-    plain_axes(axes)
-    axes.set_ylim(0, highest * 1.25)
+def _draw_bars(axes: Axes, rows: "Sequence[Compared]", values: Sequence[float], labels: Sequence[str]) -> None:
+    """A bar for each row from the top down, its name at its foot and its label at its end."""
+    colours = [SERIES[place % len(SERIES)] for place in range(len(rows))]
+    names = [textwrap.fill(row.name, NAME_CHARACTERS) for row in rows]
+    bars = axes.barh(range(len(rows)), values, color=colours, height=0.62)
+    axes.bar_label(bars, labels, padding=5, fontsize=9)
+    axes.set_yticks(range(len(rows)), names, fontsize=9)
+    axes.invert_yaxis()
+    axes.set_xlim(0, max(values) * ROOM_FOR_NUMBERS)
+    plain_axes(axes, grid="x")

@@ -1,57 +1,95 @@
 """The front: peak against recomputed work, and the well-known schedules marked where they lie."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from checkpoint.drawing.canvas import SERIES, byte_scale, new_figure, save
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
-if TYPE_CHECKING:
-    from checkpoint.planning.front import Front
+from checkpoint.drawing.canvas import BUDGET, SERIES, byte_scale, default_style, new_figure, save
+from checkpoint.planning.front import Front, FrontPoint
+from checkpoint.planning.planned import Plan
 
-MARKERS = "osD^vPX*"
+MARKERS = "sD^v<>pPX*hd"
+WORK_TICKS = (0, 0.25, 0.5, 0.75, 1, 2, 5, 10, 30, 100, 300, 1000)
+LINEAR_TO = 1
+"""Forward passes: one more is the usual price, and the smallest peaks cost dozens."""
 
 
-def draw_front(front: "Front", path: Path, *, title: str) -> None:
-    """Draw the front's plans and marks over a logarithmic axis of bytes, and write the PNG to `path`."""
-    figure = new_figure(10, 5)
-    axes = figure.subplots()
-    scale, unit = byte_scale(min(plan.peak_bytes for plan in front.plans))
-    plans = sorted(front.plans, key=lambda plan: plan.peak_bytes)
-    peaks = [plan.peak_bytes / scale for plan in plans]
-    work = [plan.recompute_fraction for plan in plans]
-    axes.step(peaks, work, where="post", color=SERIES[0], linewidth=1.2)
-    for blocked, face, label in ((False, SERIES[0], "plans, whole mini-batches"), (True, "white", "plans, row blocks")):
-        points = [plan for plan in plans if (plan.row_block is not None) == blocked]
-        axes.plot(
-            [plan.peak_bytes / scale for plan in points],
-            [plan.recompute_fraction for plan in points],
-            linestyle="none",
-            marker="o",
-            markersize=6,
-            color=SERIES[0],
-            markerfacecolor=face,
-            label=label,
-        )
-    for place, mark in enumerate(front.marks):
-        axes.plot(
-            mark.peak_bytes / scale,
-            mark.recompute_fraction,
-            linestyle="none",
-            marker=MARKERS[place % len(MARKERS)],
-            markersize=9,
-            color=SERIES[1 + place % (len(SERIES) - 1)],
-            label=mark.name,
-        )
+def front_figure(front: Front, *, title: str, chosen: Plan | None = None) -> Figure:
+    """The figure of a front and of the schedules marked beside it; `chosen` gets a ring."""
+    with default_style():
+        figure = new_figure(10, 5)
+        axes = figure.subplots()
+        scale, unit = byte_scale(min(point.peak_bytes for point in front.points))
+        plans = [point for point in front.points if point.planned]
+        axes.step(*_places(plans, scale), where="pre", color=SERIES[0], linewidth=1.2)
+        for label, colour, blocked in (("whole mini-batches", SERIES[0], False), ("row blocks", SERIES[2], True)):
+            of_kind = [plan for plan in plans if (plan.row_block is not None) == blocked]
+            if of_kind:
+                _dots(axes, of_kind, scale, marker="o", markersize=6, zorder=3, color=colour, label=f"plans, {label}")
+        for number, marks in enumerate(_alike(front.marks)):
+            colour = SERIES[1 + number % (len(SERIES) - 1)]
+            face = "white" if marks[0].dominated else colour
+            style: dict[str, Any] = {"marker": MARKERS[number % len(MARKERS)], "markersize": 10, "markeredgewidth": 1.6}
+            name = ", ".join(mark.name for mark in marks)
+            _dots(axes, marks[:1], scale, **style, color=colour, markerfacecolor=face, label=name)
+        if chosen is not None:
+            place = ([chosen.peak_bytes / scale], [chosen.recompute_fraction])
+            ring: dict[str, Any] = {
+                "markersize": 14,
+                "markeredgewidth": 1.8,
+                "color": BUDGET,
+                "markerfacecolor": "none",
+            }
+            axes.plot(*place, "o", **ring, label="this plan")
+        _scales(axes, front, unit)
+        axes.set_title(title, loc="left")
+        note = "hollow: beaten by a plan\n(no more bytes, no more work)"
+        title_style: dict[str, Any] = {"title": note, "title_fontsize": 9, "alignment": "left"}
+        figure.legend(loc="outside right upper", frameon=False, fontsize=9, **title_style)
+    return figure
+
+
+def write_front(front: Front, path: Path, *, title: str) -> None:
+    """Write `front_figure` to `path` as a PNG."""
+    save(front_figure(front, title=title), path)
+
+
+def _places(points: Iterable[FrontPoint], scale: int) -> tuple[list[float], list[float]]:
+    points = list(points)
+    return [point.peak_bytes / scale for point in points], [point.recompute_fraction for point in points]
+
+
+def _dots(axes: Axes, points: Iterable[FrontPoint], scale: int, **style: Any) -> None:
+    axes.plot(*_places(points, scale), linestyle="none", **style)
+
+
+def _alike(marks: Iterable[FrontPoint]) -> list[list[FrontPoint]]:
+    """The marks, those that lie on one spot together: often one schedule under two names."""
+    spots: dict[tuple[int, float], list[FrontPoint]] = {}
+    for mark in marks:
+        spots.setdefault((mark.peak_bytes, mark.recompute_fraction), []).append(mark)
+    return list(spots.values())
+
+
+def _scales(axes: Axes, front: Front, unit: str) -> None:
+    """Both axes, with room for whole markers at their ends."""
+    work = max(point.recompute_fraction for point in front.points)
     axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.set(
-        xlabel=f"peak array bytes above rest, {unit}", ylabel="recomputed work, forward passes", ylim=(-0.05, None)
-    )
-    axes.set_yscale("symlog", linthresh=1)  # one more forward pass is the usual price; the smallest peaks cost dozens
-    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.set_yticks([tick for tick in (0, 0.25, 0.5, 0.75, 1, 2, 5, 10, 30, 100) if tick <= max(1, 1.2 * max(work))])
-    axes.set_title(title, loc="left")
-    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+    narrow = max(point.peak_bytes for point in front.points) < 8 * min(point.peak_bytes for point in front.points)
+    axes.xaxis.set_major_locator(LogLocator(base=2, subs=(1, 1.5) if narrow else (1,)))
+    axes.set_yscale("symlog", linthresh=LINEAR_TO)
+    axes.margins(x=0.06)
+    axes.set_ylim(-0.07, 1.12 if work <= LINEAR_TO else work * 1.35)
+    axes.set_yticks([tick for tick in WORK_TICKS if tick <= max(LINEAR_TO, work * 1.2)])
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.set_xlabel(f"peak array bytes above rest, {unit} (logarithmic)")
+    above = ", above logarithmic" if work > LINEAR_TO else ""
+    axes.set_ylabel(f"recomputed work, forward passes\n(linear to {LINEAR_TO}{above})")
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#E5E5E5", linewidth=0.8)
-    save(figure, path)
+    axes.set_axisbelow(True)

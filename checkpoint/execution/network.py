@@ -1,6 +1,6 @@
 """The network that is trained with checkpointing: the reader of schedules that runs them on arrays."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 
 from backend import Backend, Transfers
 from checkpoint.errors import CheckpointError
+from checkpoint.execution.arguments import arguments_text
 from checkpoint.execution.place import check_offload, rates_of, transfers_to
 from checkpoint.execution.step import Execution
 from checkpoint.planning.offloading import Offloading
@@ -36,9 +37,9 @@ class NetworkWithCheckpointing(Network):
     `checkpoint_every_nth_layer` all checkpoints but the last go there. With `budget_bytes`, plans weigh offloading at
     the rates `offloading`, which are measured unless they are given.
 
-    A schedule for whole mini-batches gives the gradients of plain backpropagation to the last bit, and so does one with
-    row blocks that begin at multiples of 128 rows, on NumPy. Other row blocks add the same terms in another order, and
-    differ by rounding.
+    A schedule for whole mini-batches in large pieces gives the gradients of plain backpropagation to the last bit. On
+    NumPy so do small pieces, and row blocks that begin at multiples of 128 rows. Others add the same terms in another
+    order, and differ by rounding (`checkpoint.planning.plan.keeps_bits`).
 
     Raises `CheckpointError` for arguments that make no schedule, `ScheduleError` for a schedule that cannot be run and,
     at the first step, `BudgetError` for a budget that is too small.
@@ -72,14 +73,28 @@ class NetworkWithCheckpointing(Network):
             raise CheckpointError(f"schedule must be a Schedule, such as a plan's; got {schedule!r}")
         else:
             simulate(schedule, self.chain(schedule.batch_size or 1))
-        offloads = schedule is not None and any(isinstance(action, Offload) for action in schedule)
         self.budget_bytes = budget_bytes
-        self.transfers = transfers_to(self.backend, offload, needed=offloads)
-        """Where activations are offloaded to; None where none are."""
         self._place, self._offloading = offload, offloading
         self._schedule = schedule
+        self.transfers = self._open_transfers()
+        """Where activations are offloaded to; None where none are."""
         self._schedules: dict[int, Schedule] = {}
         self._observers: tuple[Observer, ...] = ()
+
+    def _open_transfers(self) -> Transfers | None:
+        offloads = self._schedule is not None and any(isinstance(action, Offload) for action in self._schedule)
+        return transfers_to(self.backend, self._place, needed=offloads)
+
+    def __getstate__(self) -> dict[str, Any]:
+        if isinstance(self._place, Transfers):
+            raise CheckpointError("this network was given Transfers, which are one network's, so it cannot be copied")
+        state = super().__getstate__()
+        del state["transfers"]
+        return state | {"_observers": ()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.transfers = self._open_transfers()
 
     def chain(self, batch_size: int) -> Chain:
         """The chain that this network is for mini-batches of `batch_size` rows."""
@@ -88,8 +103,31 @@ class NetworkWithCheckpointing(Network):
     def schedule_for(self, batch_size: int) -> Schedule:
         """The schedule of a step on `batch_size` rows; a plan is made once for each size."""
         if batch_size not in self._schedules:
-            self._schedules[batch_size] = self._new_schedule(self.chain(batch_size))
+            # A smaller mini-batch than others fits where they do: it works in pieces of the same size.
+            most = max(batch_size, *self._schedules, 1)
+            self._schedules[batch_size] = self._new_schedule(replace(self.chain(batch_size), planned_rows=most))
         return self._schedules[batch_size]
+
+    def use_plan(self, schedule: Schedule, *, batch_size: int) -> bool:
+        """Follow `schedule`, planned earlier for this budget, on `batch_size` rows; returns whether it can be.
+
+        It cannot where it takes more than the budget, or offloads and this network does not.
+        """
+        offloads = any(isinstance(action, Offload) for action in schedule)
+        if self.budget_bytes is None or (offloads and self.transfers is None):
+            return False
+        try:
+            fits = simulate(schedule, self.chain(batch_size)).peak_bytes <= self.budget_bytes
+        except CheckpointError:
+            return False
+        if fits:
+            self._schedules[batch_size] = schedule
+        return fits
+
+    @property
+    def saved_arguments(self) -> Mapping[str, str]:
+        """The schedule, or the budget and the plans made for it, as text for a saved state."""
+        return arguments_text(budget_bytes=self.budget_bytes, schedule=self._schedule, plans=self._schedules)
 
     def _new_schedule(self, chain: Chain) -> Schedule:
         if self._schedule is not None:
@@ -98,7 +136,7 @@ class NetworkWithCheckpointing(Network):
             return schedule
         if self._place is not None and self._offloading is None:
             self._offloading = rates_of(self.backend, self._place, dtype=self.dtype)
-        return plan_chain(chain, budget_bytes=self.budget_bytes or 0, offload=self._offloading).schedule
+        return plan_chain(chain, budget_bytes=self.budget_bytes or 0, offloading=self._offloading).schedule
 
     def forward_between_checkpoints(self, a: Any, start: int, stop: int) -> list[Any]:
         """The activations [a_{start+1}, ..., a_stop], new arrays, from `a` = a_start, (rows, n_start).
@@ -116,7 +154,7 @@ class NetworkWithCheckpointing(Network):
             activations.append(a)
         return activations
 
-    def backprop(self, X: Any, y: Any, *, in_blocks: bool = False) -> Iterator[Gradient]:
+    def backprop(self, X: Any, y: Any, *, in_pieces: bool = False) -> Iterator[Gradient]:
         """Yield the gradient of each layer, from the last to the first; see `Network.backprop`.
 
         One loop over the schedule's actions. With row blocks, a layer's gradient comes when its last block is added.
@@ -124,7 +162,7 @@ class NetworkWithCheckpointing(Network):
         X, y = self.as_batch(X, y)
         self.buffers.begin_step()
         schedule = self.schedule_for(X.shape[0])
-        step = self.execution(X, y, pieces=schedule.pieces, in_blocks=in_blocks)
+        step = self.execution(X, y, schedule, in_pieces=in_pieces)
         try:
             for position, action in enumerate(schedule):
                 match action:
@@ -143,10 +181,10 @@ class NetworkWithCheckpointing(Network):
         finally:
             step.end()
 
-    def execution(self, X: Any, y: Any, *, pieces: str, in_blocks: bool) -> Execution:
+    def execution(self, X: Any, y: Any, schedule: Schedule, *, in_pieces: bool) -> Execution:
         """What runs the actions of one step on a mini-batch."""
         run = self.forward_between_checkpoints
-        return Execution(self, X, y, run=run, pieces=pieces, transfers=self.transfers, in_blocks=in_blocks)
+        return Execution(self, X, y, run=run, schedule=schedule, transfers=self.transfers, in_pieces=in_pieces)
 
     @contextmanager
     def observing(self, observer: Observer) -> Iterator[None]:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from backend import Transfers
 from checkpoint.execution.host_copies import HostCopies
 from checkpoint.schedule.actions import Backward, Fetch, Forward, Offload, Release, Rows
+from checkpoint.schedule.schedule import Schedule
 from mlp import Gradient, Network
 
 
@@ -21,12 +22,19 @@ class _Held:
         return self.array[rows[0] - self.first : rows[1] - self.first, :]
 
 
+class _Pieces(TypedDict):
+    """The pieces that backward steps work in, as `mlp.layers` wants to know them."""
+
+    pieces: str
+    planned_rows: int | None
+
+
 class Execution:
     """The state of one step of `network` on the mini-batch `X`, `y`: what each action of a schedule does to arrays.
 
-    `run(a, start, stop)` returns [a_{start+1}, ..., a_stop], as `forward_between_checkpoints` does. `pieces`: those of
-    backward steps. `transfers`: where activations are offloaded to, if they are. `in_blocks`: see `Network.backprop`.
-    The actions are taken to be those of a schedule that `simulate` accepts.
+    `run(a, start, stop)` returns [a_{start+1}, ..., a_stop], as `forward_between_checkpoints` does. `schedule`: the one
+    whose actions will come, which `simulate` is taken to accept; it says in which pieces backward steps work.
+    `transfers`: where activations are offloaded to, if they are. `in_pieces`: see `Network.backprop`.
     """
 
     def __init__(
@@ -36,12 +44,13 @@ class Execution:
         y: Any,
         *,
         run: Callable[[Any, int, int], list[Any]],
-        pieces: str,
+        schedule: Schedule,
         transfers: Transfers | None,
-        in_blocks: bool,
+        in_pieces: bool,
     ) -> None:
-        self._network, self._y, self._run, self._pieces, self._in_blocks = network, y, run, pieces, in_blocks
+        self._network, self._y, self._run, self._in_pieces = network, y, run, in_pieces
         self._batch_size = X.shape[0]
+        self._pieces = _Pieces(pieces=schedule.pieces, planned_rows=schedule.planned_rows)
         self._held = {0: _Held(X, 0)}
         self._sums: dict[int, Gradient] = {}
         self._copies = HostCopies(transfers)
@@ -105,12 +114,12 @@ class Execution:
         a = self._held[layer - 1].rows(rows)
         whole = rows == (0, self._batch_size)
         if whole:
-            yield from network.backward_layer(layer, a, delta, in_blocks=self._in_blocks, pieces=self._pieces)
+            yield from network.backward_layer(layer, a, delta, in_pieces=self._in_pieces, **self._pieces)
         else:
             onto = layer in self._sums
             total = self._sums[layer] if onto else self._new_sum(layer)
             below = self._sums.get(layer - 1)
-            network.add_backward_layer(layer, a, delta, total, onto=onto, pieces=self._pieces, next_total=below)
+            network.add_backward_layer(layer, a, delta, total, onto=onto, next_total=below, **self._pieces)
             del total
         del a, delta
         if rows[1] == self._end(layer):
@@ -118,7 +127,7 @@ class Execution:
         if not whole and rows[1] == self._batch_size:
             total = self._sums.pop(layer)
             yield total
-            if self._in_blocks:  # it was valid until now
+            if self._in_pieces:  # it was valid until now
                 self._network.buffers.give(total.weight)
                 self._network.buffers.give(total.bias)
 
@@ -130,7 +139,7 @@ class Execution:
         """Arrays for a layer's gradient, which row blocks are added onto; their values are not set."""
         network = self._network
         shapes = [p[layer - 1].shape for p in (network.weights, network.biases)]
-        if self._in_blocks:
+        if self._in_pieces:
             arrays = [network.buffers.take(shape) for shape in shapes]
         else:  # they belong to whoever asks for the gradient
             arrays = [network.backend.empty(shape, network.dtype) for shape in shapes]

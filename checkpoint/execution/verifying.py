@@ -18,6 +18,7 @@ from checkpoint.errors import VerificationError
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.execution.step import Execution
 from checkpoint.schedule.actions import Action, Backward, Fetch, Forward, Offload, Release, Rows
+from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import Simulation, simulate
 from mlp import Gradient
 
@@ -33,9 +34,11 @@ class VerifyingNetwork(NetworkWithCheckpointing):
         super().__init__(*args, **options)
         self._simulations: dict[int, Simulation] = {}
 
-    def execution(self, X: Any, y: Any, *, pieces: str, in_blocks: bool) -> Execution:
+    def execution(self, X: Any, y: Any, schedule: Schedule, *, in_pieces: bool) -> Execution:
         run = self.forward_between_checkpoints
-        return _VerifyingExecution(self, X, y, run=run, pieces=pieces, transfers=self.transfers, in_blocks=in_blocks)
+        return _VerifyingExecution(
+            self, X, y, run=run, schedule=schedule, transfers=self.transfers, in_pieces=in_pieces
+        )
 
     def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None:
         """One step of gradient descent, checked."""

@@ -32,20 +32,21 @@ ASSUMED_FLOPS = 10e12
 
 
 def measured_rates(
-    backend: Backend, place: str | Path, *, dtype: str = "float32", path: Path | None = None
+    backend: Backend, place: str | Path, *, dtype: str = "float32", path: Path | None = None, afresh: bool = False
 ) -> Offloading:
     """The rates of offloading arrays of `backend` to `place`, measured, or those that an earlier call has kept.
 
-    `path`: the file to keep them in, by default the one in the user's cache folder. Raises `OffloadError` for the
-    place, and `TransferError` where copying fails.
+    `path`: the file to keep them in, by default the one in the user's cache folder. `afresh`: measured in any case.
+    Raises `OffloadError` for the place, and `TransferError` where copying fails.
     """
     timings = Timings(backend, path)
     where = HOST if backend.name == "cupy" else str(Path(place).resolve())
     name = f"{dtype} offloading to {where}"
-    try:
-        return Offloading(**timings.get(name))
-    except (TypeError, CheckpointError):  # nothing is kept, or something else
-        pass
+    if not afresh:
+        try:
+            return Offloading(**timings.get(name))
+        except (TypeError, CheckpointError):  # nothing is kept, or something else
+            pass
     transfers = open_transfers(backend, place)
     try:
         small, large = (_copy_seconds(backend, transfers, size) for size in COPY_BYTES)
@@ -66,10 +67,12 @@ def rates_for(
     bandwidth: str | None = None,
     speed: str | None = None,
     device: int | None = None,
+    afresh: bool = False,
 ) -> Offloading:
     """The rates that `bandwidth` and `speed` name, like "12GB/s" and "30TFLOP/s"; what is not given is measured.
 
-    With a bandwidth no GPU is needed: without one, and without a speed, `ASSUMED_FLOPS` is taken.
+    With a bandwidth no GPU is needed: without one, and without a speed, `ASSUMED_FLOPS` is taken. `afresh`: what is
+    measured is not taken from an earlier call.
     """
     check_place(backend if isinstance(backend, str) else backend.name, place)
     given_bandwidth = None if bandwidth is None else parse_bandwidth(bandwidth)
@@ -86,7 +89,7 @@ def rates_for(
         return Offloading(given_bandwidth, ASSUMED_FLOPS)
     if given_bandwidth is not None:
         return Offloading(given_bandwidth, _flops(found, dtype))
-    measured = measured_rates(found, place, dtype=dtype)
+    measured = measured_rates(found, place, dtype=dtype, afresh=afresh)
     return measured if given_speed is None else replace(measured, flops_per_second=given_speed)
 
 

@@ -5,22 +5,16 @@ A choice is the text of `--checkpoint`, with that of `--budget`: it becomes a sc
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from math import sqrt
 
-from backend.facts import FACTS
 from checkpoint.errors import CheckpointError
+from checkpoint.planning.budget import resolve_budget
+from checkpoint.planning.offloading import Offloading
+from checkpoint.planning.plan import plan_chain
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
-from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import binomial, every_nth, micro_batches, square_root, store_all
 from checkpoint.strategies.offloaded import every_nth_offloaded
-from checkpoint.units import parse_bytes
-
-if TYPE_CHECKING:
-    from checkpoint.planning.offloading import Offloading
-
-AUTO_SHARE = 0.75
-"""The part of free memory that a budget of "auto" takes; the rest is for parameters, BLAS and whoever else is here."""
 
 FORMS = "none, every:N, sqrt, slots:S, micro:R or optimal"
 _COUNTED = re.compile(r"(every|slots|micro):([0-9]{1,7})")
@@ -30,7 +24,7 @@ _COUNTED = re.compile(r"(every|slots|micro):([0-9]{1,7})")
 class Choice:
     """`checkpoint` as in `--checkpoint`; `budget` as in `--budget`, for "optimal" alone; `offload` as in `--offload`.
 
-    With a place to offload to, what "every" and "sqrt" keep goes there, but the last checkpoint; "optimal" weighs it.
+    With a place to offload to, "every" and "sqrt" put all their checkpoints there except the last; "optimal" weighs it.
     """
 
     checkpoint: str = "none"
@@ -38,7 +32,7 @@ class Choice:
     offload: str | None = None
 
     def __post_init__(self) -> None:
-        if self.checkpoint not in ("none", "sqrt", "optimal") and not _COUNTED.fullmatch(self.checkpoint):
+        if self.checkpoint not in ("none", "sqrt", "optimal") and not _COUNTED.fullmatch(str(self.checkpoint)):
             raise CheckpointError(f"unknown way to checkpoint {self.checkpoint!r}; choose {FORMS}")
         if self.checkpoint == "optimal" and self.budget is None:
             raise CheckpointError("optimal needs a budget to be optimal under; give one, such as --budget 64MiB")
@@ -54,47 +48,38 @@ class Choice:
         how = self.checkpoint if self.budget is None else f"optimal in {self.budget}"
         return how if self.offload is None else f"{how}, offloaded to {self.offload}"
 
-    def schedule(self, chain: Chain, *, offloading: "Offloading | None" = None) -> Schedule:
-        """The schedule for `chain`; one that is planned offloads at the rates of `offloading`, if at all.
+    def schedule(self, chain: Chain, *, offloading: Offloading | None = None) -> Schedule:
+        """The schedule for `chain`; one that is planned offloads at the rates `offloading`, if there are any.
 
-        Raises `CheckpointError` where there is none.
+        Raises `CheckpointError` where there is none, and for rates without a place to offload to.
         """
-        if self.offload is not None and self.checkpoint != "optimal":
-            return self._offloaded(chain.n_layers)
-        if self.checkpoint == "none":
-            return store_all(n_layers=chain.n_layers)
-        if self.checkpoint == "sqrt":
-            return square_root(n_layers=chain.n_layers)
-        if match := _COUNTED.fullmatch(self.checkpoint):
-            count = int(match[2])
-            if match[1] == "every":
-                return every_nth(n_layers=chain.n_layers, n=count)
-            if match[1] == "slots":
-                return binomial(n_layers=chain.n_layers, slots=count)
-            return micro_batches(n_layers=chain.n_layers, batch_size=chain.batch_size, rows=count)
-        from checkpoint.planning.plan import plan_chain
-
-        return plan_chain(chain, budget_bytes=self.budget_bytes(chain), offload=offloading).schedule
-
-    def _offloaded(self, n_layers: int) -> Schedule:
-        n = round(n_layers**0.5) if self.checkpoint == "sqrt" else int(self.checkpoint.removeprefix("every:"))
-        return every_nth_offloaded(n_layers=n_layers, n=n)
+        if offloading is not None and self.offload is None:
+            raise CheckpointError("offloading, the rates of copies, is for a choice with offload, the place; give both")
+        kind, n_layers = self.checkpoint.partition(":")[0], chain.n_layers
+        if kind == "optimal":
+            return plan_chain(chain, budget_bytes=self.budget_bytes(chain), offloading=offloading).schedule
+        if kind in ("every", "sqrt") and self.offload is not None:
+            return every_nth_offloaded(n_layers=n_layers, n=self.spacing(n_layers))
+        if kind == "every":
+            return every_nth(n_layers=n_layers, n=self._count)
+        if kind == "sqrt":
+            return square_root(n_layers=n_layers)
+        if kind == "slots":
+            return binomial(n_layers=n_layers, slots=self._count)
+        if kind == "micro":
+            return micro_batches(n_layers=n_layers, batch_size=chain.batch_size, rows=self._count)
+        return store_all(n_layers=n_layers)
 
     def budget_bytes(self, chain: Chain) -> int:
         """The budget in bytes."""
         return resolve_budget(self.budget or "100%", chain)
 
+    def spacing(self, n_layers: int) -> int:
+        """The number of layers from checkpoint to checkpoint, where it is one number: `n_layers` where none is kept."""
+        if self.checkpoint == "sqrt":
+            return round(sqrt(n_layers))
+        return self._count if self.checkpoint.startswith("every:") else n_layers
 
-def resolve_budget(text: str, chain: Chain) -> int:
-    """The bytes that a budget names: an amount, a percentage of what storing everything takes, or "auto".
-
-    "auto" is three quarters of the memory that is free now, on the host or on the card that the chain is for, and no
-    more than storing everything takes. Raises `CheckpointError` for any other text.
-    """
-    whole = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
-    if text != "auto":
-        return parse_bytes(text, whole_bytes=whole)
-    from backend import free_bytes
-
-    on_card = chain.allocation_bytes != FACTS["numpy"].allocation_bytes
-    return min(int(free_bytes("cupy" if on_card else "numpy") * AUTO_SHARE), whole)
+    @property
+    def _count(self) -> int:
+        return int(self.checkpoint.partition(":")[2])

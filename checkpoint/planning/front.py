@@ -1,15 +1,18 @@
-"""The front: which recomputing buys which peak. No arrays here; the picture is drawn elsewhere.
+"""The front: how much recomputing buys which peak. No arrays here; the picture is drawn elsewhere.
 
-A point of the front is a plan that no other plan beats in both bytes and cost. The well-known schedules are marked on
-it: those that lie on it and those that don't.
+A point of the front is a plan that no other plan beats in both bytes and cost. The well-known schedules are marked
+beside it, those that a plan beats and those that none does.
 """
 
 from dataclasses import dataclass
 
 from checkpoint.planning.costs import Cost, block_sizes, cost_of
+from checkpoint.planning.fitting import best_fitting, smallest_fitting
 from checkpoint.planning.offloading import Offloading
-from checkpoint.planning.plan import Plan, plan_of, search_of
+from checkpoint.planning.plan import plan_of, search_of
+from checkpoint.planning.planned import Plan
 from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import every_nth, micro_batches, square_root, store_all
@@ -21,25 +24,29 @@ COMPLETE_LAYERS = 16
 
 @dataclass(frozen=True, slots=True)
 class FrontPoint:
-    """A schedule's peak, in bytes above rest, its recomputing and cost. `row_block` is None for whole mini-batches.
+    """A schedule's peak and its arena, in bytes above rest, its recomputing and its cost.
 
-    `planned` tells the plans of the front from the well-known schedules that are marked beside them.
+    `row_block` is None for whole mini-batches. `planned` tells the plans of the front from the well-known schedules
+    that are marked beside them; `dominated` says that a plan of the front takes fewer bytes at no more cost, or costs
+    less in no more bytes.
     """
 
     name: str
     peak_bytes: int
+    arena_bytes: int
     recompute_fraction: float
     cost: float
     row_block: int | None
     planned: bool
+    dominated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Front:
     """Plans from the most bytes to the least, and the well-known schedules to compare them with.
 
-    `complete` says whether every point is there; of a long front only some are made, for budgets evenly spaced in their
-    logarithm.
+    `complete` says whether every point of the front has its plan; of a long front only some are made, for budgets
+    evenly spaced in their logarithm.
     """
 
     chain: Chain
@@ -51,14 +58,42 @@ class Front:
     def points(self) -> tuple[FrontPoint, ...]:
         """The plans and the marks, from the most bytes to the least."""
         planned = [
-            FrontPoint(plan.optimal_among, plan.peak_bytes, plan.recompute_fraction, plan.cost, plan.row_block, True)
+            FrontPoint(
+                plan.schedule.name,
+                plan.peak_bytes,
+                plan.arena_bytes,
+                plan.recompute_fraction,
+                plan.cost,
+                plan.row_block,
+                planned=True,
+            )
             for plan in self.plans
         ]
         return tuple(sorted([*planned, *self.marks], key=lambda point: -point.peak_bytes))
 
     @property
+    def store_all(self) -> FrontPoint:
+        """The mark of plain backpropagation, which keeps every activation."""
+        return next(mark for mark in self.marks if mark.name == "store all")
+
+    @property
+    def parameter_bytes(self) -> int:
+        """Bytes of all weights and biases."""
+        return sum(self.chain.gradient_bytes(layer) for layer in range(1, self.chain.n_layers + 1))
+
+    @property
+    def mini_batch_bytes(self) -> int:
+        """Bytes of a mini-batch: X and y."""
+        return self.chain.array_bytes(self.chain.batch_size * (self.chain.widths[0] + self.chain.widths[-1]))
+
+    @property
+    def run_bytes(self) -> int:
+        """Bytes of the parameters, a mini-batch and the step that stores all, together."""
+        return self.store_all.peak_bytes + self.parameter_bytes + self.mini_batch_bytes
+
+    @property
     def advice(self) -> tuple[str, str]:
-        """Two lines for whoever must choose: what activations weigh, and what making them light costs."""
+        """Two lines for whoever must choose: the activations' share of memory, and the price of a smaller one."""
         return _weight(self), _price(self)
 
 
@@ -69,49 +104,48 @@ def front_of(
     row_blocks: bool = True,
     minimum_block_rows: int | None = None,
     most_points: int = 24,
-    offload: Offloading | None = None,
+    offloading: Offloading | None = None,
 ) -> Front:
     """The plans that no other beats in bytes and cost, from that of store-all's peak to the smallest feasible one.
 
     Each next plan is made for one byte less than the last one took; for more than 16 layers, whose fronts are long, the
-    budgets are spaced evenly in their logarithm so that there are at most about `most_points`. With `offload`, plans
+    budgets are spaced evenly in their logarithm so that there are at most about `most_points`. With `offloading`, plans
     may copy checkpoints to the host.
     """
-    search = search_of(chain, cost=cost, row_blocks=row_blocks, minimum_block_rows=minimum_block_rows, offload=offload)
-    smallest, budget = search.smallest.need_bytes, search.store_all.need_bytes
+    search = search_of(
+        chain, cost=cost, row_blocks=row_blocks, minimum_block_rows=minimum_block_rows, offloading=offloading
+    )
+    smallest = smallest_fitting(search).arena_bytes
+    budget = arena_bytes(search.schedule(search.store_all), chain)
     complete = chain.n_layers <= COMPLETE_LAYERS
     ratio = 1.0 if complete else (smallest / budget) ** (1 / max(1, most_points - 1))
     plans: list[Plan] = []
     while budget >= smallest:
-        best = search.best(budget)
+        best = best_fitting(search, budget)
         if best is None:
             break
         plans.append(plan_of(search, best, budget))
-        following = min(plans[-1].peak_bytes - 1, int(budget * ratio))
-        budget = smallest if following < smallest < min(budget, plans[-1].peak_bytes) else following
-    marks = tuple(_mark(schedule, chain, search.cost) for schedule in _known(chain, search.minimum_rows))
-    return Front(chain, tuple(_undominated(plans)), marks, complete)
+        following = min(best.simulation.peak_bytes - 1, int(budget * ratio))
+        budget = smallest if following < smallest < min(budget, best.arena_bytes) else following
+    front = _undominated(plans)
+    marks = tuple(_mark(schedule, chain, search.cost, front) for schedule in _known(chain, search.minimum_rows))
+    return Front(chain, tuple(front), marks, complete)
 
 
 def _weight(front: Front) -> str:
-    chain = front.chain
-    whole = next(mark.peak_bytes for mark in front.marks if mark.name == "store all")
-    parameters = sum(chain.gradient_bytes(layer) for layer in range(1, chain.n_layers + 1))
-    batch = chain.array_bytes(chain.batch_size * (chain.widths[0] + chain.widths[-1]))
-    share = whole / (whole + parameters + batch)
-    run = whole + parameters + batch
+    share = front.store_all.peak_bytes / front.run_bytes
     line = (
-        f"Activations and what a step works with are {share:.0%} of this run's {format_bytes(run)} if all is kept "
-        f"(parameters {format_bytes(parameters)}, mini-batch {format_bytes(batch)})"
+        f"If all is stored, activations and workspace are {share:.0%} of this run's {format_bytes(front.run_bytes)} "
+        f"(parameters {format_bytes(front.parameter_bytes)}, mini-batch {format_bytes(front.mini_batch_bytes)})"
     )
     return line + (": no checkpointing can save more." if share < 0.5 else ".")
 
 
 def _price(front: Front) -> str:
-    whole = next(mark for mark in front.marks if mark.name == "store all")
+    whole = front.store_all
     blocks = [mark for mark in front.marks if mark.row_block is not None]
     if not blocks:
-        return "The mini-batch is too small to be cut into row blocks; what is saved is paid for by recomputing."
+        return "The mini-batch is too small for row blocks; what is saved is paid for by recomputing."
     least = min(blocks, key=lambda mark: mark.peak_bytes)
     if least.peak_bytes >= whole.peak_bytes:
         return "Micro-batches save nothing here, as they hold the gradients of all layers; checkpoints do."
@@ -119,12 +153,12 @@ def _price(front: Front) -> str:
     def dearer(point: FrontPoint) -> str:
         return f"{max(0, point.cost / whole.cost - 1):.0%}"
 
-    line = f"Micro-batches of {least.row_block} rows cost {dearer(least)} for {format_bytes(least.peak_bytes)}"
+    line = f"{least.name.capitalize()} rows take {format_bytes(least.peak_bytes)} and cost {dearer(least)} more"
     planned = [point for point in front.points if point.planned and point.peak_bytes <= least.peak_bytes // 2]
     if planned:
         best = min(planned, key=lambda point: point.cost)
-        line += f"; for {format_bytes(best.peak_bytes)} a plan of {best.name} costs {dearer(best)}"
-    return line + "."
+        line += f"; a plan ({best.name}) takes {format_bytes(best.peak_bytes)}, and costs {dearer(best)}"
+    return line + " more than a step that stores all."
 
 
 def _known(chain: Chain, minimum_rows: int) -> list[Schedule]:
@@ -139,11 +173,22 @@ def _doublings(n_layers: int) -> list[int]:
     return [2**power for power in range(1, n_layers.bit_length()) if 2**power < n_layers]
 
 
-def _mark(schedule: Schedule, chain: Chain, cost: Cost) -> FrontPoint:
-    found = simulate(schedule, chain)
-    rows = min((action.rows[1] - action.rows[0] for action in schedule if action.rows), default=None)
-    name, spent = schedule.name, cost_of(schedule, chain, cost)
-    return FrontPoint(name, found.peak_bytes, found.recompute_fraction, spent, rows, planned=False)
+def _mark(schedule: Schedule, chain: Chain, cost: Cost, front: list[Plan]) -> FrontPoint:
+    found, spent, arena = simulate(schedule, chain), cost_of(schedule, chain, cost), arena_bytes(schedule, chain)
+    beaten = any(
+        plan.arena_bytes <= arena and plan.cost <= spent and (plan.arena_bytes, plan.cost) != (arena, spent)
+        for plan in front
+    )
+    return FrontPoint(
+        schedule.name,
+        found.peak_bytes,
+        arena,
+        found.recompute_fraction,
+        spent,
+        schedule.row_block,
+        planned=False,
+        dominated=beaten,
+    )
 
 
 def _undominated(plans: list[Plan]) -> list[Plan]:

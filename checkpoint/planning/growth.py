@@ -4,7 +4,7 @@ The chain is even: n_0 inputs, H hidden layers of one width n, a small output, b
 the formula counts the activations that are live at the peak, B n each, and what a backward step works in: w in a hidden
 layer, w_1 in the first one, whose weights may be many.
 
-    keep all       max(B n H + w, B n + w_1)
+    store all      max(B n H + w, B n + w_1)
     every k-th     max(B n (C + max(k - 1, H - C k)) + w, B n + w_1),  C = ceil(L / k) - 1 checkpoints, if there are any
 
 C + k - 1 is the error, the checkpoints below it and a segment at work; C + H - C k is the end of the forward pass,
@@ -21,12 +21,18 @@ from checkpoint.schedule.simulation import simulate
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """Peak bytes above rest of one depth and one way, by the formula and by simulation."""
+    """Peak array bytes above rest for one depth and one way: by the formula, by simulation, and measured if it was."""
 
     hidden_layers: int
     way: str
     formula_bytes: int
     predicted_bytes: int
+    measured_bytes: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The way in words: "store all" for "none"."""
+        return "store all" if self.way == "none" else self.way
 
 
 def even_sizes(hidden_layers: int, *, inputs: int, width: int, outputs: int) -> tuple[int, ...]:
@@ -42,15 +48,11 @@ def growth(chain: Chain, way: str) -> Growth:
     >>> found.formula_bytes, found.predicted_bytes
     (360400, 360400)
     """
-    hidden = chain.n_layers - 1
-    spacing = chain.n_layers  # of checkpoints: none
-    if way == "sqrt":
-        spacing = round(chain.n_layers**0.5)
-    elif way.startswith("every:"):
-        spacing = int(way.removeprefix("every:"))
+    hidden, choice = chain.n_layers - 1, Choice(way)
+    spacing = choice.spacing(chain.n_layers)
     checkpoints = -(-chain.n_layers // spacing) - 1
     live = checkpoints + max(spacing - 1, hidden - checkpoints * spacing) if 1 <= checkpoints < hidden else hidden
     one = chain.activation_bytes(1)
     formula = max(live * one + chain.workspace_bytes(max(hidden, 1)), one + chain.workspace_bytes(1))
-    predicted = simulate(Choice(way).schedule(chain), chain).peak_bytes
+    predicted = simulate(choice.schedule(chain), chain).peak_bytes
     return Growth(hidden, way, formula, predicted)

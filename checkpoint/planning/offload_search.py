@@ -3,19 +3,19 @@
 from functools import cached_property
 from math import inf
 
+from checkpoint.planning.candidate import Candidate
 from checkpoint.planning.costs import Cost
 from checkpoint.planning.offloading import Offloading, cost_with_copies
 from checkpoint.planning.pieces import SMALL_PIECES_COST, SearchInPieces
-from checkpoint.planning.search import Candidate
+from checkpoint.planning.programs.offloaded import OffloadedCheckpoints, OffloadedPlan
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
-from checkpoint.strategies.offloaded import OffloadedCheckpoints, OffloadedPlan
 
 SLOWER = {"large": 1.0, "small": SMALL_PIECES_COST}
 
 
 class SearchWithOffload:
-    """A `SearchInPieces`, to be asked like one, that may copy checkpoints to the host at the rates of `offloading`."""
+    """A `SearchInPieces`, with the same methods, that may copy checkpoints to the host at the rates of `offloading`."""
 
     def __init__(self, plain: SearchInPieces, offloading: Offloading) -> None:
         self.plain, self.offloading = plain, offloading
@@ -66,9 +66,9 @@ class SearchWithOffload:
             self._without[budget_bytes] = self.plain.best(budget_bytes)
         return self._without[budget_bytes]
 
-    def lower_bound(self, budget_bytes: int) -> float:
-        """A cost that no schedule for whole mini-batches is below: that of each layer once, forward and backward."""
-        return self._once
+    def lower_bound(self, budget_bytes: int, *, row_blocks: bool = False) -> float:
+        """A cost that no schedule is below: that of each layer once, forward and backward."""
+        return self.plain.lower_bound(budget_bytes, row_blocks=True) if row_blocks else self._once
 
     def schedule(self, found: Candidate) -> Schedule:
         """The schedule of a candidate."""
@@ -84,11 +84,12 @@ class SearchWithOffload:
         return self.plain.lower_bound(self.store_all.need_bytes)
 
     def _candidate(self, pieces: str, program: OffloadedCheckpoints, plan: OffloadedPlan, need: int) -> Candidate:
-        places = "" if program.all_places else ", checkpoints at some places"
+        name = "once-only segments, checkpoints offloaded"
         return Candidate(
             need,
             plan.cost + self._once * SLOWER[pieces] if plan.cost < inf else inf,
-            f"once-only segments, checkpoints offloaded{places}",
+            name,
+            name if program.all_places else f"{name}, checkpoints at some places",
             lambda: program.actions(plan),
             pieces,
         )

@@ -1,12 +1,13 @@
-"""What copies to the host and back cost a step, next to its computing. Plain numbers; no arrays here.
+"""What copies to the host and back add to the cost of a step. Plain numbers; no arrays here.
 
 A step is two queues, one that computes and one that copies, each of which takes its actions in order. A copy begins
-when the computing queue has come to its action; the computing queue waits for a copy at the release of what went out,
+when the computing queue has reached its action; the computing queue waits for a copy at the release of what went out,
 and at the first use of what came back. Where copies aren't overlapped, it waits for each at once.
 """
 
 from dataclasses import dataclass
 from math import isfinite
+from numbers import Real
 
 from checkpoint.errors import CheckpointError
 from checkpoint.planning.costs import Cost, Flops
@@ -20,8 +21,8 @@ class Offloading:
     """How fast activations go to the host or to a file, and come back: `seconds_per_copy` and `bytes_per_second`.
 
     `flops_per_second` is what operations are converted to seconds with, where a plan counts operations; a plan in
-    seconds doesn't need it. `overlapped` says whether copies run beside the computing. `checkpoint.measuring.bandwidth` measures
-    all of it. Raises `CheckpointError` for a rate that isn't positive.
+    seconds doesn't need it. `overlapped` says whether copies run beside the computing.
+    `checkpoint.measuring.bandwidth` measures all of it. Raises `CheckpointError` for a rate that isn't positive.
 
     >>> Offloading(bytes_per_second=1e9).seconds(5 * 10**8)
     0.5
@@ -35,9 +36,9 @@ class Offloading:
     def __post_init__(self) -> None:
         for name in ("bytes_per_second", "flops_per_second"):
             rate = getattr(self, name)
-            if not (rate is None and name == "flops_per_second") and not (rate > 0 and isfinite(rate)):
+            if not (rate is None and name == "flops_per_second") and not (_finite(rate) and rate > 0):
                 raise CheckpointError(f"{name} must be above 0 and finite; got {rate!r}")
-        if not (self.seconds_per_copy >= 0 and isfinite(self.seconds_per_copy)):
+        if not (_finite(self.seconds_per_copy) and self.seconds_per_copy >= 0):
             raise CheckpointError(f"seconds_per_copy must be 0 or more and finite; got {self.seconds_per_copy!r}")
 
     def seconds(self, size: int) -> float:
@@ -53,6 +54,10 @@ class Offloading:
         return self.seconds(size) * self.flops_per_second
 
 
+def _finite(value: object) -> bool:
+    return isinstance(value, Real) and isfinite(value)
+
+
 def cost_with_copies(
     schedule: Schedule, chain: Chain, cost: Cost, offloading: Offloading, *, slower: float = 1
 ) -> float:
@@ -64,8 +69,7 @@ def cost_with_copies(
     for action in schedule.actions:
         layer = action.layer
         if isinstance(action, Offload | Fetch):
-            size = chain.batch_size * chain.widths[layer] * chain.item_bytes
-            copied = max(now, copied) + offloading.copy_cost(size, cost)
+            copied = max(now, copied) + offloading.copy_cost(chain.host_bytes(layer), cost)
             (out if isinstance(action, Offload) else back)[layer] = copied
             if not offloading.overlapped:
                 now = copied

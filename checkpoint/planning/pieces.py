@@ -1,35 +1,36 @@
 """The search in both kinds of pieces: backward steps that are fast, or that hold little. No arrays here.
 
 A schedule in large pieces is preferred until one in small pieces, which take longer, recomputes so much less that it is
-faster all the same, or is the only one that fits. See `mlp.pieces` for what the pieces are.
+faster nevertheless, or is the only one that fits. See `mlp.pieces` for what the pieces are.
 """
 
 from dataclasses import replace
 from functools import cached_property
 
+from checkpoint.planning.candidate import Candidate
 from checkpoint.planning.costs import Cost, cost_of
-from checkpoint.planning.search import Candidate, Search
+from checkpoint.planning.search import Search
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
 
 SMALL_PIECES_COST = 1.15
-"""What a step in small pieces takes of one in large: 1.08 to 1.19 times as long on NumPy, wide layers or narrow."""
+"""How much longer a step in small pieces takes than in large: 1.08 to 1.19 times on NumPy, wide layers or narrow."""
 
 
 class SearchInPieces:
-    """A `Search` of the same chain in large and in small pieces, to be asked like one; `pieces` for one kind alone."""
+    """A `Search` of one chain in large and in small pieces, with the same methods; `pieces` for one kind alone."""
 
     def __init__(self, chain: Chain, cost: Cost, minimum_rows: int, *, pieces: str | None = None) -> None:
         self.chain, self.cost, self.minimum_rows, self.pieces = chain, cost, minimum_rows, pieces
         self._large, self._small = (
-            Search(replace(chain, pieces=pieces), cost, minimum_rows) for pieces in ("large", "small")
+            Search(chain.in_pieces(pieces), cost, minimum_rows) for pieces in ("large", "small")
         )
 
     @property
     def chains(self) -> dict[str, Chain]:
         """The chain in each kind of pieces that may be planned in."""
         kinds = ("large", "small") if self.pieces is None else (self.pieces,)
-        return {pieces: replace(self.chain, pieces=pieces) for pieces in kinds}
+        return {pieces: self.chain.in_pieces(pieces) for pieces in kinds}
 
     def step_cost(self, schedule: Schedule) -> float:
         """The cost of a step that follows `schedule`: that of its actions, and what small pieces add to it."""
@@ -62,13 +63,14 @@ class SearchInPieces:
         small = _in_small(small)
         return small if large is None or small.cost < large.cost else large
 
-    def lower_bound(self, budget_bytes: int) -> float:
-        """A cost that no schedule for whole mini-batches is below."""
-        return self._small.lower_bound(budget_bytes)
+    def lower_bound(self, budget_bytes: int, *, row_blocks: bool = False) -> float:
+        """A cost that no schedule for whole mini-batches is below or, with `row_blocks`, none at all."""
+        return self._small.lower_bound(budget_bytes, row_blocks=row_blocks)
 
     def schedule(self, found: Candidate) -> Schedule:
         """The schedule of a candidate."""
-        return replace(self._large.schedule(found), pieces=found.pieces)
+        planned_rows = self.chain.in_pieces(found.pieces).planned_rows
+        return replace(self._large.schedule(found), planned_rows=planned_rows)
 
 
 def _in_small(found: Candidate) -> Candidate:

@@ -1,94 +1,55 @@
 """A byte budget in, the fastest schedule that fits out. No arrays here: a plan for a GPU can be made without one.
 
-Every class of schedules that is searched is named in `checkpoint.strategies`. A plan says of which class it is the
-best, and every plan's peak is the one that `simulate` finds.
+`checkpoint.planning.search` names the classes of schedules that are searched. A plan says of which class it is the
+best, and every plan's peak is the one that `simulate` finds. Budgets are for the arena, which may take a little more
+than the peak; see `checkpoint.schedule.placement`.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from checkpoint.arguments import whole_number
 from checkpoint.errors import BudgetError, CheckpointError
+from checkpoint.planning.budget import resolve_budget
 from checkpoint.planning.costs import FLOPS_BLOCK_ROWS, MEASURED_BLOCK_ROWS, Cost, Flops
+from checkpoint.planning.fitting import Fitting, best_fitting, smallest_fitting
 from checkpoint.planning.offload_search import SearchWithOffload
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.pieces import SearchInPieces
-from checkpoint.planning.search import Candidate
+from checkpoint.planning.planned import Plan, keeps_bits
 from checkpoint.schedule.chain import Chain, chain_of
-from checkpoint.schedule.schedule import Schedule
-from checkpoint.schedule.simulation import simulate
 from checkpoint.units import format_bytes
 from mlp.pieces import PIECES
 
 AnySearch = SearchInPieces | SearchWithOffload
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A schedule for one budget, and what it takes.
-
-    `peak_bytes` are array bytes above rest, exact. `recomputed_layers` counts whole mini-batches, `recompute_fraction`
-    is recomputed forward operations over those of one forward pass. `row_block` is the smallest number of rows that the
-    schedule works on at once, None where it is the whole mini-batch. `keeps_bits` says whether gradients are those of
-    plain backpropagation to the last bit, and not only up to rounding. `optimal_among` names the class that it is the
-    best of. `cost` is that of the whole step, in the unit of the cost planned with, times
-    `checkpoint.planning.pieces.SMALL_PIECES_COST` for a schedule in small pieces; and `lower_bound` is a cost that no schedule
-    for whole mini-batches is below.
-
-    `offloaded_bytes` are copied to the host in a step, and back; `host_peak_bytes` are the most there at once; the cost
-    has in it what isn't hidden of these copies. `cost_without_offload` is that of the best plan in the same budget that
-    offloads nothing, None where there is none.
-    """
-
-    schedule: Schedule
-    budget_bytes: int
-    peak_bytes: int
-    recomputed_layers: int
-    recompute_fraction: float
-    row_block: int | None
-    optimal_among: str
-    cost: float
-    lower_bound: float
-    keeps_bits: bool
-    offloaded_bytes: int = 0
-    host_peak_bytes: int = 0
-    cost_without_offload: float | None = None
-
-    @property
-    def gain(self) -> float | None:
-        """The part of the cost without offload that offloading saves; None where nothing fits without it."""
-        return None if self.cost_without_offload is None else 1 - self.cost / self.cost_without_offload
-
-    @property
-    def gap(self) -> float:
-        """How far the cost is above the lower bound, as a fraction of it; row blocks can bring it below."""
-        return self.cost / self.lower_bound - 1 if self.lower_bound else 0.0
-
-
 def plan(
     sizes: Iterable[int],
     *,
     batch_size: int,
-    budget_bytes: int,
+    budget_bytes: int | str,
     dtype: str = "float32",
     backend: str = "numpy",
     cost: Cost | None = None,
     row_blocks: bool = True,
     minimum_block_rows: int | None = None,
     pieces: str | None = None,
-    offload: Offloading | None = None,
+    offloading: Offloading | None = None,
 ) -> Plan:
-    """The fastest plan of all classes for a network of `sizes` that takes no more than `budget_bytes` above rest.
+    """The fastest plan of all classes for a network of `sizes` whose arena is within `budget_bytes` above rest.
 
-    `cost` says what is fast: operations, unless it is given. With `row_blocks` False only whole mini-batches are
-    planned, whose gradients are bit-identical to plain backpropagation's on every backend. Blocks have at least
-    `minimum_block_rows` rows: 128 by default where operations are counted, which can't see that fewer are slow, and 16
-    with a `cost`. `pieces`, "large" or "small", are those of backward steps; by default small ones are planned where
-    they save enough recomputing to be faster, or where nothing else fits. With `offload`, checkpoints may be copied
-    to the host at these rates, where that is cheaper than to recompute; whole mini-batches only.
+    `budget_bytes` is a whole number, or text as on the command line: "32MiB", or "50%" of store all's arena. `cost`
+    says what is fast: operations, unless it is given. With `row_blocks` False only whole mini-batches are planned,
+    whose gradients are bit-identical to plain backpropagation's: on NumPy all, elsewhere in large pieces. Blocks have
+    at least `minimum_block_rows` rows: 128 by default where operations are counted, which can't see that fewer are
+    slow, and 16 with a `cost`. `pieces`, "large" or "small", are those of backward steps; by default small ones are
+    planned where they save enough recomputing to be faster, or where nothing else fits. With `offloading`, the rates of
+    copies, checkpoints may go to the host where that is cheaper than to recompute; whole mini-batches only.
 
-    Raises `BudgetError`, which has the smallest feasible bytes, and `NetworkError` for what makes no chain.
+    Raises `BudgetError`, which has the smallest feasible bytes, `CheckpointError` for arguments that are wrong, and
+    `NetworkError` for what makes no chain.
 
-    >>> plan([784, 100, 30, 10], batch_size=100, budget_bytes=10**6).recompute_fraction
+    >>> plan([784, 100, 30, 10], batch_size=100, budget_bytes="1MB").recompute_fraction
     0.0
     """
     chain = chain_of(sizes, batch_size=batch_size, dtype=dtype, backend=backend)
@@ -99,40 +60,33 @@ def plan(
         row_blocks=row_blocks,
         minimum_block_rows=minimum_block_rows,
         pieces=pieces,
-        offload=offload,
+        offloading=offloading,
     )
 
 
 def plan_chain(
     chain: Chain,
     *,
-    budget_bytes: int,
+    budget_bytes: int | str,
     cost: Cost | None = None,
     row_blocks: bool = True,
     minimum_block_rows: int | None = None,
     pieces: str | None = None,
-    offload: Offloading | None = None,
+    offloading: Offloading | None = None,
 ) -> Plan:
     """`plan` for a chain."""
-    if not (isinstance(budget_bytes, int) and budget_bytes >= 0):
-        raise CheckpointError(f"a budget is a whole number of bytes; got {budget_bytes!r}")
     search = search_of(
         chain,
         cost=cost,
         row_blocks=row_blocks,
         minimum_block_rows=minimum_block_rows,
         pieces=pieces,
-        offload=offload,
+        offloading=offloading,
     )
-    found = search.best(budget_bytes)
+    budget_bytes = resolve_budget(budget_bytes, chain)
+    found = best_fitting(search, budget_bytes)
     if found is None:
-        smallest = search.smallest.need_bytes
-        raise BudgetError(
-            f"budget {format_bytes(budget_bytes)} is below this network's smallest peak, {format_bytes(smallest)} at "
-            f"batch {chain.batch_size}; {_advice(chain, search)}",
-            budget_bytes=budget_bytes,
-            minimum_bytes=smallest,
-        )
+        raise _too_small(search, budget_bytes)
     return plan_of(search, found, budget_bytes)
 
 
@@ -143,62 +97,63 @@ def search_of(
     row_blocks: bool = True,
     minimum_block_rows: int | None = None,
     pieces: str | None = None,
-    offload: Offloading | None = None,
+    offloading: Offloading | None = None,
 ) -> AnySearch:
-    """The search that `plan_chain` makes, to be asked for several budgets."""
-    if minimum_block_rows is None:
-        minimum_block_rows = FLOPS_BLOCK_ROWS if cost is None else MEASURED_BLOCK_ROWS
-    if minimum_block_rows < 1:
-        raise CheckpointError(f"a row block has at least one row; got minimum_block_rows={minimum_block_rows}")
+    """The search that `plan_chain` makes, to be asked for several budgets. Raises `CheckpointError` for wrong types."""
+    if not isinstance(chain, Chain):
+        raise CheckpointError(f"chain must be a Chain, such as chain_of makes; got {repr(chain)[:60]}")
+    if cost is not None and not (
+        callable(getattr(cost, "forward", None)) and callable(getattr(cost, "backward", None))
+    ):
+        raise CheckpointError(f"cost must have the methods of Cost, forward and backward; got {repr(cost)[:60]}")
+    if offloading is not None and not isinstance(offloading, Offloading):
+        raise CheckpointError(f"offloading must be an Offloading, the rates of copies; got {repr(offloading)[:60]}")
     if pieces not in (None, *PIECES):
         raise CheckpointError(f"unknown pieces {pieces!r}; choose {' or '.join(PIECES)}, or None for the better")
+    if minimum_block_rows is None:
+        minimum_block_rows = FLOPS_BLOCK_ROWS if cost is None else MEASURED_BLOCK_ROWS
+    minimum_block_rows = whole_number("minimum_block_rows", minimum_block_rows)
     minimum_rows = minimum_block_rows if row_blocks else chain.batch_size
     plain = SearchInPieces(chain, cost or Flops(chain), minimum_rows, pieces=pieces)
-    return plain if offload is None else SearchWithOffload(plain, offload)
+    return plain if offloading is None else SearchWithOffload(plain, offloading)
 
 
-def plan_of(search: AnySearch, found: Candidate, budget_bytes: int) -> Plan:
+def plan_of(search: AnySearch, found: Fitting, budget_bytes: int) -> Plan:
     """What `search` found within a budget, as a plan."""
-    chain, schedule = search.chain, search.schedule(found)
-    simulation = simulate(schedule, chain)
-    rows = min((action.rows[1] - action.rows[0] for action in schedule if action.rows), default=None)
-    cost = search.step_cost(schedule)
+    chain, schedule, simulation = search.chain, found.schedule, found.simulation
+    without_offload: float | None = found.cost
+    if simulation.offloaded_bytes and isinstance(search, SearchWithOffload):
+        plain = best_fitting(search.plain, budget_bytes)
+        without_offload = None if plain is None else plain.cost
     return Plan(
+        chain=chain,
         schedule=schedule,
         budget_bytes=budget_bytes,
         peak_bytes=simulation.peak_bytes,
+        arena_bytes=found.arena_bytes,
         recomputed_layers=simulation.recomputed_layers,
         recompute_fraction=simulation.recompute_fraction,
-        row_block=rows,
         optimal_among=found.optimal_among,
-        cost=cost,
-        lower_bound=search.lower_bound(budget_bytes),
+        cost=found.cost,
+        lower_bound=search.lower_bound(budget_bytes, row_blocks=schedule.row_block is not None),
         keeps_bits=keeps_bits(schedule, chain),
         offloaded_bytes=simulation.offloaded_bytes,
         host_peak_bytes=simulation.host_peak_bytes,
-        cost_without_offload=_without_offload(search, budget_bytes) if simulation.offloaded_bytes else cost,
+        cost_without_offload=without_offload,
     )
 
 
-def keeps_bits(schedule: Schedule, chain: Chain) -> bool:
-    """Whether gradients are those of plain backpropagation to the last bit.
-
-    They are for whole mini-batches and, where the backend adds up in chunks of `chain.sum_rows` rows, for row blocks
-    that begin at multiples of it. Other row blocks add the same terms in another order.
-    """
-    starts = {action.rows[0] for action in schedule if action.rows is not None}
-    return not starts or (chain.sum_rows is not None and all(start % chain.sum_rows == 0 for start in starts))
-
-
-def _without_offload(search: AnySearch, budget_bytes: int) -> float | None:
-    if not isinstance(search, SearchWithOffload):
-        return None
-    found = search.without_offload(budget_bytes)
-    return None if found is None else search.step_cost(search.schedule(found))
-
-
-def _advice(chain: Chain, search: AnySearch) -> str:
+def _too_small(search: AnySearch, budget_bytes: int) -> BudgetError:
+    least, batch_size = smallest_fitting(search), search.chain.batch_size
+    takes = format_bytes(least.simulation.peak_bytes)
+    if least.arena_bytes > least.simulation.peak_bytes:
+        takes += f" in an arena of {least.arena_bytes:,} bytes"
     advice = "raise the budget or shrink the batch"
-    if search.minimum_rows >= chain.batch_size > 1:
-        return advice + ", or allow row blocks"
-    return advice
+    if search.minimum_rows >= batch_size > 1:
+        advice += ", or allow row blocks"
+    return BudgetError(
+        f"budget {format_bytes(budget_bytes)} is below this network's smallest peak, {takes} at batch {batch_size}; "
+        f"{advice}",
+        budget_bytes=budget_bytes,
+        minimum_bytes=least.arena_bytes,
+    )

@@ -1,7 +1,7 @@
 """What to do when a step runs out of memory: the plan that would fit. No arrays here."""
 
 from checkpoint.errors import BudgetError
-from checkpoint.planning.choice import AUTO_SHARE
+from checkpoint.planning.budget import AUTO_SHARE
 from checkpoint.planning.plan import plan_chain
 from checkpoint.schedule.chain import Chain
 from checkpoint.units import counted, format_bytes
@@ -26,6 +26,6 @@ def advice(chain: Chain, *, peak_bytes: int, free_bytes: int | None = None) -> s
         return least
     where = f"in the {format_bytes(free_bytes or 0)} that are free" if known else "in half of that"
     return (
-        f"a plan of {format_bytes(found.peak_bytes)} would fit {where}: --budget {found.peak_bytes}, with "
+        f"a plan of {format_bytes(found.arena_bytes)} would fit {where}: --budget {found.arena_bytes}, with "
         f"{counted(found.recomputed_layers, 'layer')} recomputed per step"
     )

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from checkpoint.planning.choice import Choice
 from checkpoint.runs.settings import RunSettings
+from mlp import format_sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,14 +14,19 @@ class Case:
     name: str
     why: str
     settings: RunSettings
-    ways: tuple[str, ...]
+    ways: tuple[Choice, ...]
+
+    @property
+    def title(self) -> str:
+        """The case in a line: its name, network and batch size."""
+        return f"{self.name}: {format_sizes(self.settings.sizes)}, batch {self.settings.batch_size}"
 
 
 CLASSIC = Case(
     "classic",
     "few layers, small batch: parameters and their gradients outweigh the activations",
     RunSettings(),
-    ("none", "every:2", "sqrt", "micro:50"),
+    (Choice(), Choice("every:2"), Choice("micro:50"), Choice("optimal", "100%")),
 )
 DEEP = Case(
     "deep",
@@ -33,6 +40,12 @@ DEEP = Case(
         batch_size=1000,
         eta=0.006,
     ),
-    ("none", "every:4", "sqrt", "micro:128"),
+    (Choice(), Choice("every:4"), Choice("sqrt"), Choice("micro:128"), Choice("optimal", "15%")),
+)
+YOURS = Case(
+    "yours",
+    "the network named by --sizes",
+    RunSettings(),
+    (Choice(), Choice("every:2"), Choice("sqrt"), Choice("optimal", "50%")),
 )
 CASES = {case.name: case for case in (CLASSIC, DEEP)}

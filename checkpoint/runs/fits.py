@@ -2,9 +2,8 @@
 
 from itertools import pairwise
 
-import psutil
-
 from backend import Backend
+from backend.limits import memory_bytes
 from checkpoint.errors import CheckpointError
 from checkpoint.runs.settings import RunSettings
 from checkpoint.schedule.chain import ITEM_BYTES
@@ -18,7 +17,8 @@ from mlp.training.loop import check_training
 def check_fits(settings: RunSettings, dataset: Dataset, backend: Backend) -> None:
     """Raise `NetworkError` for data or training arguments that do not fit, `CheckpointError` for lack of memory.
 
-    The weights are compared with all memory of the machine: more cannot be allocated, and trying may take minutes.
+    The weights are compared with all memory that this process may take: no more can be allocated, and trying may
+    take minutes.
     """
     check_images(settings.sizes, dataset.train_images, dataset.train_labels)
     check_training(
@@ -30,7 +30,7 @@ def check_fits(settings: RunSettings, dataset: Dataset, backend: Backend) -> Non
     values = sum(n_in * n_out + n_out for n_in, n_out in pairwise(settings.sizes))
     needed = values * ITEM_BYTES.get(settings.dtype, 4) * (2 if settings.momentum else 1)
     device = backend.device_memory()
-    total_bytes = psutil.virtual_memory().total if device is None else device.total_bytes
+    total_bytes = memory_bytes() if device is None else device.total_bytes
     if needed > total_bytes:
         raise CheckpointError(
             f"the weights of {format_sizes(settings.sizes)[:60]} alone take {format_bytes(needed)}, and {backend.name} "

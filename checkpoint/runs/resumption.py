@@ -9,6 +9,7 @@ from pathlib import Path
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.runs.settings import RunSettings
+from checkpoint.runs.trained_data import is_trained_data, note_of, noted
 from checkpoint.units import counted, how_far
 from mlp import Network, Progress, SavedState, StateError, format_sizes, read_state
 from mlp.data import Dataset
@@ -79,7 +80,7 @@ class Resumption:
 
     def check_data(self, dataset: Dataset) -> None:
         """Raise `CheckpointError` where the data is not that of the saved run, unless that is allowed."""
-        if not self.allow_changed_data and dataset.digest != self.progress.data_digest:
+        if not self.allow_changed_data and not is_trained_data(dataset, self.state):
             raise CheckpointError(
                 f"{dataset.name} is not the data that {self.path} was trained on: its SHA-256 is "
                 f"{dataset.digest[:12]}..., was {self.progress.data_digest[:12]}...; give that data with --data, or "
@@ -93,7 +94,7 @@ class Resumption:
             was, now = getattr(self.settings, name), getattr(settings, name)
             if was != now:
                 changed.append(f"{name} {now}, was {was}")
-        if dataset.digest != self.progress.data_digest:
+        if not is_trained_data(dataset, self.state):
             changed.append("other data")
         blocks = row_blocks(network, settings.batch_size, len(dataset.train_images))
         if blocks != self.state.notes.get("row_blocks", ""):
@@ -115,7 +116,7 @@ def notes_of(settings: RunSettings, network: Network, dataset: Dataset, data: st
         "bandwidth": settings.bandwidth or "",
         "speed": settings.speed or "",
         "row_blocks": row_blocks(network, settings.batch_size, len(dataset.train_images)),
-        "data": data if data in ("mnist", "sample") else str(Path(data).expanduser().resolve()),
+        "data": note_of(dataset, data),
     }
 
 
@@ -137,7 +138,7 @@ def data_of(args: argparse.Namespace, resumption: Resumption | None) -> str:
     """The data that is meant: as given, else the saved run's, else mnist."""
     if args.data is not None:
         return str(args.data)
-    return (resumption.state.notes.get("data") if resumption else None) or "mnist"
+    return (noted(resumption.state) if resumption else None) or "mnist"
 
 
 def _shown(value: object) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from backend import peak_resident_bytes
 from checkpoint.execution.network import NetworkWithCheckpointing
+from checkpoint.runs.alike import outputs_alike
 from checkpoint.runs.faults import watched
 from checkpoint.runs.first_step import MeasuredFirstStep
 from checkpoint.runs.interruption import Interruption
@@ -17,8 +18,9 @@ from checkpoint.runs.saver import Saver
 from checkpoint.runs.settings import RunSettings, make_network
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
-from mlp import EpochRecord, ImageBatches, Network, Progress, Step, accuracy, train
+from mlp import EpochRecord, ImageBatches, Network, Progress, Step, train
 from mlp.data import Dataset
+from mlp.training.metrics import Evaluation
 
 
 def run(
@@ -28,15 +30,17 @@ def run(
     network: Network | None = None,
     saver: Saver | None = None,
     first: tuple[int, int] = (1, 1),
-    after_epoch: Callable[[EpochRecord], None] | None = None,
+    after_epoch: Callable[[EpochRecord, bool], None] | None = None,
     begun: float | None = None,
     loading_seconds: float = 0.0,
 ) -> RunRecord:
     """Train as `settings` say on `dataset`; returns the record. The first step is measured, the others are not slowed.
 
     `network`: the one to train, made by `make_network` for these settings. If it has been trained before, `first` is
-    the epoch and the step to go on with. `saver`: saves the state as it goes. `begun`: when the wall time of the record
-    began, on the clock of `time.perf_counter`, by default now; `loading_seconds`: how long of that the data was loaded.
+    the epoch and the step to go on with. `saver`: saves the state as it goes. `after_epoch` is called with the record
+    of each epoch, and with whether the outputs are alike by then, see `checkpoint.runs.alike`. `begun`: when the wall
+    time of the record began, on the clock of `time.perf_counter`, by default now; `loading_seconds`: how long of that
+    the data was loaded.
 
     Raises `Fault` when memory runs out, `TrainingError` when numbers are no longer finite, and `Stopped` for Ctrl-C and
     SIGTERM, once the step under way is done and its state saved.
@@ -45,14 +49,14 @@ def run(
     network = make_network(settings) if network is None else network
     schedule = _schedule(settings, network)
     predicted = simulate(schedule, settings.chain)
-    test_data = ImageBatches(network, dataset.test_images, dataset.test_labels)
+    test_data = ImageBatches(network, dataset.test_images, dataset.test_labels, scaling=dataset.scaling)
     saver = saver or Saver(network, progress_of(settings, dataset, at=first), None)
     first_step = MeasuredFirstStep(network, settings.batch_size)
     with watched(saver, settings.chain, peak_bytes=predicted.peak_bytes) as interruption:
-        hooks = _Hooks(interruption, first_step, saver, after_epoch)
+        hooks = _Hooks(interruption, first_step, saver, lambda: outputs_alike(network, test_data), after_epoch)
         history = train(
             network,
-            ImageBatches(network, dataset.train_images, dataset.train_labels),
+            ImageBatches(network, dataset.train_images, dataset.train_labels, scaling=dataset.scaling),
             epochs=settings.epochs,
             mini_batch_size=settings.batch_size,
             eta=settings.eta,
@@ -65,7 +69,7 @@ def run(
             after_epoch=hooks.epoch_done,
         )
         hooks.training_done()
-    test_accuracy = _last_accuracy(history, network, test_data)
+    test_accuracy, test_cost = _at_the_end(history, network, test_data)
     wall_seconds = time.perf_counter() - begun
     return RunRecord(
         strategy=schedule.name,
@@ -82,6 +86,8 @@ def run(
         peak_resident_bytes=peak_resident_bytes(),
         offloaded_bytes=predicted.offloaded_bytes,
         test_accuracy=test_accuracy,
+        test_cost=test_cost,
+        outputs_alike=outputs_alike(network, test_data),
         weights_sha256=weights_sha256(network),
         epochs=history,
         **place_record(network),
@@ -97,9 +103,11 @@ class _Hooks:
         interruption: Interruption,
         take: Callable[[Any, Any, float], None],
         saver: Saver,
-        after_epoch: Callable[[EpochRecord], None] | None,
+        alike: Callable[[], bool],
+        after_epoch: Callable[[EpochRecord, bool], None] | None,
     ) -> None:
-        self._interruption, self._take, self._saver, self._after_epoch = interruption, take, saver, after_epoch
+        self._interruption, self._take, self._saver = interruption, take, saver
+        self._alike, self._after_epoch = alike, after_epoch
 
     def take_step(self, X: Any, y: Any, eta: float) -> None:
         self._interruption.hold()
@@ -114,7 +122,7 @@ class _Hooks:
         self._saver.after_epoch(record.epoch)
         self._interruption.let_go()
         if self._after_epoch is not None:
-            self._after_epoch(record)
+            self._after_epoch(record, self._alike())
 
     def training_done(self) -> None:
         self._interruption.hold()
@@ -142,7 +150,10 @@ def _schedule(settings: RunSettings, network: Network) -> Schedule:
     return settings.choice.schedule(settings.chain)
 
 
-def _last_accuracy(history: list[EpochRecord], network: Network, test_data: ImageBatches) -> float:
-    """The accuracy at the end: the last epoch's, or measured now where a resumed run had no epoch left."""
-    last = history[-1].test_accuracy if history else None
-    return accuracy(network, test_data) if last is None else last
+def _at_the_end(
+    history: list[EpochRecord], network: Network, test_data: ImageBatches
+) -> tuple[float | None, float | None]:
+    """Accuracy and mean cost at the end: the last epoch's, or measured now where a resumed run had no epoch left."""
+    if history:
+        return history[-1].test_accuracy, history[-1].test_cost
+    return Evaluation(network, test_data)()

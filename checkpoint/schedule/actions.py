@@ -1,9 +1,9 @@
 """The actions that a schedule is made of. No arrays here: layers are integers, rows are pairs of them.
 
-Layer l = 1 .. L lies between the activations a_{l-1} and a_l; a_0 is the input and always there. An action is for
-the whole mini-batch (`rows` None) or for the rows `(start, stop)` of it. Three actions say everything that is done on
-the device, two more what crosses between it and the host; what each needs and leaves is stated here, and judged by
-`checkpoint.schedule.simulation`.
+Layer l = 1 .. L lies between the activations a_{l-1} and a_l; a_0 is the input and is always held. An action is for the
+whole mini-batch (`rows` is None) or for its rows `(start, stop)`. Three actions say everything that is done on the
+device, two more what crosses between it and the host. Each docstring states what the action needs and leaves;
+`checkpoint.schedule.simulation` judges it.
 """
 
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ Rows = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """Run layer `layer`: from a_{layer-1}, which stays, make a_layer, which is held from now on.
+    """Run layer `layer`: make a_layer, which is held from now on, from a_{layer-1}, which stays.
 
-    With `rows`, those rows of a_layer are made and held alone; with `whole` too, they go to their place in an a_layer
-    for the whole mini-batch, which is held from the first of these blocks on. They come in order from row 0.
+    With `rows`, only those rows of a_layer are made and held. With `whole` too, they go to their place in an a_layer
+    for the whole mini-batch, which is held from the first of these blocks on; the blocks come in order from row 0.
     """
 
     layer: int
@@ -30,7 +30,7 @@ class Forward:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Let go of the activation a_layer, or of the rows of it that are held."""
+    """Let go of the activation a_layer, or of those rows of it that are held."""
 
     layer: int
     rows: Rows | None = None
@@ -41,12 +41,12 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Backward:
-    """Take the error back through layer `layer`.
+    """Take the error back through layer `layer`, and make the layer's gradient.
 
-    Needs a_{layer-1} and the error delta_layer, which for the last layer is made of a_L in its place. Gives the layer's
-    gradient; a_{layer-1} becomes delta_{layer-1} in its place, and delta_layer is let go.
+    Needs a_{layer-1} and the error delta_layer; the last layer's is made from a_L, in its place. a_{layer-1} becomes
+    delta_{layer-1} in its place, and delta_layer is let go.
 
-    With `rows`, the blocks of a layer come in order from row 0 to the last, and add up to the layer's gradient, which
+    With `rows`, the blocks of a layer come in order from row 0 to the last and add up to the layer's gradient, which
     is held until the last block has been added.
     """
 
@@ -61,7 +61,7 @@ class Backward:
 class Offload:
     """Begin to copy the activation a_layer, held for the whole mini-batch, to the host.
 
-    It stays on the device until its `Release`, and layers may run from it meanwhile. It cannot become an error before.
+    It stays on the device until its `Release`; layers may run from it meanwhile, but it cannot become an error.
     """
 
     layer: int
@@ -73,9 +73,9 @@ class Offload:
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Put back an activation a_layer that is on the host: hold it on the device again, and begin to copy it there.
+    """Hold an activation a_layer that is on the host on the device again, and begin to copy it back.
 
-    Its first use waits until it has come. The copy on the host is gone with it.
+    Its first use waits for the copy. The host's copy is freed.
     """
 
     layer: int

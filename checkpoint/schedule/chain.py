@@ -1,28 +1,36 @@
 """A chain: what a planner needs to know of a network and a mini-batch. No arrays here: layers are integers and bytes.
 
-It answers how many bytes each array of a step takes, and how many floating-point operations each layer. The answers are
+It says how many bytes each array of a step takes, and how many floating-point operations each layer. The bytes are
 exact: every buffer of a step is counted, rounded up to the backend's unit of allocation.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backend.facts import FACTS
+from checkpoint.arguments import whole_number
 from mlp.errors import NetworkError
-from mlp.pieces import delta_block_rows, gradient_block_rows
+from mlp.pieces import error_piece_rows, gradient_piece_rows
 from mlp.sizes import check_sizes
 
+MAX_ROWS = 2**31 - 1
+"""The largest mini-batch: BLAS libraries count rows in 32 bits, and a schedule writes them in ten digits."""
+
 ITEM_BYTES = {"float32": 4, "float64": 8}
+
+LINE_BYTES, PADDED_BYTES = 64, 4096
+"""A cache line, and the size from which on arrays begin and end on one in the arena: 1.6% more at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
     """Layers 1 .. L between activations a_0 .. a_L. `widths` are n_0 .. n_L; a value takes `item_bytes`.
 
-    `pieces`, "large" or "small", are those that backward steps work in; see `mlp.pieces`. `error_in_place` says that
-    an activation becomes the error without a piece of it apart, and `adds_up` that this mini-batch is one of several
-    whose gradients are added up elsewhere. Row blocks that begin at multiples of `sum_rows` rows give the same bits as
-    the whole mini-batch; None where none do.
+    `pieces`, "large" or "small", are those that backward steps work in, small ones being sized for `planned_rows` rows
+    (None: for those at hand); see `mlp.pieces`. With `error_in_place` an activation becomes the error without a buffer
+    beside it; with `adds_up` this mini-batch is one of several whose gradients are added up elsewhere. Row blocks that
+    begin at multiples of `sum_rows` rows leave gradients bit-identical to those of the whole mini-batch; None where
+    none do.
     """
 
     widths: tuple[int, ...]
@@ -33,16 +41,31 @@ class Chain:
     error_in_place: bool = False
     adds_up: bool = False
     sum_rows: int | None = None
+    planned_rows: int | None = None
 
     @property
     def n_layers(self) -> int:
         """L."""
         return len(self.widths) - 1
 
+    def in_pieces(self, pieces: str) -> "Chain":
+        """This chain with backward steps in such pieces; small ones are sized for its mini-batch unless it says so."""
+        planned_rows = (self.planned_rows or self.batch_size) if pieces == "small" else None
+        return replace(self, pieces=pieces, planned_rows=planned_rows)
+
+    def micro_batch(self, rows: int) -> "Chain":
+        """The chain of `rows` rows of this mini-batch, whose gradients are added up elsewhere."""
+        return replace(self, batch_size=rows, adds_up=True)
+
     def array_bytes(self, values: int) -> int:
-        """The bytes that an array of so many values takes from the allocator."""
+        """The bytes that an array of `values` values takes from the allocator."""
         unit = self.allocation_bytes
         return -(-values * self.item_bytes // unit) * unit
+
+    def placed_bytes(self, values: int) -> int:
+        """The bytes that an array of `values` values takes in the arena, where large ones are padded to cache lines."""
+        size = self.array_bytes(values)
+        return size if size < PADDED_BYTES else -(-size // LINE_BYTES) * LINE_BYTES
 
     def activation_bytes(self, layer: int, rows: int | None = None) -> int:
         """The bytes of a_layer, or of `rows` rows of it. The input a_0 is held between steps and costs nothing."""
@@ -50,22 +73,34 @@ class Chain:
             return 0
         return self.array_bytes((self.batch_size if rows is None else rows) * self.widths[layer])
 
+    def host_bytes(self, layer: int) -> int:
+        """The bytes of a copy of a_layer on the host: those of its values, not rounded up."""
+        return self.batch_size * self.widths[layer] * self.item_bytes
+
     def gradient_bytes(self, layer: int) -> int:
         """The bytes of a layer's gradient held whole: the weight's and the bias's."""
         n_in, n_out = self.widths[layer - 1], self.widths[layer]
         return self.array_bytes(n_in * n_out) + self.array_bytes(n_out)
 
+    def piece_rows(self, layer: int, rows: int) -> tuple[int, int]:
+        """The rows of a block of the weight gradient and of a piece of the error, in a backward step on `rows` rows."""
+        n_in, n_out, pieces, planned_rows = self.widths[layer - 1], self.widths[layer], self.pieces, self.planned_rows
+        return (
+            gradient_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows),
+            error_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows),
+        )
+
     def workspace_bytes(self, layer: int, rows: int | None = None) -> int:
         """The bytes that a layer's backward step holds beside a_{layer-1} and delta_layer, which it starts from.
 
-        A block of the weight gradient, and the bias gradient: none for a row block, whose gradients are added to the
-        layer's where they are held. And a piece of the error below, but for layer 1, unless the error is made in place.
+        A piece of the weight gradient, and the bias gradient; neither for a row block, which adds to the layer's
+        gradient where that is held. And a piece of the error below, except in layer 1 and where errors are made in
+        place.
         """
         rows = self.batch_size if rows is None else rows
-        n_in, n_out = self.widths[layer - 1], self.widths[layer]
-        block = gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=self.pieces)
-        below = delta_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=self.pieces) * block
-        apart = 0 if layer == 1 or self.error_in_place else self.array_bytes(below)
+        n_out = self.widths[layer]
+        block, error_rows = self.piece_rows(layer, rows)
+        apart = 0 if layer == 1 or self.error_in_place else self.array_bytes(error_rows * block)
         if self.adds_up or rows < self.batch_size:
             return apart
         return self.array_bytes(block * n_out) + self.array_bytes(n_out) + apart
@@ -83,21 +118,20 @@ class Chain:
 def chain_of(sizes: Iterable[int], *, batch_size: int, dtype: str = "float32", backend: str = "numpy") -> Chain:
     """The chain of a network of `sizes` trained on mini-batches of `batch_size` rows.
 
-    `backend` is a name and nothing is loaded for it: a plan for a GPU can be made where there is none.
-    Raises `NetworkError` for sizes that make no network, a batch size below 1, an unknown dtype or backend.
+    `backend` is a name, and nothing is loaded for it: a plan for a GPU can be made where there is none.
+    Raises `NetworkError` for sizes that make no network, a batch size below 1, and an unknown dtype or backend.
 
     >>> chain_of([784, 100, 10], batch_size=100).activation_bytes(1)
     40000
     """
-    if not (isinstance(batch_size, int) and batch_size >= 1):
-        raise NetworkError(f"the batch size must be a whole number, 1 or more; got {batch_size!r}")
+    rows = whole_number("the batch size", batch_size, most=MAX_ROWS, error=NetworkError)
     for name, value, known in (("dtype", dtype, ITEM_BYTES), ("backend", backend, FACTS)):
-        if value not in known:
+        if not (isinstance(value, str) and value in known):
             raise NetworkError(f"unknown {name} {value!r}; choose {' or '.join(known)}")
     facts = FACTS[backend]
     return Chain(
         check_sizes(sizes),
-        batch_size,
+        rows,
         ITEM_BYTES[dtype],
         facts.allocation_bytes,
         error_in_place=facts.error_in_place,

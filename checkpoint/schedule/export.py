@@ -8,8 +8,8 @@ l - 1 is layer l here, run from a_{l-1}, and the step after all layers is the co
   it. So a step counts one run more there than here, where a layer goes backward without running again.
 - What is released before its own backward step is moved to no storage.
 
-Row blocks cannot be said, and neither can an activation that is held though no run starts from it before the next
-one starts elsewhere. Where a backward step's pieces matter, as in bytes, that language does not go.
+That language has no row blocks, no way to hold an activation while the next run starts elsewhere unless a run has
+started from it, and no pieces of a backward step, so it does not predict bytes.
 """
 
 from itertools import zip_longest
@@ -23,8 +23,8 @@ from checkpoint.schedule.schedule import Schedule
 def to_checkpoint_schedules(schedule: Schedule) -> list[Any]:
     """The actions of `schedule` for a chain of `schedule.n_layers` + 1 steps, from the first `Forward` to `EndReverse`.
 
-    Raises `CheckpointError` where that language cannot say it, or where the package is not installed. The schedule is
-    taken to be one that `simulate` accepts.
+    Raises `CheckpointError` where that language has no words for it, or where the package is not installed. The
+    schedule must be one that `simulate` accepts.
     """
     try:
         import checkpoint_schedules

@@ -1,31 +1,35 @@
 """A schedule: what one training step runs, holds and lets go of, as data. No arrays here."""
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise, zip_longest
+from operator import index
 from typing import Any
 
+from checkpoint.arguments import whole_number
 from checkpoint.errors import ScheduleError
 from checkpoint.schedule.actions import Action, Backward, Fetch, Forward, Offload, Release
+from checkpoint.schedule.text import read_action, short_text
 from mlp.pieces import PIECES
 
 FORMAT = "mlp-checkpointing schedule 1"
 MAX_ACTIONS = 20_000_000
+SHOWN_CHARACTERS = 200
+"""So much of a schedule's text is in its `repr`."""
 
-_ACTION = re.compile(r"([FDBOP])([0-9]{1,7})(?:\[([0-9]{1,10}):([0-9]{1,10})\](\+?))?")
-_IN_ROWS: dict[str, type[Forward | Release | Backward]] = {"F": Forward, "D": Release, "B": Backward}
-_WHOLE: dict[str, type[Offload | Fetch]] = {"O": Offload, "P": Fetch}
+_KINDS = (Forward, Release, Backward, Offload, Fetch)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Schedule:
     """An immutable list of actions on a chain of `n_layers` layers.
 
     `batch_size` is None where the actions are for whole mini-batches of any size; a schedule with row blocks is for
     mini-batches of exactly `batch_size` rows, and `for_batch` cuts it to fewer. `name` says what wrote it. `pieces`,
-    "large" or "small", are those that backward steps work in: fast, or in few bytes; see `mlp.pieces`.
+    "large" or "small", are those that backward steps work in: fast, or in few bytes; see `mlp.pieces`. Small ones are
+    sized for `planned_rows` rows, so that a smaller mini-batch takes no more; None: for those at hand.
+
+    Raises `ScheduleError` for arguments of other types. Whether the actions can be run is for `simulate` to say.
 
     >>> print(Schedule(2, (Forward(1), Forward(2), Backward(2), Backward(1))))
     F1* F2 B2 B1
@@ -36,6 +40,19 @@ class Schedule:
     name: str = ""
     batch_size: int | None = None
     pieces: str = "large"
+    planned_rows: int | None = None
+
+    def __post_init__(self) -> None:
+        set_field = object.__setattr__  # the way to complete a frozen record
+        set_field(self, "n_layers", whole_number("n_layers", self.n_layers, error=ScheduleError))
+        for field in ("batch_size", "planned_rows"):
+            if (rows := getattr(self, field)) is not None:
+                set_field(self, field, whole_number(field, rows, error=ScheduleError))
+        if not isinstance(self.name, str):
+            raise ScheduleError(f"name must be a string; got {self.name!r}")
+        if self.pieces not in PIECES:
+            raise ScheduleError(f"pieces must be {' or '.join(PIECES)}; got {self.pieces!r}")
+        set_field(self, "actions", _checked(self.actions))
 
     def __iter__(self) -> Iterator[Action]:
         return iter(self.actions)
@@ -44,12 +61,24 @@ class Schedule:
         return len(self.actions)
 
     def __str__(self) -> str:
-        """The actions, shortly: `F2*` runs layer 2 and keeps a_2, `F2` keeps it until the next layer has run.
+        """The actions as `checkpoint.schedule.text.short_text` writes them."""
+        return " ".join(short_text(self.actions))
 
-        `B2` is the backward step, `D2` a release that is not such a step's, `[0:128]` the rows, and `+` says that they
-        go to their place in an array for all rows. `O2` copies a_2 to the host, `P2` puts it back.
-        """
-        return " ".join(_short(self.actions))
+    def __repr__(self) -> str:
+        """What it is, and its first actions."""
+        text = " ".join(short_text(self.actions[: SHOWN_CHARACTERS // 2]))
+        if len(text) > SHOWN_CHARACTERS or len(self.actions) > SHOWN_CHARACTERS // 2:
+            text = text[:SHOWN_CHARACTERS].rsplit(" ", 1)[0] + " ..."
+        batch = "" if self.batch_size is None else f", batch_size={self.batch_size}"
+        return (
+            f"<Schedule {self.name!r}: n_layers={self.n_layers}{batch}, pieces={self.pieces!r}, "
+            f"{len(self.actions):,} actions: {text}>"
+        )
+
+    @property
+    def row_block(self) -> int | None:
+        """The smallest number of rows that an action works on; None where each works on the whole mini-batch."""
+        return min((action.rows[1] - action.rows[0] for action in self.actions if action.rows), default=None)
 
     def for_batch(self, batch_size: int) -> "Schedule":
         """This schedule for a mini-batch of `batch_size` rows, such as the last of an epoch.
@@ -63,7 +92,7 @@ class Schedule:
                 f"this schedule's row blocks are for {self.batch_size} rows, the mini-batch has {batch_size}; plan "
                 f"again for batch_size={batch_size}"
             )
-        return Schedule(self.n_layers, tuple(_cut(self.actions, batch_size)), self.name, batch_size, self.pieces)
+        return replace(self, actions=tuple(_cut(self.actions, batch_size)), batch_size=batch_size)
 
     def to_json(self) -> str:
         """A JSON object that `from_json` reads back."""
@@ -77,84 +106,62 @@ class Schedule:
             "n_layers": self.n_layers,
             "batch_size": self.batch_size,
             "pieces": self.pieces,
+            "planned_rows": self.planned_rows,
             "actions": [str(action) for action in self.actions],
         }
 
     @classmethod
     def from_json(cls, text: str) -> "Schedule":
-        """The schedule written by `to_json`. Raises `ScheduleError` for any other text.
-
-        Whether the schedule can be run is for `simulate` to say.
-        """
+        """The schedule written by `to_json`. Raises `ScheduleError` for any other text."""
         try:
             record = json.loads(text)
-        except (ValueError, RecursionError):
+        except (ValueError, TypeError, RecursionError):
             raise ScheduleError("a schedule is a JSON object; this text is not JSON") from None
         if not isinstance(record, dict) or record.get("format") != FORMAT:
             raise ScheduleError(f"a schedule is a JSON object with format {FORMAT!r}; this is something else")
-        n_layers, batch_size, name, actions = (record.get(key) for key in ("n_layers", "batch_size", "name", "actions"))
-        if not (type(n_layers) is int and n_layers >= 1):
-            raise ScheduleError("n_layers must be a whole number, 1 or more")
-        if not (batch_size is None or (type(batch_size) is int and batch_size >= 1)):
-            raise ScheduleError("batch_size must be null or a whole number, 1 or more")
-        if not isinstance(name, str) or not isinstance(actions, list) or len(actions) > MAX_ACTIONS:
-            raise ScheduleError(f"name must be a string and actions a list of at most {MAX_ACTIONS}")
-        pieces = record.get("pieces", "large")
-        if pieces not in PIECES:
-            raise ScheduleError(f"pieces must be {' or '.join(PIECES)}")
-        read = tuple(_read(position, item) for position, item in enumerate(actions))
-        return cls(n_layers, read, name, batch_size, pieces)
+        n_layers, name, actions = (record.get(key) for key in ("n_layers", "name", "actions"))
+        batch_size, planned_rows = record.get("batch_size"), record.get("planned_rows")
+        if not isinstance(actions, list) or len(actions) > MAX_ACTIONS:
+            raise ScheduleError(f"actions must be a list of at most {MAX_ACTIONS}")
+        read = tuple(read_action(position, item) for position, item in enumerate(actions))
+        return cls(n_layers, read, name, batch_size, record.get("pieces", "large"), planned_rows)  # type: ignore[arg-type]
 
 
-def _read(position: int, item: object) -> Action:
-    match = _ACTION.fullmatch(item) if isinstance(item, str) else None
-    if match is None:
-        shown = repr(item)
-        raise ScheduleError(
-            f"action {position} must be like 'F3', 'D3', 'B3', 'B3[0:128]', 'O3' or 'P3'; got {shown[:40]}",
-            position=position,
-        )
-    kind, layer, start, stop, whole = match.groups()
-    rows = None if start is None else (int(start), int(stop))
-    if whole and kind != "F":
-        raise ScheduleError(f"action {position}: + is for F alone; got {item!r}", position=position)
-    if kind in _WHOLE:
-        if rows is not None:
-            raise ScheduleError(f"action {position}: {kind} is for all rows; got {item!r}", position=position)
-        return _WHOLE[kind](int(layer))
-    return Forward(int(layer), rows, whole=True) if whole else _IN_ROWS[kind](int(layer), rows)
+def _checked(actions: Iterable[Action]) -> tuple[Action, ...]:
+    """The actions as a tuple: each of them an action, on a layer and rows that are whole numbers."""
+    try:
+        checked = list(actions)
+    except TypeError:
+        raise ScheduleError(f"actions must be a sequence of actions; got {actions!r}") from None
+    for position, action in enumerate(checked):
+        if type(action) not in _KINDS:
+            wanted = ", ".join(kind.__name__ for kind in _KINDS)
+            raise ScheduleError(f"action {position} must be one of {wanted}; got {_shown(action)}", position=position)
+        rows = action.rows
+        if type(action.layer) is not int or (rows is not None and not _plain(rows)):
+            checked[position] = _in_plain_numbers(position, action)
+    return tuple(checked)
 
 
-def _short(actions: tuple[Action, ...]) -> Iterator[str]:
-    passed = {
-        # F_l F_{l+1} D_l: the release belongs to the step from layer l to layer l + 1
-        position + 1
-        for position, (first, second) in enumerate(pairwise(actions))
-        if isinstance(first, Forward)
-        and isinstance(second, Release)
-        and second.layer == first.layer - 1
-        and second.rows == first.rows
-    }
-    passed -= _after_offload(actions)
-    shown = [position for position in range(len(actions)) if position not in passed]
-    for position, following in zip_longest(shown, shown[1:]):
-        action, after = actions[position], None if following is None else actions[following]
-        used_at_once = isinstance(after, Backward) and (after.layer, after.rows) == (action.layer, action.rows)
-        let_go = following is not None and following + 1 in passed and actions[following].layer == action.layer + 1
-        yield f"{action}*" if isinstance(action, Forward) and not (used_at_once or let_go) else str(action)
+def _in_plain_numbers(position: int, action: Action) -> Action:
+    """The action with Python's whole numbers in the place of others, such as NumPy's."""
+    try:
+        plain: dict[str, Any] = {"layer": index(action.layer)}
+        if action.rows is not None:
+            start, stop = action.rows
+            plain["rows"] = index(start), index(stop)
+    except (TypeError, ValueError):
+        wanted = "a whole number as its layer, and None or two whole numbers as its rows"
+        raise ScheduleError(f"action {position} must have {wanted}; got {_shown(action)}", position=position) from None
+    return replace(action, **plain)
 
 
-def _after_offload(actions: tuple[Action, ...]) -> set[int]:
-    """The positions of releases whose activation is on the host."""
-    there, positions = set(), set()
-    for position, action in enumerate(actions):
-        if isinstance(action, Offload):
-            there.add(action.layer)
-        elif isinstance(action, Fetch):
-            there.discard(action.layer)
-        elif isinstance(action, Release) and action.layer in there:
-            positions.add(position)
-    return positions
+def _plain(rows: object) -> bool:
+    return type(rows) is tuple and [type(row) for row in rows] == [int, int]
+
+
+def _shown(action: object) -> str:
+    return repr(action)[:60]
 
 
 def _cut(actions: Iterable[Action], batch_size: int) -> Iterator[Action]:

@@ -1,4 +1,4 @@
-"""The strategies: each file writes schedules of one named class. No array library is imported by any of them."""
+"""The well-known schedules: each file writes those of one named class. Pure numbers."""
 
 from checkpoint.strategies.binomial import binomial
 from checkpoint.strategies.every_nth import every_nth, square_root

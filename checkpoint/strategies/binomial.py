@@ -1,8 +1,8 @@
 """Binomial checkpointing: the fewest layer runs with a number of slots, for layers that cost alike.
 
 A slot holds an activation beside the error: the one that a run is at, or one that is kept to run from later. The input
-is there anyway and takes none. With one slot every activation is run to from the input; with two, one is kept on the
-way; with L nothing is recomputed. Class: all schedules within so many slots, for equal layers.
+is always held and takes none. With one slot every activation is run to from the input; with two, one is kept on the
+way; with L nothing is recomputed. Class: all schedules within the slots, for equal layers.
 
 Griewank and Walther 2000, Algorithm 799: revolve. For n steps and s checkpoints they count t(n, s) = r n - C(s+r, r-1)
 forward runs, r the integer with C(s+r-1, r-1) < n <= C(s+r, r); the starting state is one of their checkpoints, and
@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from functools import cache
 from math import comb
 
-from checkpoint.errors import CheckpointError
-from checkpoint.planning.programs.leaves import sweep_actions
+from checkpoint.arguments import whole_number
 from checkpoint.schedule.actions import Action, Backward
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.strategies.segments import check_n_layers
+from checkpoint.strategies.sweeps import sweep
 
 
 def binomial(*, n_layers: int, slots: int) -> Schedule:
@@ -29,9 +29,7 @@ def binomial(*, n_layers: int, slots: int) -> Schedule:
     >>> print(binomial(n_layers=4, slots=2))
     F1 F2* F3 F4* F3* B4 B3 F1* B2 B1
     """
-    check_n_layers(n_layers)
-    if not (isinstance(slots, int) and slots >= 1):
-        raise CheckpointError(f"there must be 1 slot or more for checkpoints; got {slots!r}")
+    n_layers, slots = check_n_layers(n_layers), whole_number("slots", slots)
     return Schedule(n_layers, tuple(_actions(n_layers, min(slots, n_layers))), f"binomial, {slots} slots")
 
 
@@ -85,7 +83,7 @@ def _actions(n_layers: int, slots: int) -> Iterator[Action]:
         if n == 0:
             continue
         place = split(n, left)
-        yield from sweep_actions(start, start + place)
+        yield from sweep(start, start + place)
         waiting.append((start, place - 1, left))
         if start + place < n_layers:
             waiting.append(Backward(start + place + 1))

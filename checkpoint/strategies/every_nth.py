@@ -4,7 +4,9 @@ With L layers of one width, every n-th keeps L/n checkpoints and n activations o
 the two alike: 2 sqrt(L) activations in place of L (Chen et al. 2016, Training Deep Nets with Sublinear Memory Cost).
 """
 
-from checkpoint.errors import CheckpointError
+from math import sqrt
+
+from checkpoint.arguments import whole_number
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.strategies.segments import check_n_layers, segmented
 
@@ -15,16 +17,14 @@ def every_nth(*, n_layers: int, n: int) -> Schedule:
     >>> print(every_nth(n_layers=5, n=2))
     F1 F2* F3 F4* F5 B5 F3* B4 B3 F1* B2 B1
     """
-    check_n_layers(n_layers)
-    if not (isinstance(n, int) and n >= 1):
-        raise CheckpointError(f"every n-th layer can be kept for n = 1 and more; got {n!r}")
+    n_layers, n = check_n_layers(n_layers), whole_number("n of every n-th layer", n)
     return segmented(n_layers=n_layers, checkpoints=range(n, n_layers, n), name=f"every {_ordinal(n)} layer")
 
 
 def square_root(*, n_layers: int) -> Schedule:
     """`every_nth` with the whole number nearest to the square root of `n_layers`."""
-    check_n_layers(n_layers)
-    n = round(n_layers**0.5)
+    n_layers = check_n_layers(n_layers)
+    n = round(sqrt(n_layers))
     return Schedule(n_layers, every_nth(n_layers=n_layers, n=n).actions, f"sqrt (every {_ordinal(n)} layer)")
 
 

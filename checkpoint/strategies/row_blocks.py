@@ -1,22 +1,22 @@
 """Row blocks around the whole chain: micro-batches, each with checkpoints of its own.
 
-The layers of a multi-layer perceptron don't mix rows, so a mini-batch can go through all of the chain a block of rows
-at a time. The gradients of all layers are held from the first block to the last; activations are as small as the
-blocks. With everything kept inside a block this is plain micro-batching (gradient accumulation), and nothing is
-recomputed. Inside a block, any schedule for that many rows will do.
+The layers of a multi-layer perceptron don't mix rows, so a mini-batch can go through the whole chain a block of rows at
+a time. The gradients of all layers are held from the first block to the last; activations are as small as the blocks.
+With everything stored inside a block this is plain micro-batching (gradient accumulation), and nothing is recomputed.
+Inside a block, any schedule for that many rows will do.
 
-Row blocks inside single segments, with checkpoints for the whole mini-batch, are leaves of
-`checkpoint.planning.programs.persistent`.
+Row blocks inside single segments, with checkpoints for the whole mini-batch, are `checkpoint.planning.programs.leaves`.
 """
 
 from collections.abc import Iterator
-from itertools import pairwise
 
+from checkpoint.arguments import whole_number
 from checkpoint.errors import CheckpointError
 from checkpoint.schedule.actions import Action, Fetch, Offload
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.strategies.store_all import store_all
+from checkpoint.strategies.sweeps import row_blocks
 
 
 def micro_batches(*, n_layers: int, batch_size: int, rows: int) -> Schedule:
@@ -25,20 +25,25 @@ def micro_batches(*, n_layers: int, batch_size: int, rows: int) -> Schedule:
     >>> print(micro_batches(n_layers=2, batch_size=5, rows=3))
     F1[0:3]* F2[0:3] B2[0:3] B1[0:3] F1[3:5]* F2[3:5] B2[3:5] B1[3:5]
     """
-    if not (isinstance(rows, int) and 1 <= rows <= batch_size):
-        raise CheckpointError(f"a row block has 1 to {batch_size} rows; got {rows!r}")
-    return in_blocks(store_all(n_layers=n_layers), batch_size=batch_size, rows=rows, name=f"micro-batches of {rows}")
+    batch_size = whole_number("batch_size", batch_size)
+    rows = whole_number("a row block's number of rows", rows)
+    if rows > batch_size:
+        raise CheckpointError(f"a row block has 1 to {batch_size} rows; got {rows}")
+    return in_row_blocks(
+        store_all(n_layers=n_layers), batch_size=batch_size, rows=rows, name=f"micro-batches of {rows}"
+    )
 
 
-def in_blocks(schedule: Schedule, *, batch_size: int, rows: int, name: str = "") -> Schedule:
+def in_row_blocks(schedule: Schedule, *, batch_size: int, rows: int, name: str = "") -> Schedule:
     """`schedule`, which is for whole mini-batches, on each block of `rows` rows of a mini-batch in turn."""
     if rows >= batch_size:
-        return Schedule(schedule.n_layers, schedule.actions, name or schedule.name)
-    return Schedule(schedule.n_layers, tuple(_blocks(schedule.actions, batch_size, rows)), name, batch_size)
+        return Schedule(schedule.n_layers, schedule.actions, name or schedule.name, pieces=schedule.pieces)
+    actions = tuple(_actions(schedule.actions, batch_size, rows))
+    return Schedule(schedule.n_layers, actions, name, batch_size, schedule.pieces)
 
 
-def _blocks(actions: tuple[Action, ...], batch_size: int, rows: int) -> Iterator[Action]:
-    for block in pairwise([*range(0, batch_size, rows), batch_size]):
+def _actions(actions: tuple[Action, ...], batch_size: int, rows: int) -> Iterator[Action]:
+    for block in row_blocks(batch_size, rows):
         for action in actions:
             if isinstance(action, Offload | Fetch):
                 raise CheckpointError("activations in row blocks are not offloaded; offload whole mini-batches")

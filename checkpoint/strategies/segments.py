@@ -1,7 +1,7 @@
 """Schedules in segments: some activations are kept from the forward pass, each other is recomputed at most once.
 
 The layers between two checkpoints are a segment. The last segment's activations are held from the forward pass, as they
-are needed at once. Each earlier one is run again when the error arrives at its end, and its activations are held
+are needed at once. Each earlier segment is run again when the error arrives at its end, and its activations are held
 only until they are used.
 
 Class: once-only, fixed stored set.
@@ -9,10 +9,13 @@ Class: once-only, fixed stored set.
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
+from operator import index
 
+from checkpoint.arguments import whole_number
 from checkpoint.errors import CheckpointError
-from checkpoint.schedule.actions import Action, Backward, Forward, Release
+from checkpoint.schedule.actions import Action
 from checkpoint.schedule.schedule import Schedule
+from checkpoint.strategies.sweeps import sweep, there_and_back
 
 
 def segmented(*, n_layers: int, checkpoints: Iterable[int], name: str = "") -> Schedule:
@@ -21,27 +24,30 @@ def segmented(*, n_layers: int, checkpoints: Iterable[int], name: str = "") -> S
     >>> print(segmented(n_layers=4, checkpoints=[2]))
     F1 F2* F3* F4 B4 B3 F1* B2 B1
     """
-    kept = sorted(set(checkpoints))
-    check_n_layers(n_layers)
-    if kept and not 1 <= kept[0] <= kept[-1] < n_layers:
-        raise CheckpointError(f"checkpoints must be from 1 to {n_layers - 1}; got {kept[0]} to {kept[-1]}")
+    n_layers, kept = check_checkpoints(n_layers, checkpoints)
     return Schedule(n_layers, tuple(_actions(n_layers, [0, *kept])), name)
 
 
-def check_n_layers(n_layers: int) -> None:
-    """Raise `CheckpointError` unless there is a layer."""
-    if n_layers < 1:
-        raise CheckpointError(f"a chain has at least one layer; got {n_layers}")
+def check_checkpoints(n_layers: int, checkpoints: Iterable[int]) -> tuple[int, list[int]]:
+    """The number of layers and the checkpoints in order. Raises `CheckpointError` where they make no segments."""
+    n_layers = check_n_layers(n_layers)
+    try:
+        kept = sorted({index(layer) for layer in checkpoints})
+    except TypeError:
+        raise CheckpointError(f"checkpoints must be numbers of layers; got {checkpoints!r}") from None
+    if kept and not 1 <= kept[0] <= kept[-1] < n_layers:
+        raise CheckpointError(f"checkpoints must be from 1 to {n_layers - 1}; got {kept[0]} to {kept[-1]}")
+    return n_layers, kept
+
+
+def check_n_layers(n_layers: int) -> int:
+    """`n_layers` as an int. Raises `CheckpointError` unless there is a layer."""
+    return whole_number("n_layers", n_layers)
 
 
 def _actions(n_layers: int, starts: list[int]) -> Iterator[Action]:
-    for start, stop in pairwise(starts):
-        for layer in range(start + 1, stop + 1):
-            yield Forward(layer)
-            if layer > start + 1:
-                yield Release(layer - 1)
-    yield from (Forward(layer) for layer in range(starts[-1] + 1, n_layers + 1))
-    yield from (Backward(layer) for layer in range(n_layers, starts[-1], -1))
-    for start, stop in reversed(list(pairwise(starts))):
-        yield from (Forward(layer) for layer in range(start + 1, stop))
-        yield from (Backward(layer) for layer in range(stop, start, -1))
+    segments = list(pairwise([*starts, n_layers]))
+    for start, stop in segments[:-1]:
+        yield from sweep(start, stop)
+    for start, stop in reversed(segments):
+        yield from there_and_back(n_layers, start, stop)

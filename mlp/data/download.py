@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pooch
 
-from mlp.data.errors import DownloadError, one_line
+from mlp.data.errors import DownloadError
+from mlp.errors import one_line
 
 ANSWER_SECONDS = 4.0
 DOWNLOAD_SECONDS = 120.0

@@ -3,15 +3,7 @@
 Every message is one line, whatever a hostile file put into it: what was wanted, what arrived, where, what to do.
 """
 
-
-def one_line(text: str, *, limit: int = 400) -> str:
-    """`text` without line breaks and other control characters, cut to `limit` characters: safe to print to a terminal.
-
-    >>> one_line("a\\nb\\x1b[31m")
-    'a?b?[31m'
-    """
-    shown = "".join(character if character.isprintable() else "?" for character in text[:limit])
-    return shown if len(text) <= limit else f"{shown}..."
+from mlp.errors import one_line
 
 
 class DataError(ValueError):

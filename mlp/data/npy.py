@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy_format
 
-from mlp.data.errors import DamagedDataError, one_line
+from mlp.data.errors import DamagedDataError
 from mlp.data.stream import Readable, read_exactly
+from mlp.errors import one_line
 
 _MAX_HEADER_BYTES = 1024  # NumPy writes 118 for the arrays meant here
 _LENGTH_BYTES = {1: 2, 2: 4, 3: 4}  # by major version

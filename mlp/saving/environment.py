@@ -10,7 +10,7 @@ import numpy as np
 
 from backend import Backend
 
-BIT_RELEVANT = ("backend", "device", "machine", "numpy", "numba", "cupy")
+BIT_RELEVANT = ("backend", "device", "machine", "numpy", "kernels", "cupy")
 """The facts of which a change may change the last bits of a result. The others are for the reader."""
 
 
@@ -22,7 +22,7 @@ def environment(backend: Backend) -> dict[str, str]:
         "python": ".".join(str(part) for part in sys.version_info[:3]),
         "machine": platform.machine(),
         "numpy": np.__version__,
-        "numba": _version("numba"),
+        "kernels": str(getattr(backend, "variant", "")),
         "threads": "" if backend.threads is None else str(backend.threads),
         "backend": backend.name,
         "device": backend.device_name,

@@ -4,13 +4,17 @@ The data set stays where it is. A mini-batch in order is a view where that is po
 gathered. Images stay uint8 until they are asked for, which is a quarter of the bytes of float32.
 """
 
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from backend import Backend
+from mlp.arrays import is_finite
 from mlp.data.convert import as_inputs, one_hot
+from mlp.data.scaling import PIXELS, Scaling
 from mlp.errors import NetworkError
+from mlp.training.sources import Rows, inputs_of, targets_of
 
 CHECKED_ROWS = 4096
 """Rows that are looked at a time when data is checked, so that checking holds little."""
@@ -30,15 +34,22 @@ class Taker(Protocol):
 
     def as_batch(self, X: Any, y: Any) -> tuple[Any, Any]: ...
 
+    def trusting_inputs(self) -> AbstractContextManager[None]: ...
+
 
 class Batches(Protocol):
     """A data set that mini-batches can be taken of."""
 
     def __len__(self) -> int: ...
 
-    def take(self, rows: slice | np.ndarray) -> tuple[Any, Any]:
+    def take(self, rows: Rows) -> tuple[Any, Any]:
         """X (k, n_0) and y (k, n_L) of the rows named, on the taker's device."""
         ...
+
+
+def known_finite(data: Batches) -> bool:
+    """Whether `data` says that it has found all of its inputs finite, so that no step needs to look again."""
+    return bool(getattr(data, "finite", False))
 
 
 @runtime_checkable
@@ -48,82 +59,96 @@ class HostBatches(Batches, Protocol):
     @property
     def on_host(self) -> bool: ...
 
-    def fill(self, rows: slice | np.ndarray, X: np.ndarray, y: np.ndarray) -> None:
+    def fill(self, rows: Rows, X: np.ndarray, y: np.ndarray) -> None:
         """Write the rows named to `X` (k, n_0) and `y` (k, n_L), of the network's dtype: the values of `take`."""
         ...
 
 
 class ArrayBatches:
-    """Mini-batches of a pair of arrays: `X` (n, n_0) and `y` (n, n_L), of the network's dtype, on host or device.
+    """Mini-batches of a pair of arrays, on host or device: `X` (n, n_0) and `y` (n, n_L), or labels (n,) or (n, 1).
 
-    Raises `NetworkError` where they don't fit the network, or hold a value that is not finite.
+    Raises `NetworkError` where they don't fit the network, or hold a value that is not finite in its dtype.
     """
+
+    finite = True
+    """Whether all inputs are known to be finite."""
 
     def __init__(self, taker: Taker, X: Any, y: Any) -> None:
         self._taker = taker
-        for name, x, width in (("X", X, taker.sizes[0]), ("y", y, taker.sizes[-1])):
-            if getattr(x, "ndim", None) != 2 or x.shape[1] != width or x.shape[0] == 0:
-                raise NetworkError(
-                    f"{name} must be an array (n, {width}), a sample a row; got {getattr(x, 'shape', type(x).__name__)}"
-                )
-        if X.shape[0] != y.shape[0]:
-            raise NetworkError(f"X and y must have as many rows; got {X.shape[0]} and {y.shape[0]}")
-        taker.as_batch(X[:1, :], y[:1, :])  # the dtype
-        for name, x in (("X", X), ("y", y)):
-            for start in range(0, x.shape[0], CHECKED_ROWS):
-                checked = x[start : min(start + CHECKED_ROWS, x.shape[0]), :]
-                on_host = isinstance(checked, np.ndarray)
-                if not (np.isfinite(checked).all() if on_host else taker.backend.all_finite(checked)):
+        self._X = inputs_of(X, taker.sizes[0], taker.dtype, taker.backend)
+        self._y = targets_of(y, taker.sizes[-1], taker.dtype, taker.backend)
+        if len(self._X) != len(self._y):
+            raise NetworkError(f"X and y must have as many rows; got {len(self._X)} and {len(self._y)}")
+        for name, source in (("X", self._X), ("y", self._y)):
+            for start in range(0, len(source), CHECKED_ROWS):
+                if not is_finite(source.take(slice(start, min(start + CHECKED_ROWS, len(source)))), taker.backend):
                     raise NetworkError(f"{name} holds a value that is not finite, in rows {start} and on; remove it")
-        self._X, self._y = X, y
 
     def __len__(self) -> int:
-        return int(self._X.shape[0])
+        return len(self._X)
 
-    def take(self, rows: slice | np.ndarray) -> tuple[Any, Any]:
-        if isinstance(rows, slice):
-            return self._taker.as_batch(self._X[rows, :], self._y[rows, :])
-        if isinstance(self._X, np.ndarray):
-            return self._taker.as_batch(self._X[rows], self._y[rows])
-        backend = self._taker.backend
-        return backend.take_rows(self._X, rows), backend.take_rows(self._y, rows)
+    def take(self, rows: Rows) -> tuple[Any, Any]:
+        with self._taker.trusting_inputs():
+            return self._taker.as_batch(self._X.take(rows), self._y.take(rows))
+
+    def targets(self, rows: Rows) -> np.ndarray:
+        """The rows of y named, on the host."""
+        return self._taker.backend.to_numpy(self._y.take(rows))
 
     @property
     def on_host(self) -> bool:
         """Whether both arrays are the host's."""
-        return isinstance(self._X, np.ndarray) and isinstance(self._y, np.ndarray)
+        return self._X.on_host and self._y.on_host
 
-    def fill(self, rows: slice | np.ndarray, X: np.ndarray, y: np.ndarray) -> None:
-        X[...] = self._X[rows]
-        y[...] = self._y[rows]
+    def fill(self, rows: Rows, X: np.ndarray, y: np.ndarray) -> None:
+        X[...] = self._X.take(rows)
+        y[...] = self._y.take(rows)
 
 
 class ImageBatches:
-    """Mini-batches of uint8 images (n, n_0), scaled to 0..1, and whole-number labels (n,), made one-hot."""
+    """Mini-batches of uint8 images (n, n_0), scaled to 0..1, and whole-number labels (n,), made one-hot.
 
-    def __init__(self, taker: Taker, images: np.ndarray, labels: np.ndarray) -> None:
+    `scaling` is that of the images' data set, 0..255 unless given. Raises `NetworkError` where images or labels don't
+    fit the network, or it was trained on images of another range.
+    """
+
+    finite = True
+
+    def __init__(self, taker: Taker, images: np.ndarray, labels: np.ndarray, *, scaling: Scaling | None = None) -> None:
         check_images(taker.sizes, images, labels)
         self._taker, self._images, self._labels = taker, images, labels
+        trained = getattr(taker, "scaling", None)
+        if scaling and trained and scaling != trained:
+            raise NetworkError(
+                f"the values of these images run from {scaling}, and the network was trained on {trained}; scale them "
+                f"alike"
+            )
+        self.scaling: Scaling = scaling or trained or PIXELS
         # Labels are checked here, once; a mini-batch's rows are then taken from those of each label.
         self._one_hot = one_hot(np.arange(int(labels.max()) + 1), classes=taker.sizes[-1], dtype=taker.dtype)
 
     def __len__(self) -> int:
         return len(self._images)
 
-    def take(self, rows: slice | np.ndarray) -> tuple[Any, Any]:
-        X = as_inputs(self._rows(rows), self._taker.dtype)
-        return self._taker.as_batch(X, self._one_hot.take(self._labels[rows], axis=0))
+    def take(self, rows: Rows) -> tuple[Any, Any]:
+        X = as_inputs(self._rows(rows), self._taker.dtype, scaling=self.scaling)
+        with self._taker.trusting_inputs():
+            return self._taker.as_batch(X, self.targets(rows))
+
+    def targets(self, rows: Rows) -> np.ndarray:
+        """The one-hot rows of the labels named."""
+        return self._one_hot.take(self._labels[rows], axis=0)
 
     @property
     def on_host(self) -> bool:
         """Always: images are."""
         return True
 
-    def fill(self, rows: slice | np.ndarray, X: np.ndarray, y: np.ndarray) -> None:
-        as_inputs(self._rows(rows), X.dtype, out=X)
+    def fill(self, rows: Rows, X: np.ndarray, y: np.ndarray) -> None:
+        as_inputs(self._rows(rows), X.dtype, out=X, scaling=self.scaling)
         y[...] = self._one_hot.take(self._labels[rows], axis=0)
 
-    def _rows(self, rows: slice | np.ndarray) -> np.ndarray:
+    def _rows(self, rows: Rows) -> np.ndarray:
         return self._images[rows] if isinstance(rows, slice) else self._images.take(rows, axis=0)
 
 

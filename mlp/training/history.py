@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class EpochRecord:
-    """One epoch: its number from 1, the seconds spent in steps, and the accuracy on the test data, if any was given.
+    """One epoch: its number from 1, the seconds spent in steps, and the accuracy on the test data.
 
-    `batch_seconds` are those of `seconds` in which mini-batches were taken from the data; `evaluation_seconds` come on
-    top.
+    `test_cost` is the mean cost on the test data. Both are None where no test data was given, and the accuracy is None
+    where its targets name no classes. `batch_seconds` are those of `seconds` in which mini-batches were taken from the
+    data; `evaluation_seconds` come on top.
     """
 
     epoch: int
@@ -16,6 +17,7 @@ class EpochRecord:
     test_accuracy: float | None
     batch_seconds: float = 0.0
     evaluation_seconds: float = 0.0
+    test_cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,35 +2,31 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import Any, Protocol
 
 import numpy as np
 from tqdm import tqdm
 
 from mlp.arguments import check_number, check_whole
-from mlp.buffers import Buffers
+from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError, TrainingError
 from mlp.training.ahead import batches_ahead
-from mlp.training.batches import Batches, Taker
+from mlp.training.batches import Batches, known_finite
 from mlp.training.history import EpochRecord, Step
-
-EVALUATED_ROWS = 1000
-"""Rows that are evaluated at a time unless told otherwise."""
+from mlp.training.metrics import Evaluated, Evaluation
 
 
-class Trainee(Taker, Protocol):
-    """What can be trained: something that changes by a mini-batch, and can be evaluated."""
+class Trainee(Evaluated, Protocol):
+    """What can be trained: something that changes by a mini-batch, and counts the epochs that it has had."""
+
+    epochs_trained: int
+    scaling: Scaling | None
 
     @property
     def seed(self) -> int: ...
 
-    @property
-    def buffers(self) -> Buffers: ...
-
     def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None: ...
-
-    def feedforward(self, X: Any) -> Any: ...
 
 
 @np.errstate(over="ignore", invalid="ignore")  # each step finds for itself what is not finite any more
@@ -43,13 +39,16 @@ def train(
     eta: float,
     test_data: Batches | None = None,
     shuffle: bool = True,
-    first_epoch: int = 1,
+    first_epoch: int | None = None,
     first_step: int = 1,
     update: Callable[[Any, Any, float], None] | None = None,
     after_step: Callable[[Step], None] | None = None,
     after_epoch: Callable[[EpochRecord], None] | None = None,
 ) -> list[EpochRecord]:
-    """Train `network` for `epochs` epochs, from `first_epoch` and `first_step` on; returns a record of each epoch.
+    """Train `network` for `epochs` more epochs; returns a record of each.
+
+    The network counts its epochs, so that training it for one, three times, is training it for three. Where
+    `first_epoch` and `first_step` say where a training goes on, `epochs` is the number of its last epoch instead.
 
     `update(X, y, eta)` takes the place of `network.update_mini_batch`, for whoever watches a step. `after_step` and
     `after_epoch` are called then. The order of an epoch depends on the network's seed and the epoch's number alone,
@@ -59,6 +58,10 @@ def train(
     an error is not finite.
     """
     check_training(epochs=epochs, mini_batch_size=mini_batch_size, eta=eta, n_samples=len(training_data))
+    if first_epoch is None:
+        first_epoch, epochs = network.epochs_trained + 1, network.epochs_trained + epochs
+    network.scaling = getattr(training_data, "scaling", network.scaling)
+    evaluate = None if test_data is None else Evaluation(network, test_data)
     take_step = update or (lambda X, y, rate: network.update_mini_batch(X, y, eta=rate))
     history = []
     for epoch in range(first_epoch, epochs + 1):
@@ -75,7 +78,8 @@ def train(
                     break
                 batch_seconds += time.perf_counter() - begun
                 try:
-                    take_step(X, y, eta)
+                    with network.trusting_inputs() if known_finite(training_data) else nullcontext():
+                        take_step(X, y, eta)
                 except TrainingError as error:
                     raise error.at(epoch, step) from None
                 seconds += time.perf_counter() - begun
@@ -86,9 +90,10 @@ def train(
         network.backend.synchronize()
         seconds += time.perf_counter() - begun
         begun = time.perf_counter()
-        found = None if test_data is None else accuracy(network, test_data)
-        record = EpochRecord(epoch, seconds, found, batch_seconds, time.perf_counter() - begun)
+        accuracy, cost = (None, None) if evaluate is None else evaluate()
+        record = EpochRecord(epoch, seconds, accuracy, batch_seconds, time.perf_counter() - begun, cost)
         history.append(record)
+        network.epochs_trained = epoch
         if after_epoch is not None:
             after_epoch(record)
     return history
@@ -108,17 +113,6 @@ def check_training(*, epochs: int, mini_batch_size: int, eta: float, n_samples: 
 def epoch_order(n_samples: int, *, seed: int, epoch: int) -> np.ndarray:
     """The order in which an epoch takes the samples: a permutation, (n_samples,)."""
     return np.random.default_rng([seed, epoch]).permutation(n_samples)
-
-
-def accuracy(network: Trainee, data: Batches, *, batch_size: int = EVALUATED_ROWS) -> float:
-    """The fraction of samples whose largest output is the label's, in 0..1; `batch_size` rows at a time."""
-    check_whole("the batch size", batch_size, least=1)
-    network.buffers.clear()  # a step's memory is not needed now, and the evaluation's is
-    correct = 0
-    for start in range(0, len(data), batch_size):
-        X, y = data.take(slice(start, min(start + batch_size, len(data))))
-        correct += network.backend.count_correct(network.feedforward(X), y)
-    return correct / len(data)
 
 
 def _steps(

@@ -1,5 +1,6 @@
 """NumPy's meter: array bytes, exactly, and nothing else."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -10,8 +11,7 @@ import numpy as np
 import pytest
 
 from backend import MeterError, select_backend
-from backend.numpy.backend import NumpyBackend
-from tests.conftest import ReadOnlyNumpy
+from tests.conftest import NumpyBackend, ReadOnlyNumpy
 
 MIB = 2**20
 
@@ -159,6 +159,30 @@ def test_tracemalloc_that_is_on_already_is_refused(numpy_backend, tracing):
     with pytest.raises(MeterError, match=r"tracemalloc is on already.*stop it"), numpy_backend.measure():
         pass
     assert tracemalloc.is_tracing()
+
+
+TRACED_FROM_THE_START = """
+import tracemalloc, warnings, numpy as np
+from backend import select_backend
+warnings.simplefilter("always")
+held = np.ones(1000)
+with warnings.catch_warnings(record=True) as caught, select_backend("numpy").measure() as usage:
+    a = np.empty(300, np.uint8)
+    objects = [bytearray(10**6)]
+    del held
+print(usage.peak_bytes, usage.end_bytes, [w.category.__name__ for w in caught])
+print(tracemalloc.is_tracing(), tracemalloc.get_traceback_limit())
+later = bytearray(10**6)
+print(tracemalloc.get_traced_memory()[0] > 10**6)
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("-X", "tracemalloc=3")])
+def test_tracing_that_python_was_started_with_is_interrupted(options):
+    environment = os.environ | ({} if options else {"PYTHONTRACEMALLOC": "3"})
+    command = [sys.executable, *options, "-c", TRACED_FROM_THE_START]
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["300 300 ['RuntimeWarning']", "True 3", "True"]
 
 
 def test_meter_works_after_a_refusal(numpy_backend):

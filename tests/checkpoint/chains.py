@@ -1,10 +1,12 @@
 """Small random chains, and the pieces of a search over them."""
 
+from functools import reduce
+from math import gcd
 from random import Random
 
 from checkpoint import Chain, Flops, Schedule, simulate, store_all
 from checkpoint.planning.programs.ladder import Ladder
-from checkpoint.planning.programs.minimum import SmallestPeak
+from checkpoint.planning.programs.smallest_peak import SmallestPeak
 
 
 def random_chain(random: Random, *, most_layers: int = 6) -> Chain:
@@ -17,6 +19,11 @@ def random_chain(random: Random, *, most_layers: int = 6) -> Chain:
 def ladder_of(chain: Chain, sizes: list[int] | None = None) -> Ladder:
     """All positions of a chain, with whole mini-batches unless there are sizes."""
     return Ladder(chain, Flops(chain), list(range(chain.n_layers + 1)), sizes or [chain.batch_size])
+
+
+def common_divisor(ladder: Ladder) -> int:
+    """The largest unit in which the bytes of the ladder's activations are whole numbers."""
+    return reduce(gcd, ladder.held[1:-1], 0) or 1
 
 
 def random_budget(random: Random, chain: Chain) -> int:

@@ -38,7 +38,7 @@ def test_seeds_make_different_networks_and_one_seed_the_same():
 
 
 def test_momentum_costs_one_velocity_a_parameter_and_none_without(backend, dtype):
-    assert CASE.network(backend, dtype).velocities == []
+    assert CASE.network(backend, dtype).velocities == ()
     network = Case(CASE.sizes, 9, momentum=0.9).network(backend, dtype)
     shapes = [(tuple(v.shape), tuple(w.shape)) for v, w in network.velocities]
     assert shapes == [((7, 6), (6,)), ((6, 5), (5,)), ((5, 4), (4,))]
@@ -147,7 +147,7 @@ def test_step_divides_by_the_rows_of_the_mini_batch(backend, dtype):
 def test_step_holds_nothing_afterwards(metered, case):
     network = case.network(metered, "float32")
     X, y = case.batch(metered, "float32")
-    with case.blocks(), metered.measure() as usage:
+    with case.in_pieces(), metered.measure() as usage:
         network.update_mini_batch(X, y, eta=0.01)
     assert usage.end_bytes == 0
 

@@ -67,6 +67,28 @@ def test_other_text_is_refused_in_one_short_line(text):
     assert len(str(caught.value)) < 200
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (
+            f"784,1x{MAX_LAYERS},10",
+            f"at most {MAX_LAYERS} layers can be built; the sizes up to '10' make {MAX_LAYERS + 1}",
+        ),
+        ("4x99999,4x99999", "at most 100000 layers can be built; the sizes up to '4x99999' make 199997"),
+        (f"4x{MAX_LAYERS + 1}", f"a repeat in sizes must be from 1 to {MAX_LAYERS}, as in 256x64; got '4x100001'"),
+        ("784,4x0", f"a repeat in sizes must be from 1 to {MAX_LAYERS}, as in 256x64; got '4x0'"),
+    ],
+)
+def test_what_is_wrong_is_what_is_blamed(text, problem):
+    with pytest.raises(NetworkError) as caught:
+        parse_sizes(text)
+    assert str(caught.value) == problem
+
+
+def test_most_layers_that_can_be_built_are_read():
+    assert len(parse_sizes(f"784,1x{MAX_LAYERS - 1},10")) == MAX_LAYERS + 1
+
+
 @given(st.text(max_size=30))
 def test_any_text_is_sizes_or_refused(text):
     with suppress(NetworkError):

@@ -5,13 +5,15 @@ of equal layers all intervals of one length are alike; in one that cycles throug
 same place of the cycle. So intervals are told apart by `start_class`, the place in the cycle, and by their length.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 
 from checkpoint.planning.costs import Cost
-from checkpoint.planning.programs.leaves import Leaf, Leaves
+from checkpoint.planning.programs.leaves import Leaf, Leaves, blocks_of
+from checkpoint.schedule.actions import Action
 from checkpoint.schedule.chain import Chain
+from checkpoint.strategies.sweeps import sweep_in_row_blocks, there_and_back_in_row_blocks
 
 
 @dataclass
@@ -44,12 +46,15 @@ class Ladder:
         self.inner_leaves: dict[int, list[list[Leaf]]] = {}
         for i in (0, *self.starts):
             stops = self.positions[i + 1 : -1]
-            found = self.leaves.from_start(self.positions[i], stops) if stops else {}
-            self.inner_leaves[i] = [[], *(found[stop] for stop in stops)]
+            self.inner_leaves[i] = [[], *(self.leaves.from_start(self.positions[i], stops) if stops else [])]
 
     def start_of(self, i: int) -> int:
         """The first position whose intervals are like those from i."""
         return i if i == 0 else (i - 1) % self.period + 1
+
+    def leaves_of(self, i: int, j: int) -> list[Leaf]:
+        """The leaves of the interval from i to j that no other beats, the cheapest first."""
+        return self.last_leaves[i] if j == self.n else self.inner_leaves[self.start_of(i)][j - i]
 
     def sweep_cost(self, i: int, k: int) -> float:
         """The cost of running forward from position i to k, for the whole mini-batch.
@@ -64,14 +69,24 @@ class Ladder:
         return self._forward[top] - self._forward[self.positions[i]] + self._around[j] - self._around[i]
 
     def _least(self, run: Callable[[int, int], float], layer: int) -> float:
-        batch = self.chain.batch_size
-        blocks = ((rows, *divmod(batch, rows)) for rows in self.sizes)
-        return min(full * run(layer, rows) + (run(layer, rest) if rest else 0) for rows, full, rest in blocks)
+        """The least cost of a layer in blocks of any of the sizes."""
+        blocks = (blocks_of(self.chain.batch_size, rows) for rows in self.sizes)
+        return min(sum(count * run(layer, rows) for count, rows in each) for each in blocks)
 
     def sweep_rows(self, i: int, k: int, free: int) -> int:
         """The largest block of rows that the run from position i to k can be made in within `free` bytes beside a_i."""
         found = self._sweeps[self.start_of(i)]
         return next(rows for rows, sweep in zip(self.sizes, found, strict=True) if sweep[k - i] <= free)
+
+    def leaf_actions(self, i: int, j: int, leaf: Leaf) -> Iterator[Action]:
+        """The actions of a leaf of the interval from i to j."""
+        return there_and_back_in_row_blocks(
+            self.chain.n_layers, self.chain.batch_size, self.positions[i], self.positions[j], leaf.rows
+        )
+
+    def sweep_actions(self, i: int, k: int, rows: int) -> Iterator[Action]:
+        """The actions of the run from position i to k in blocks of `rows` rows."""
+        return sweep_in_row_blocks(self.chain.batch_size, self.positions[i], self.positions[k], rows)
 
     def _sweeps_from(self, i: int) -> list[list[int]]:
         """For each block size, for k = i, i + 1, .. N - 1: the most bytes beside a_i of running from position i to k.

@@ -1,171 +1,173 @@
-"""Leaves: segments whose interior is held at once, for the whole mini-batch or for a block of its rows at a time.
+"""Leaves: segments whose interior is held at once, for the whole mini-batch or for a row block at a time.
 
-The segment from a_start to a_stop begins with a_start held and, unless it is the last segment of the chain, the error
-delta_stop. Its interior, the activations between them, runs forward from a_start, and the error goes back to a_start.
-In row blocks, the interior is held for some rows only; the gradients of the segment's layers add up over the blocks.
+The segment from a_i to a_j begins with a_i held and, unless it is the last segment of the chain, the error delta_j.
+Its interior, the activations between them, runs forward from a_i, and the error goes back to a_i. In row blocks, the
+interior is held for some rows only, and the gradients of the segment's layers add up over the blocks. The actions are
+those of `checkpoint.strategies.sweeps.there_and_back`.
 
-Nothing here chooses: it says what a leaf needs and costs, in closed form, and writes its actions. The bytes are
-`simulate`'s to the byte: the first block, in which gradient sums appear one by one; the blocks between; the last, in
-which they go one by one.
+What a leaf needs, a_i included, to the byte. At the backward step B_l of a block of r rows, i < l <= j, it holds
+
+    I_r(l) = the rows of a_{i+1} .. a_{l-1}, those of delta_l, and what the step works in;
+
+for l = j < L without delta_j, which is held for the whole mini-batch: D bytes, none where j = L. With G(l..m) for the
+gradients of layers l to m,
+
+    whole mini-batch   a_i + D + I(j)  and  a_i + max I(l), l < j                 delta_j goes at B_j
+    first block        a_i + D + max (I_r(l) + G(l..j))                           the sums appear one by one
+    blocks between     a_i + D + max I_r(l) + G(i+1..j)                           if there are three blocks or more
+    last block         a_i + D + I_r(j) + G(i+1..j)                               delta_j goes first, then
+                       a_i + max (I_r(l) + G(i+1..l)), l < j                      the sums go one by one
+
+where the last block may have fewer rows. Nothing is chosen here.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate
 
 from checkpoint.planning.costs import Cost
-from checkpoint.schedule.actions import Action, Backward, Forward, Release, Rows
 from checkpoint.schedule.chain import Chain
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """What a leaf takes: `need_bytes` with a_start and delta_stop counted, `cost` of all its actions."""
+    """What a leaf takes: `need_bytes` with a_i and delta_j counted, `cost` of all its actions, `rows` of a block."""
 
     need_bytes: int
     cost: float
     rows: int
 
 
-def sweep_actions(start: int, stop: int, rows: Rows | None = None) -> Iterator[Action]:
-    """Run from a_start to a_stop, and hold nothing between them."""
-    for layer in range(start + 1, stop + 1):
-        yield Forward(layer, rows)
-        if layer > start + 1:
-            yield Release(layer - 1, rows)
+def blocks_of(batch_size: int, rows: int) -> list[tuple[int, int]]:
+    """How many blocks there are of which number of rows, where blocks have `rows` rows and the last may have fewer.
 
-
-def sweep_in_blocks(chain: Chain, start: int, stop: int, rows: int) -> Iterator[Action]:
-    """The same, `rows` rows at a time: they fill an a_stop for the whole mini-batch, and nothing else is held whole."""
-    for block in row_blocks(chain.batch_size, rows):
-        for layer in range(start + 1, stop + 1):
-            yield Forward(layer, block, whole=layer == stop and block is not None)
-            if layer > start + 1:
-                yield Release(layer - 1, block)
-
-
-def leaf_actions(chain: Chain, start: int, stop: int, rows: int) -> Iterator[Action]:
-    """The leaf's actions, `rows` rows at a time."""
-    top = stop if stop == chain.n_layers else stop - 1
-    for block in row_blocks(chain.batch_size, rows):
-        yield from (Forward(layer, block) for layer in range(start + 1, top + 1))
-        yield from (Backward(layer, block) for layer in range(stop, start, -1))
-
-
-def row_blocks(batch_size: int, rows: int) -> list[Rows | None]:
-    """The blocks of a mini-batch; one that is all of it is None.
-
-    >>> row_blocks(10, 4)
-    [(0, 4), (4, 8), (8, 10)]
+    >>> blocks_of(10, 4), blocks_of(8, 4), blocks_of(8, 100)
+    ([(2, 4), (1, 2)], [(2, 4)], [(1, 8)])
     """
-    if rows >= batch_size:
-        return [None]
-    return list(pairwise([*range(0, batch_size, rows), batch_size]))
+    full, rest = divmod(batch_size, min(rows, batch_size))
+    return [(full, min(rows, batch_size)), *([(1, rest)] if rest else [])]
 
 
-class _Rows:
-    """The bytes and costs of every layer for one size of block; index l is layer l, index 0 the input."""
+def _number_and_last(batch_size: int, rows: int) -> tuple[int, int]:
+    """The number of blocks, and the rows of the last one."""
+    blocks = blocks_of(batch_size, rows)
+    return sum(count for count, _ in blocks), blocks[-1][1]
+
+
+class _Table:
+    """The bytes and costs of every layer for one number of rows; index l is layer l, index 0 the input."""
 
     def __init__(self, chain: Chain, cost: Cost, rows: int) -> None:
+        def sums(values: Callable[[int, int], float]) -> list[float]:
+            return list(accumulate((values(layer, rows) for layer in layers), initial=0))
+
         layers = range(1, chain.n_layers + 1)
         self.held = list(accumulate((chain.activation_bytes(layer, rows) for layer in layers), initial=0))
         self.workspace = [0, *(chain.workspace_bytes(layer, rows) for layer in layers)]
-        self.forward = list(accumulate((cost.forward(layer, rows) for layer in layers), initial=0))
-        self.backward = list(accumulate((cost.backward(layer, rows) for layer in layers), initial=0))
+        self.forward, self.backward = sums(cost.forward), sums(cost.backward)
 
 
 class Leaves:
-    """The leaves of a chain for the block sizes `sizes`, largest first."""
+    """The leaves of a chain for the row blocks `sizes`, largest first."""
 
     def __init__(self, chain: Chain, cost: Cost, sizes: list[int]) -> None:
-        self._chain, self._sizes = chain, sizes
-        self._tables: dict[int, _Rows] = {}
-        self._cost = cost
+        self._chain, self._cost, self._sizes = chain, cost, sizes
+        self._tables: dict[int, _Table] = {}
         layers = range(1, chain.n_layers + 1)
         self._gradients = list(accumulate((chain.gradient_bytes(layer) for layer in layers), initial=0))
         self._activation = [chain.activation_bytes(layer) for layer in range(chain.n_layers + 1)]
 
-    def from_start(self, start: int, stops: list[int]) -> dict[int, list[Leaf]]:
-        """For each of `stops`, below L, the leaves from a_start to it that no other beats, the cheapest first."""
-        found: dict[int, list[Leaf]] = {stop: [] for stop in stops}
+    def from_start(self, start: int, stops: Sequence[int]) -> list[list[Leaf]]:
+        """For each of `stops`, ascending and below L, the leaves from a_start that no other beats, cheapest first."""
+        found: list[list[Leaf]] = [[] for _ in stops]
         for rows in self._sizes:
-            scan = self._whole if rows >= self._chain.batch_size else self._blocked
-            for stop, need in scan(start, rows, found.keys(), stops[-1]):
-                found[stop].append(Leaf(need, self._leaf_cost(start, stop, rows), rows))
-        return {stop: _undominated(leaves) for stop, leaves in found.items()}
+            needs = self._needs(start, stops[-1], rows)
+            for leaves, stop in zip(found, stops, strict=True):
+                leaves.append(Leaf(needs[stop - start - 1], self._leaf_cost(start, stop, rows), rows))
+        return [_undominated(leaves) for leaves in found]
 
-    def to_end(self, starts: list[int]) -> list[list[Leaf]]:
-        """For each of `starts`, the leaves from it to the end of the chain that no other beats, the cheapest first."""
+    def to_end(self, starts: Sequence[int]) -> list[list[Leaf]]:
+        """For each of `starts`, the leaves from it to the end of the chain that no other beats, cheapest first."""
         found: list[list[Leaf]] = [[] for _ in starts]
         for rows in self._sizes:
             needs = self._needs_to_end(rows)
-            for index, start in enumerate(starts):
-                found[index].append(Leaf(needs[start], self._leaf_cost(start, self._chain.n_layers, rows), rows))
+            for leaves, start in zip(found, starts, strict=True):
+                leaves.append(Leaf(needs[start], self._leaf_cost(start, self._chain.n_layers, rows), rows))
         return [_undominated(leaves) for leaves in found]
 
-    def _table(self, rows: int) -> _Rows:
+    def _table(self, rows: int) -> _Table:
         if rows not in self._tables:
-            self._tables[rows] = _Rows(self._chain, self._cost, rows)
+            self._tables[rows] = _Table(self._chain, self._cost, rows)
         return self._tables[rows]
 
     def _leaf_cost(self, start: int, stop: int, rows: int) -> float:
-        batch_size, top = self._chain.batch_size, stop if stop == self._chain.n_layers else stop - 1
-        full, rest = divmod(batch_size, min(rows, batch_size))
+        top = stop if stop == self._chain.n_layers else stop - 1  # the last layer that runs forward
         total: float = 0
-        for count, size in ((full, min(rows, batch_size)), (1, rest)):
-            if size:
-                t = self._table(size)
-                total += count * (t.forward[top] - t.forward[start] + t.backward[stop] - t.backward[start])
+        for count, size in blocks_of(self._chain.batch_size, rows):
+            t = self._table(size)
+            total += count * (t.forward[top] - t.forward[start] + t.backward[stop] - t.backward[start])
         return total
 
-    def _whole(self, start: int, rows: int, wanted: Container[int], last: int) -> Iterator[tuple[int, int]]:
-        t, a = self._table(rows), self._activation
-        before = 0  # the most bytes of interior and workspace in the backward steps of layers below `stop`
-        for stop in range(start + 1, last + 1):
-            here = t.held[stop] - t.held[start] + t.workspace[stop]
-            if stop in wanted:
-                yield stop, a[start] + max(before, here)
-            before = max(before, here)
+    def _needs(self, start: int, last: int, rows: int) -> list[int]:
+        """The bytes of the leaves from a_start to a_{start+1}, .. a_last, `last` below L, in blocks of `rows` rows.
 
-    def _blocked(self, start: int, rows: int, wanted: Container[int], last: int) -> Iterator[tuple[int, int]]:
-        batch_size, a, g = self._chain.batch_size, self._activation, self._gradients
-        n_blocks = -(-batch_size // rows)
-        t, end = self._table(rows), self._table(batch_size - (n_blocks - 1) * rows)
-        first = middle = final = -(2**62)
-        for stop in range(start + 1, last + 1):
-            top = stop - 1
-            here = t.held[top] - t.held[start] + t.workspace[stop]
-            there = end.held[top] - end.held[start] + end.workspace[stop]
-            if stop in wanted:
-                delta, sums = a[stop], g[stop] - g[start]
-                need = delta + max(first + g[stop], here + g[stop] - g[stop - 1])
-                if n_blocks > 2:
-                    need = max(need, delta + sums + max(middle, here))
-                need = max(need, delta + sums + there, final - g[start])
-                yield stop, a[start] + need
-            below = t.held[stop] - t.held[start] + t.workspace[stop]
-            first = max(first, below - g[stop - 1])
-            middle = max(middle, below)
-            final = max(final, end.held[stop] - end.held[start] + end.workspace[stop] + g[stop])
+        The maxima over the layers below j begin with what is held between two blocks, which is never the most.
+        """
+        n_blocks, last_rows = _number_and_last(self._chain.batch_size, rows)
+        held, g = self._activation, self._gradients
+        layers = range(start + 1, last + 1)
+
+        def at_steps(rows: int) -> tuple[list[int], list[int]]:
+            """I_r(l) for l < j, and I_r(j), which leaves out delta_j."""
+            t = self._table(rows)
+            alone = [t.held[layer - 1] - t.held[start] + t.workspace[layer] for layer in layers]
+            return [t.held[layer] - t.held[start] + t.workspace[layer] for layer in layers], alone
+
+        below, at_stop = at_steps(min(rows, self._chain.batch_size))
+        most = list(accumulate(below, max, initial=0))
+        if n_blocks == 1:
+            delta = held[start + 1 : last + 1]
+            return [held[start] + max(a, b + d) for a, b, d in zip(most, at_stop, delta, strict=False)]
+        below_in_last, at_stop_in_last = at_steps(last_rows)
+        first = list(
+            accumulate((b - g[layer - 1] for b, layer in zip(below, layers, strict=True)), max, initial=-g[start])
+        )
+        final = list(
+            accumulate((b + g[layer] for b, layer in zip(below_in_last, layers, strict=True)), max, initial=g[start])
+        )
+        needs = []
+        for index, stop in enumerate(layers):
+            delta_and_sums = held[stop] + g[stop] - g[start]
+            in_first = held[stop] + g[stop] + max(first[index], at_stop[index] - g[stop - 1])
+            between = delta_and_sums + max(most[index], at_stop[index]) if n_blocks > 2 else 0
+            in_last = max(delta_and_sums + at_stop_in_last[index], final[index] - g[start])
+            needs.append(held[start] + max(in_first, between, in_last))
+        return needs
 
     def _needs_to_end(self, rows: int) -> list[int]:
-        batch_size, n_layers, a, g = self._chain.batch_size, self._chain.n_layers, self._activation, self._gradients
-        n_blocks = max(1, -(-batch_size // rows))
-        t, end = self._table(rows), self._table(batch_size - (n_blocks - 1) * rows)
-        first = middle = final = -(2**62)
-        needs = [0] * n_layers
-        for start in range(n_layers - 1, -1, -1):
-            layer = start + 1
-            first = max(first, t.held[layer] + t.workspace[layer] - g[start])
-            middle = max(middle, t.held[layer] + t.workspace[layer])
-            final = max(final, end.held[layer] + end.workspace[layer] + g[layer])
-            if n_blocks == 1:
-                needs[start] = a[start] + middle - t.held[start]
-                continue
-            need = max(first + g[n_layers] - t.held[start], final - g[start] - end.held[start])
-            if n_blocks > 2:
-                need = max(need, middle - t.held[start] + g[n_layers] - g[start])
-            needs[start] = a[start] + need
+        """The bytes of the leaves to the end of the chain from each of a_0 .. a_{L-1}, in blocks of `rows` rows."""
+        n_blocks, last_rows = _number_and_last(self._chain.batch_size, rows)
+        held, g, n_layers = self._activation, self._gradients, self._chain.n_layers
+        downwards = range(n_layers, 0, -1)
+
+        def at_steps(rows: int) -> tuple[list[int], list[int]]:
+            """The bytes of a_1 .. a_l and B_l's workspace, l = L .. 1; I_r(l) is less by those of a_1 .. a_i."""
+            t = self._table(rows)
+            return [t.held[layer] + t.workspace[layer] for layer in downwards], t.held
+
+        steps, before = at_steps(min(rows, self._chain.batch_size))
+        most = list(accumulate(steps, max))[::-1]  # [i]: over the layers behind a_i
+        if n_blocks == 1:
+            return [held[start] + most[start] - before[start] for start in range(n_layers)]
+        steps_in_last, before_in_last = at_steps(last_rows)
+        first = list(accumulate((s - g[layer - 1] for s, layer in zip(steps, downwards, strict=True)), max))[::-1]
+        final = list(accumulate((s + g[layer] for s, layer in zip(steps_in_last, downwards, strict=True)), max))[::-1]
+        needs = []
+        for start in range(n_layers):
+            in_first = first[start] + g[n_layers] - before[start]
+            between = most[start] + g[n_layers] - g[start] - before[start] if n_blocks > 2 else 0
+            in_last = final[start] - g[start] - before_in_last[start]
+            needs.append(held[start] + max(in_first, between, in_last))
         return needs
 
 
@@ -173,6 +175,6 @@ def _undominated(leaves: list[Leaf]) -> list[Leaf]:
     """Those leaves with no other of less need and no more cost; of equals, the one with more rows."""
     kept: list[Leaf] = []
     for leaf in sorted(leaves, key=lambda leaf: (leaf.cost, -leaf.rows)):
-        if not kept or leaf.need_bytes < min(other.need_bytes for other in kept):
+        if not kept or leaf.need_bytes < kept[-1].need_bytes:
             kept.append(leaf)
     return kept

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from checkpoint.planning.costs import Cost
-from checkpoint.planning.programs.leaves import sweep_actions
 from checkpoint.schedule.actions import Action, Backward, Forward, Release
 from checkpoint.schedule.chain import Chain
+from checkpoint.strategies.sweeps import sweep, there_and_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,9 @@ def kept_actions(chain: Chain, kept: Kept) -> Iterator[Action]:
     while path[-1].behind is not None:
         path.append(path[-1].behind)
     for here, following in pairwise(path):
-        yield from sweep_actions(here.layer, following.layer)
+        yield from sweep(here.layer, following.layer)
     last = path.pop().layer
-    yield from (Forward(layer) for layer in range(last + 1, chain.n_layers + 1))
-    yield from (Backward(layer) for layer in range(chain.n_layers, last, -1))
+    yield from there_and_back(chain.n_layers, last, chain.n_layers)
     stop, stop_dropped = last, False
     for here in reversed(path):
         top = stop if stop_dropped else stop - 1  # the last layer that runs again; the error is one above it

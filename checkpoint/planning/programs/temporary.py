@@ -3,8 +3,9 @@
 Class: persistent with one temporary checkpoint. In an interval (a_i, a_j), a_i held, a second activation a_t may be
 kept on the way. Checkpoints behind it are then reached by running from a_t instead of from a_i, as often as wanted; but
 a_t is dropped before its own backward step, when the run from it to some a_m has begun. What is behind a_m goes back
-without it, and the rest, a_t in it, is recomputed from a_i. Each part is an interval again and may have a temporary
-checkpoint of its own. With none the class is that of `checkpoint.planning.programs.persistent`, which is contained in it.
+without it, and the rest, with a_t, is recomputed from a_i. Each part is an interval again and may have a temporary
+checkpoint of its own. With none it is the class of `checkpoint.planning.programs.persistent`, which is contained in
+this one.
 
 The least cost of an interval is a step function of the bytes that it may take. So there is no grid: bytes are exact for
 any widths, and one table answers every budget. There are L^3 / 6 intervals with a temporary checkpoint, each with up to
@@ -25,9 +26,10 @@ from itertools import accumulate
 from math import inf
 
 from checkpoint.planning.costs import Cost
-from checkpoint.planning.programs.leaves import Leaf, Leaves, leaf_actions
+from checkpoint.planning.programs.leaves import Leaf, Leaves
 from checkpoint.schedule.actions import Action, Forward, Release
 from checkpoint.schedule.chain import Chain
+from checkpoint.strategies.sweeps import there_and_back
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +106,9 @@ class Temporary:
         leaves = Leaves(chain, self.cost, [rows])
         self._leaves: list[dict[int, Leaf]] = []
         for start, (last,) in enumerate(leaves.to_end(list(range(n)))):
-            inner = leaves.from_start(start, list(range(start + 1, n))) if start < n - 1 else {}
-            self._leaves.append({stop: leaf for stop, (leaf,) in inner.items()} | {n: last})
+            stops = range(start + 1, n)
+            inner = leaves.from_start(start, stops) if stops else []
+            self._leaves.append({stop: leaf for stop, (leaf,) in zip(stops, inner, strict=True)} | {n: last})
         self._runs = [self._run_bytes(start) for start in range(n)]
         self._plain: dict[tuple[int, int], Steps] = {}
         self._beside: dict[tuple[int, int, int], Steps] = {}  # with a temporary checkpoint beside the start
@@ -125,7 +128,7 @@ class Temporary:
             ways = self._ways(i, j) if t is None else self._ways_beside(i, t, j)
             way = min(ways, key=lambda way: way.at(left))
             if way.kind == "leaf":
-                yield from leaf_actions(self.chain, i, j, self.chain.batch_size)
+                yield from there_and_back(self.chain.n_layers, i, j)
                 continue
             yield from _run(i if t is None else t, way.place, drop=way.kind == "drop")
             if way.kind == "keep for a time":

@@ -3,7 +3,6 @@
 What a process cannot be put into on this machine is put into CuPy's answer instead.
 """
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,38 +12,10 @@ from typing import Any
 import pytest
 
 from backend import BackendUnavailable, select_backend
-from backend.cupy.detection import LIBRARIES, count_devices, import_cupy, usable_device
-
-STAND_IN = os.environ.get("CUPY_ON_HOST_LIB")
-"""Where CuPy's runtime is the one in host memory, its folder."""
-
-SAY_WHY = """
-import warnings
-warnings.simplefilter("error")
-from backend import BackendUnavailable, select_backend
-try:
-    backend = select_backend("cupy", device=DEVICE)
-except BackendUnavailable as error:
-    print(error.reason, error.remedy, sep="\\n")
-else:
-    print(backend.device_name, backend.device, sep="\\n")
-"""
-
-
-def say_why(*, first: str = "", device: int | None = None, **environment: str | None) -> list[str]:
-    """The reason and the remedy, or the device's names, in a process that runs `first` and has this environment."""
-    variables = {key: value for key, value in (os.environ | environment).items() if value is not None}
-    code = f"{first}\n{SAY_WHY.replace('DEVICE', str(device))}"
-    done = subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert [line for line in done.stderr.splitlines() if not line.startswith("[emu]")] == []  # the stand-in's own words
-    return done.stdout.splitlines()
-
-
-def stand_in() -> str:
-    if STAND_IN is None:
-        pytest.skip("CuPy's host-memory stand-in is not in use")
-    return STAND_IN
+from backend.cupy import detection
+from backend.cupy.detection import count_devices, import_cupy, usable_device
+from backend.cupy.remedies import install_libraries, installed_wheel
+from tests.backend.cupy.saying import device_or_skip, say_why, stand_in
 
 
 def plain_wheel() -> dict[str, str | None]:
@@ -70,10 +41,18 @@ def answering(runtime: Any, status: int) -> Callable[[], int]:
 
 
 def test_without_cupy_the_remedy_is_to_install_it() -> None:
-    assert say_why(first="import sys; sys.modules['cupy'] = None") == [
-        "CuPy is not installed",
-        'install it: pip install "mlp-checkpointing[cupy]"',
-    ]
+    reason, remedy = say_why(first="import sys; sys.modules['cupy'] = None")
+    assert reason == "CuPy is not installed"
+    assert remedy.startswith('install it: pip install "mlp-checkpointing[cuda1')
+
+
+def test_cupy_for_rocm_is_refused_in_one_line(runtime: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "is_hip", True)
+    with pytest.raises(BackendUnavailable) as caught:
+        select_backend("cupy")
+    assert str(caught.value) == (
+        "this CuPy is built for ROCm, not for CUDA; use CuPy for CUDA, or choose --backend numpy"
+    )
 
 
 def test_a_module_that_cupy_misses_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +81,9 @@ def test_a_cupy_that_cannot_be_loaded_says_why_in_one_line(monkeypatch: pytest.M
     monkeypatch.delitem(sys.modules, "cupy", raising=False)
     with pytest.raises(BackendUnavailable) as caught:
         import_cupy()
-    assert str(caught.value) == f"CuPy cannot be loaded (ImportError: libcudart.so.13: not found); {LIBRARIES}"
+    assert (
+        str(caught.value) == f"CuPy cannot be loaded (ImportError: libcudart.so.13: not found); {install_libraries()}"
+    )
 
 
 # No driver
@@ -129,7 +110,10 @@ def test_a_driver_that_is_too_old_is_told_from_none(runtime: Any, monkeypatch: p
     with pytest.raises(BackendUnavailable) as caught:
         count_devices()
     assert caught.value.reason == "the NVIDIA driver is for CUDA 12.4, CuPy for 13.2"
-    assert caught.value.remedy == "update the driver, or install the CuPy for its version"
+    assert caught.value.remedy == (
+        f"update the driver, or use the CuPy for CUDA 12: pip uninstall {installed_wheel()}, then pip install "
+        '"mlp-checkpointing[cuda12]"'
+    )
 
 
 # No device
@@ -170,13 +154,12 @@ def test_without_a_library_the_remedy_is_to_install_them(tmp_path: Path, library
     environment = {"CUPY_ON_HOST_LIB": str(tmp_path), "LD_LIBRARY_PATH": str(tmp_path)}
     reason, remedy = say_why(CUPY_CACHE_DIR=str(tmp_path / "cache"), **environment)
     assert reason.startswith("CuPy cannot compute on device 0 (")
-    assert remedy == LIBRARIES == 'install CUDA\'s libraries: pip install "cupy-cuda13x[ctk]"'
+    assert remedy == install_libraries() == f'install CUDA\'s libraries: pip install "{installed_wheel()}[ctk]"'
 
 
 @pytest.fixture
 def fails_to_multiply(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], None]:
     """Makes the first thing computed on a device fail."""
-    from backend.cupy import detection as cupy_detection
     from backend.cupy.kernels import gemm as cupy_gemm
 
     device_or_skip()
@@ -186,16 +169,9 @@ def fails_to_multiply(monkeypatch: pytest.MonkeyPatch) -> Callable[[Exception], 
             raise error
 
         monkeypatch.setattr(cupy_gemm, "gemm", gemm)
-        cupy_detection._compute_something.cache_clear()
+        detection._compute_something.cache_clear()
 
     return fail_with
-
-
-def device_or_skip() -> int:
-    try:
-        return count_devices()
-    except BackendUnavailable as error:
-        pytest.skip(f"no CuPy device answers: {error}")
 
 
 @pytest.mark.gpu
@@ -203,87 +179,73 @@ def test_a_library_that_fails_in_use_is_the_same_case(fails_to_multiply: Callabl
     fails_to_multiply(RuntimeError("CuPy failed to load libcublas.so.13:\n  OSError: not found"))
     with pytest.raises(BackendUnavailable) as caught:
         usable_device()
-    assert str(caught.value) == f"CuPy cannot compute on device 0 (RuntimeError: OSError: not found); {LIBRARIES}"
+    assert (
+        str(caught.value)
+        == f"CuPy cannot compute on device 0 (RuntimeError: OSError: not found); {install_libraries()}"
+    )
 
 
 @pytest.mark.gpu
 def test_a_full_device_is_no_missing_library(fails_to_multiply: Callable[[Exception], None]) -> None:
     fails_to_multiply(MemoryError("none left"))
-    with pytest.raises(BackendUnavailable, match=r"device 0 has no memory left \(MemoryError: none left\); end what"):
+    match = (
+        r"device 0 has no memory left but [\d,]+ bytes \(MemoryError: none left\); end what else uses it, which nvid"
+    )
+    with pytest.raises(BackendUnavailable, match=match):
         usable_device()
+
+
+def error_of_cuda(name: str, status: int) -> Exception:
+    """An error such as CuPy raises for an answer of CUDA's libraries."""
+    error: Exception = type(name, (RuntimeError,), {"status": status})(f"status {status}")
+    return error
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    ("name", "status", "free_bytes", "is_full"),
+    [
+        ("CUDARuntimeError", 2, 10, True),
+        ("CUDARuntimeError", 2, None, True),  # not even a context could be made
+        ("CUDADriverError", 2, 10, True),
+        ("CUBLASError", 3, 10, True),
+        ("CUBLASError", 1, 10, True),
+        ("CUBLASError", 1, 2**40, False),
+        ("CUDARuntimeError", 1, 10, False),
+    ],
+)
+def test_a_full_device_is_known_by_what_each_library_answers(
+    fails_to_multiply: Callable[[Exception], None],
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    status: int,
+    free_bytes: int | None,
+    is_full: bool,
+) -> None:
+    monkeypatch.setattr(detection, "_free_bytes", lambda number: free_bytes)
+    fails_to_multiply(error_of_cuda(name, status))
+    with pytest.raises(BackendUnavailable) as caught:
+        usable_device()
+    assert ("has no memory left" in caught.value.reason) == is_full
+    assert (caught.value.remedy == install_libraries()) == (not is_full)
+
+
+def test_a_device_that_is_full_at_the_start_says_what_is_left() -> None:
+    stand_in()
+    reason, remedy = say_why(EMU_MEM="100")
+    assert reason.startswith("CUDA device 0 has no memory left but 92 bytes (")
+    assert remedy == "end what else uses it, which nvidia-smi lists, or choose another with --device"
 
 
 @pytest.mark.gpu
 def test_a_device_that_computes_nonsense_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    from backend.cupy import detection as cupy_detection
     from backend.cupy.kernels import gemm as cupy_gemm
 
     device_or_skip()
     monkeypatch.setattr(cupy_gemm, "gemm", lambda *_, **__: None)
-    cupy_detection._compute_something.cache_clear()
+    detection._compute_something.cache_clear()
     with pytest.raises(BackendUnavailable, match="computes wrong values on device 0"):
         usable_device()
-
-
-# Devices by number
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize("number", [-1, 64])
-def test_a_device_that_is_not_there_is_refused_with_how_many_are(number: int) -> None:
-    count = device_or_skip()
-    with pytest.raises(BackendUnavailable) as caught:
-        select_backend("cupy", device=number)
-    assert caught.value.reason == f"there is no CUDA device {number}"
-    listed = "1 device, number 0" if count == 1 else f"{count} devices, numbers 0 to {count - 1}"
-    assert caught.value.remedy == f"choose from {listed}"
-
-
-@pytest.mark.parametrize("number", [0, 1])
-def test_the_device_chosen_is_named(number: int) -> None:
-    stand_in()
-    name, device = say_why(EMU_DEVICES="2", device=number)
-    assert name == f"CUDA device {number}, emucuda (host memory, no GPU)"
-    assert device == f"<CUDA Device {number}>"
-
-
-def test_the_second_of_two_devices_is_the_last() -> None:
-    stand_in()
-    assert say_why(EMU_DEVICES="2", device=2) == ["there is no CUDA device 2", "choose from 2 devices, numbers 0 to 1"]
-
-
-TWO_DEVICES = """
-import cupy, numpy as np
-from backend import select_backend
-from checkpoint import chain_of, simulate, store_all
-from mlp import Network
-X, y = np.random.default_rng(0).random((6, 5), np.float32), np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1, 2]]
-backends = [select_backend("cupy", device=number) for number in (0, 1)]
-nets = [Network([5, 8, 3], backend=backend) for backend in backends]
-predicted = simulate(store_all(n_layers=2), chain_of([5, 8, 3], batch_size=6, backend="cupy")).peak_bytes
-for backend, net in zip(backends, nets):
-    with backends[0].measure() as first, backends[1].measure() as second:
-        net.update_mini_batch(X, y, eta=1.0)
-    of_batch = 2 * 512
-    peaks = [predicted + of_batch, 0]
-    assert [first.peak_bytes, second.peak_bytes] == (peaks if backend is backends[0] else peaks[::-1])
-    assert {p.device.id for p in [*net.weights, *net.biases]} == {backend.device.id}
-    assert cupy.cuda.runtime.getDevice() == 0
-assert not backends[0].owns(nets[1].weights[0])
-assert backends[0].to_numpy(nets[0].weights[0]).tobytes() == backends[1].to_numpy(nets[1].weights[0]).tobytes()
-backends[0].limit_bytes = 0
-assert backends[1].limit_bytes is None
-print("done")
-"""
-
-
-def test_two_devices_train_side_by_side_each_with_its_own_bytes() -> None:
-    stand_in()
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", TWO_DEVICES],
-        env=os.environ | {"EMU_DEVICES": "2"}, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
 # Nothing is loaded that was not chosen

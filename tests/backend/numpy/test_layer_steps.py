@@ -1,12 +1,7 @@
 """The steps of a layer as NumPy's team of threads does them: exact where they can be, and the same bits however cut."""
 
-import multiprocessing
-import os
-import platform
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +10,8 @@ import pytest
 
 from backend import Backend, select_backend
 from backend.facts import CHUNK_ROWS
-from backend.numpy.kernels import layer_jobs
-from backend.numpy.kernels.team import (
-    ASLEEP,
-    CHOSEN,
-    IDLE,
-    LINE,
-    PROGRESS,
-    STATES,
-    WORKING,
-    Team,
-    choose,
-    start,
-    thread_count,
-)
-from backend.numpy.kernels.vector_code import VECTOR_BYTES
 from mlp.arguments import DTYPES
-from tests.backend.numpy.narrow_vectors import digest
+from tests.backend.numpy.digest import digest
 
 ROOT = Path(__file__).parents[3]
 
@@ -132,42 +112,26 @@ def test_parameters_are_parts_of_one_array_each_from_a_line_on(dtype):
 # The same bits
 
 
-def on_threads(monkeypatch: pytest.MonkeyPatch, threads: int) -> Backend:
-    """NumPy with so many threads that do take part, whatever the machine has."""
-    team = Team(threads, layer_jobs.serve)
-    monkeypatch.setattr("backend.numpy.backend._team", team)
-    backend = select_backend("numpy")
-    used = set()
-    of = layer((512, 256, 256), "float32")
-    for _ in range(200):
-        forward(backend, of["a"], of["W"], of["b"])
-        used = {team._view[STATES + worker * LINE] for worker in range(1, threads)}
-        if ASLEEP not in used and min(used, default=0) >= 0:
-            break
-        time.sleep(0.001)
-    return backend
-
-
 @pytest.mark.parametrize("shape", [*SHAPES, *LARGE, (2048, 96, 160)], ids=str)
 @pytest.mark.parametrize("threads", [2, 3, 5])
-def test_bits_do_not_depend_on_the_number_of_threads(threads, shape, monkeypatch):
+def test_bits_do_not_depend_on_the_number_of_threads(threads, shape, compiled):
     of = layer(shape, "float32", whole=False)
 
-    def results(backend: Backend) -> list[np.ndarray]:
+    def results(threads: int) -> list[np.ndarray]:
+        compiled.engine.threads = threads
         return [
-            forward(backend, of["a"], of["W"], of["b"]),
-            *backward(backend, of["a"].copy(), of["W"], of["delta"], "sigmoid"),
+            forward(compiled, of["a"], of["W"], of["b"]),
+            *backward(compiled, of["a"].copy(), of["W"], of["delta"], "sigmoid"),
         ]
 
-    alone = results(on_threads(monkeypatch, 1))
-    together = results(on_threads(monkeypatch, threads))
+    alone, together = results(1), results(threads)
     assert all(a.tobytes() == b.tobytes() for a, b in zip(alone, together, strict=True))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("blocks", [1, 2, 3])
-def test_bits_do_not_depend_on_a_cut_into_row_blocks_of_whole_chunks(blocks, dtype):
-    numpy, of = select_backend("numpy"), layer((5 * CHUNK_ROWS + 17, 70, 45), dtype, whole=False)
+def test_bits_do_not_depend_on_a_cut_into_row_blocks_of_whole_chunks(blocks, dtype, compiled):
+    numpy, of = compiled, layer((5 * CHUNK_ROWS + 17, 70, 45), dtype, whole=False)
     wanted = [forward(numpy, of["a"], of["W"], of["b"]), *backward(numpy, of["a"].copy(), of["W"], of["delta"], "tanh")]
     weight, bias, a, out = np.empty_like(of["W"]), np.empty_like(of["b"]), of["a"].copy(), np.empty_like(of["delta"])
     rows = blocks * CHUNK_ROWS
@@ -180,18 +144,17 @@ def test_bits_do_not_depend_on_a_cut_into_row_blocks_of_whole_chunks(blocks, dty
     assert all(x.tobytes() == y.tobytes() for x, y in zip((out, weight, bias, a), wanted, strict=True))
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64" or VECTOR_BYTES < 32, reason="has no wider vectors to leave out")
-@pytest.mark.parametrize("vector_bytes", [32, 16])
-def test_bits_do_not_depend_on_the_width_of_vectors(vector_bytes, tmp_path):
-    """As on processors without AVX-512, and with neither it nor AVX2; their tiles have other shapes."""
-    command = [sys.executable, "-m", "tests.backend.numpy.narrow_vectors", str(vector_bytes)]
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}  # compiled code for these is not to be kept
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_bits_do_not_depend_on_the_processor_s_level(threads, compiled):
+    if compiled.engine.level != "v4":
+        pytest.skip(f"this processor is {compiled.engine.level}: it runs one kind of kernels")
+    command = [sys.executable, "-m", "tests.backend.numpy.digest", str(threads), "v3"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert ended.stdout.strip() == digest(), ended.stderr
 
 
-def test_a_cut_elsewhere_is_noticed():
-    numpy, of = select_backend("numpy"), layer((2 * CHUNK_ROWS, 70, 45), "float32", whole=False)
+def test_a_cut_elsewhere_is_noticed(compiled):
+    numpy, of = compiled, layer((2 * CHUNK_ROWS, 70, 45), "float32", whole=False)
     whole, *_ = backward(numpy, of["a"], of["W"], of["delta"], None)
     weight, bias = np.empty_like(of["W"]), np.empty_like(of["b"])
     for block in (slice(0, CHUNK_ROWS - 1), slice(CHUNK_ROWS - 1, None)):
@@ -200,68 +163,3 @@ def test_a_cut_elsewhere_is_noticed():
         )
     assert not np.array_equal(weight, whole)
     assert np.allclose(weight, whole, rtol=1e-3, atol=1e-3)
-
-
-# The team
-
-
-def test_workers_sleep_when_there_is_nothing_to_do_and_come_back(monkeypatch):
-    backend = on_threads(monkeypatch, 3)
-    of = layer((512, 128, 128), "float32")
-    wanted = forward(backend, of["a"], of["W"], of["b"])
-    time.sleep(0.3)
-    for _ in range(20):
-        assert np.array_equal(forward(backend, of["a"], of["W"], of["b"]), wanted)
-
-
-def test_two_threads_of_the_caller_s_may_ask_at_once():
-    numpy, of = select_backend("numpy"), layer((256, 96, 96), "float32")
-    wanted, right = forward(numpy, of["a"], of["W"], of["b"]), []
-
-    def ask() -> None:
-        right.extend(np.array_equal(forward(numpy, of["a"], of["W"], of["b"]), wanted) for _ in range(50))
-
-    callers = [threading.Thread(target=ask) for _ in range(3)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
-    assert right == [True] * 150
-
-
-def _in_a_fork(queue: Any) -> None:
-    of = layer((256, 96, 96), "float32")
-    queue.put(forward(select_backend("numpy"), of["a"], of["W"], of["b"]).tobytes())
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="forks the process")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # a fork leaves the threads behind
-def test_forked_process_has_a_team_of_its_own():
-    of = layer((256, 96, 96), "float32")
-    wanted = forward(select_backend("numpy"), of["a"], of["W"], of["b"]).tobytes()
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue()
-    child = context.Process(target=_in_a_fork, args=(queue,))
-    child.start()
-    assert queue.get(timeout=60) == wanted
-    child.join()
-
-
-@pytest.mark.parametrize(("setting", "threads"), [("1", 1), ("1,4", 1), ("0", None), ("many", None), ("", None)])
-def test_number_of_threads_is_omp_s_or_the_machine_s(setting, threads, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", setting)
-    found = thread_count()
-    monkeypatch.delenv("OMP_NUM_THREADS")
-    assert found == (threads or thread_count())
-
-
-def test_no_part_is_behind_its_start_when_the_first_of_them_runs():
-    """What a barrier reads of a part that has not begun must not look like a place that it has come to."""
-    team = Team(4, lambda words, worker: None)
-    for worker in range(1, 4):
-        team._view[STATES + worker * LINE] = IDLE
-    assert choose(team.words, 4) == 4
-    assert [team._view[PROGRESS + part * LINE] for part in range(4)] == [0, 0, 0, 0]
-    assert [team._view[STATES + worker * LINE] for worker in range(1, 4)] == [CHOSEN] * 3
-    start(team.words, 4)
-    assert [team._view[STATES + worker * LINE] for worker in range(1, 4)] == [WORKING + part for part in range(1, 4)]

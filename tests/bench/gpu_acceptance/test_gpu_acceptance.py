@@ -142,7 +142,7 @@ def test_offloading_that_changes_a_bit_is_noticed(cupy_backend: CupyBackend, mon
 
     def wrong(self: CupyTransfers, ticket: Any, a: Any) -> None:
         plain(self, ticket, a)
-        self._stream.synchronize()
+        self._copies.synchronize()
         a[0, 0] *= 1 + 2**-20
 
     monkeypatch.setattr(CupyTransfers, "back", wrong)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -107,14 +108,17 @@ def test_analyze_agrees_with_itself(capsys: pytest.CaptureFixture[str], tmp_path
 
 
 def test_plan_stays_within_its_budget_and_draws(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    picture, report = tmp_path / "timeline.png", tmp_path / "plan.json"
+    picture, arena, report = (tmp_path / name for name in ("timeline.png", "arena.png", "plan.json"))
     options = ["--sizes", "784,64x12,10", "--batch-size", "256", "--budget", "400KiB"]
-    status, out, _ = run(capsys, "plan", *options, "--timeline", picture, "--json", report)
+    status, out, _ = run(capsys, "plan", *options, "--timeline", picture, "--arena", arena, "--json", report)
     record = json.loads(report.read_text())
     assert status == 0
     assert record["peak_bytes"] == max(record["peak_bytes"], *record["bytes_after"]) <= 400 * 1024
-    assert "best of" in out
+    assert record["peak_bytes"] <= record["arena_bytes"] <= record["budget_bytes"] == 400 * 1024
+    assert f"arena: {record['arena_bytes']:,} bytes in one block" in out
+    assert "optimal among" in out
     assert picture.read_bytes().startswith(PNG)
+    assert arena.read_bytes().startswith(PNG)
 
 
 def test_plan_for_a_card_needs_no_card(capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,7 +135,7 @@ WRONG = {
     "negative width": (["train", "--sizes", "784,-3,10"], "whole numbers"),
     "width too large": (["train", "--sizes", "784,99999999999,10"], "whole numbers"),
     "repeat too large": (["train", "--sizes", "784,2x999999999,10"], "repeat"),
-    "n of 0": (["train", *TINY, "--checkpoint", "every:0"], "n = 1 and more"),
+    "n of 0": (["train", *TINY, "--checkpoint", "every:0"], "whole number, 1 or more"),
     "unknown way": (["train", *TINY, "--checkpoint", "sometimes"], "choose none"),
     "unknown backend": (["train", *TINY, "--backend", "cuda"], "choose numpy or cupy"),
     "device on numpy": (["train", *TINY, "--device", "1"], "numpy has no device 1"),
@@ -170,6 +174,7 @@ def test_a_report_that_exists_survives_a_failed_run(capsys: pytest.CaptureFixtur
     assert report.read_text() == "precious"
 
 
+@pytest.mark.usefixtures("default_signals")
 def test_ctrl_c_in_training_ends_with_status_130() -> None:
     command = [sys.executable, "-m", "checkpoint", "train", "--data", "sample", "--epochs", "100000"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
@@ -201,8 +206,48 @@ def test_calibrated_plan_shows_predicted_and_real_time_and_measures_once(
     assert record["measured_seconds"] > 0
     (kept,) = (tmp_path / "mlp-checkpointing").iterdir()
     before = kept.read_text()
+    monkeypatch.setattr("checkpoint.measuring.calibration.differs", lambda *_: False)  # whatever else runs here
     assert run(capsys, "plan", *options)[0] == 0
     assert kept.read_text() == before
+
+
+def test_timings_that_a_step_shows_to_be_wrong_are_made_again_and_that_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / project)
+    options = [
+        "plan",
+        "--sizes",
+        "784,32x6,10",
+        "--batch-size",
+        256,
+        "--budget",
+        "80%",
+        "--json",
+        tmp_path / "plan.json",
+    ]
+    status, out, _ = run(capsys, *options, "--calibrate")
+    assert (status, "made again" in out) == (0, False)
+    (kept,) = (tmp_path / "mlp-checkpointing").iterdir()
+
+    def slowed(times: float) -> None:
+        record = json.loads(kept.read_text())
+        timings = record["machines"][0]["timings"]
+        record["machines"][0]["timings"] = {name: times * seconds for name, seconds in timings.items()}
+        kept.write_text(json.dumps(record))
+
+    slowed(1000)
+    status, out, _ = run(capsys, *options, "--calibrate")
+    report = json.loads((tmp_path / "plan.json").read_text())
+    assert status == 0
+    assert re.search(r"kept timings were made again, as a step was \S+ times faster than they predicted", out)
+    assert report["kept_timings_off"] < 0.01
+    assert report["predicted_seconds"] < 1
+    slowed(1000)
+    status, out, _ = run(capsys, *options, "--recalibrate")
+    report = json.loads((tmp_path / "plan.json").read_text())
+    assert (status, "made again" in out, report["kept_timings_off"]) == (0, False, None)
+    assert report["predicted_seconds"] < 1
 
 
 def test_front_marks_plain_micro_batching(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from checkpoint.output import REPORT_FORMAT, program_version, write_report
+from backend.lazy import version
+from checkpoint.output import REPORT_FORMAT, write_report
 from tests.checkpoint.commands.test_commands import TINY, run
 from tests.checkpoint.reports import described, keys_of
 
@@ -38,7 +39,7 @@ def test_report_has_the_keys_that_are_described_and_no_others(
     assert status == 0
     assert keys_of(report) == described(command)
     assert list(report)[:4] == ["format", "program", "version", "command"]
-    assert (report["format"], report["version"], report["command"]) == (REPORT_FORMAT, program_version(), command)
+    assert (report["format"], report["version"], report["command"]) == (REPORT_FORMAT, version(), command)
 
 
 def test_key_that_is_not_described_is_noticed() -> None:
@@ -65,4 +66,4 @@ def test_without_a_path_no_report_is_written() -> None:
 
 
 def test_version_is_the_distribution_s(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "--version") == (0, f"mlp-checkpointing {program_version()}\n", "")
+    assert run(capsys, "--version") == (0, f"mlp-checkpointing {version()}\n", "")

@@ -47,4 +47,5 @@ def test_micro_batches_are_shown_beside() -> None:
 def test_advice_is_two_lines_with_a_share_and_a_price() -> None:
     first, second = front_of(chain_of([12, *[9] * 30, 3], batch_size=512), most_points=6).advice
     assert "%" in first
-    assert "Micro-batches of 128 rows cost" in second
+    assert "Micro-batches of 128 rows take" in second
+    assert second.endswith("more than a step that stores all.")

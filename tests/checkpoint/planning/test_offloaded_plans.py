@@ -25,7 +25,8 @@ from checkpoint import (
     simulate,
 )
 from checkpoint.planning.offloading import cost_with_copies
-from checkpoint.strategies.offloaded import OffloadedCheckpoints, offloaded_actions
+from checkpoint.planning.programs.offloaded import OffloadedCheckpoints
+from checkpoint.strategies.offloaded import offloaded_actions
 from tests.checkpoint.chains import random_chain, step_flops
 from tests.checkpoint.schedule.test_simulation import written
 
@@ -145,7 +146,7 @@ def test_rates_that_are_none_are_refused(arguments: dict[str, float], problem: s
 
 def test_plan_in_operations_needs_their_rate() -> None:
     with pytest.raises(CheckpointError, match="needs flops_per_second"):
-        plan([8] * 9, batch_size=64, budget_bytes=10**6, offload=Offloading(1e9))
+        plan([8] * 9, batch_size=64, budget_bytes=10**6, offloading=Offloading(1e9))
 
 
 # Plans
@@ -160,7 +161,7 @@ def test_plan_that_offloads_is_cheaper_and_says_by_how_much() -> None:
         budget = 40 * 2**20
         more = {"batch_size": batch_size, "budget_bytes": budget, "backend": backend, "row_blocks": False}
         without = plan(sizes, **more)  # type: ignore[arg-type]
-        found = plan(sizes, **more, offload=Offloading(1e12, 30e12))  # type: ignore[arg-type]
+        found = plan(sizes, **more, offloading=Offloading(1e12, 30e12))  # type: ignore[arg-type]
         assert found.offloaded_bytes > 0
         assert found.host_peak_bytes == found.offloaded_bytes
         assert found.peak_bytes <= budget
@@ -172,13 +173,13 @@ def test_plan_that_offloads_is_cheaper_and_says_by_how_much() -> None:
 
 def test_slow_copies_are_not_planned() -> None:
     sizes, batch_size = DEEP
-    found = plan(sizes, batch_size=batch_size, budget_bytes=40 * 2**20, offload=Offloading(1e6, 30e12))
+    found = plan(sizes, batch_size=batch_size, budget_bytes=40 * 2**20, offloading=Offloading(1e6, 30e12))
     assert (found.offloaded_bytes, found.host_peak_bytes, found.gain) == (0, 0, 0)
 
 
 def test_what_fits_is_kept() -> None:
     sizes, batch_size = DEEP
-    found = plan(sizes, batch_size=batch_size, budget_bytes=2**30, offload=FAST)
+    found = plan(sizes, batch_size=batch_size, budget_bytes=2**30, offloading=FAST)
     assert (found.offloaded_bytes, found.gain, found.recomputed_layers) == (0, 0, 0)
 
 
@@ -190,10 +191,10 @@ def test_least_bytes_with_offload_are_planned_and_no_more_than_without() -> None
         least = []
         for offload in (None, FAST):
             with pytest.raises(BudgetError) as refused:
-                plan_chain(chain, budget_bytes=0, row_blocks=False, offload=offload)
+                plan_chain(chain, budget_bytes=0, row_blocks=False, offloading=offload)
             least.append(refused.value.minimum_bytes)
         assert least[1] <= least[0]
-        found = plan_chain(chain, budget_bytes=least[1], row_blocks=False, offload=FAST)
+        found = plan_chain(chain, budget_bytes=least[1], row_blocks=False, offloading=FAST)
         assert found.peak_bytes == least[1]
 
 
@@ -203,10 +204,10 @@ def test_offload_goes_below_the_least_bytes_without_it() -> None:
     least = []
     for offload in (None, FAST):
         with pytest.raises(BudgetError) as refused:
-            plan_chain(chain, budget_bytes=0, row_blocks=False, offload=offload)
+            plan_chain(chain, budget_bytes=0, row_blocks=False, offloading=offload)
         least.append(refused.value.minimum_bytes)
     assert least[1] < least[0]
-    found = plan_chain(chain, budget_bytes=least[1], row_blocks=False, offload=FAST)
+    found = plan_chain(chain, budget_bytes=least[1], row_blocks=False, offloading=FAST)
     assert found.peak_bytes == least[1]
     assert (found.cost_without_offload, found.gain) == (None, None)
 
@@ -214,14 +215,14 @@ def test_offload_goes_below_the_least_bytes_without_it() -> None:
 def test_smallest_peak_is_planned_on_cupy_s_bytes() -> None:
     chain = chain_of([20, *[24] * 9, 4], batch_size=33, backend="cupy")
     with pytest.raises(BudgetError) as refused:
-        plan_chain(chain, budget_bytes=0, row_blocks=False, offload=FAST)
-    assert plan_chain(chain, budget_bytes=refused.value.minimum_bytes, row_blocks=False, offload=FAST)
+        plan_chain(chain, budget_bytes=0, row_blocks=False, offloading=FAST)
+    assert plan_chain(chain, budget_bytes=refused.value.minimum_bytes, row_blocks=False, offloading=FAST)
 
 
 def test_front_with_offload_is_below_the_one_without() -> None:
     chain = chain_of([64] * 13, batch_size=512)
     offloading = Offloading(1e12, 1e12)
-    plain, front = (front_of(chain, row_blocks=False, offload=offload) for offload in (None, offloading))
+    plain, front = (front_of(chain, row_blocks=False, offloading=offload) for offload in (None, offloading))
     assert front.plans[-1].peak_bytes <= plain.plans[-1].peak_bytes
     assert any(found.offloaded_bytes for found in front.plans)
     for found in front.plans:

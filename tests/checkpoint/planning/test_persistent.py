@@ -6,9 +6,9 @@ from random import Random
 import pytest
 
 from checkpoint import Chain, simulate
-from checkpoint.planning.programs.minimum import SmallestPeak
-from checkpoint.planning.programs.persistent import Persistent, exact_unit
-from tests.checkpoint.chains import ladder_of, random_budget, random_chain, schedule_of, step_flops
+from checkpoint.planning.programs.persistent import Persistent
+from checkpoint.planning.programs.smallest_peak import SmallestPeak
+from tests.checkpoint.chains import common_divisor, ladder_of, random_budget, random_chain, schedule_of, step_flops
 from tests.checkpoint.exhaustive import interpret, least_recompute
 
 
@@ -18,7 +18,7 @@ def test_equals_exhaustive_search_over_persistent_schedules(seed: int) -> None:
     for _ in range(150):
         chain = random_chain(random, most_layers=7)
         budget, ladder = random_budget(random, chain), ladder_of(chain)
-        found = Persistent(ladder, budget, exact_unit(ladder))
+        found = Persistent(ladder, budget, common_divisor(ladder))
         assert found.cost - step_flops(chain) == least_recompute(chain, budget, kind="persistent"), (chain, budget)
         schedule = schedule_of(chain, found.actions())
         simulation = simulate(schedule, chain)
@@ -45,7 +45,7 @@ def test_alike_intervals_are_alike() -> None:
     plain.__post_init__()
     assert plain.period == plain.n - 2
     for budget in range(600, 1800, 100):
-        one, other = (Persistent(each, budget, exact_unit(each)).cost for each in (ladder, plain))
+        one, other = (Persistent(each, budget, common_divisor(each)).cost for each in (ladder, plain))
         assert one == other or abs(one - other) < 1e-6 * one
 
 
@@ -65,7 +65,7 @@ def test_coarser_units_fit_and_cost_no_less() -> None:
     for _ in range(200):
         chain = random_chain(random)
         budget, ladder = random_budget(random, chain), ladder_of(chain)
-        unit = exact_unit(ladder)
+        unit = common_divisor(ladder)
         coarse = Persistent(ladder, budget, 3 * unit)
         assert coarse.cost >= Persistent(ladder, budget, unit).cost
         if coarse.cost < inf:

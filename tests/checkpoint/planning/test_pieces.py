@@ -47,6 +47,29 @@ def test_pieces_survive_json_and_a_smaller_batch(pieces: str) -> None:
     assert found.schedule.for_batch(BATCH - 1).pieces == pieces
 
 
+@pytest.mark.parametrize("rows", [1, 8, 130])
+def test_a_smaller_mini_batch_takes_no_more_than_the_plan(rows: int) -> None:
+    """Blocks of a gradient that were sized for these few rows would be whole."""
+    sizes, batch_size = (784, *[512] * 4, 10), 256
+    found = plan(sizes, batch_size=batch_size, budget_bytes=2 * 2**20)
+    assert (found.schedule.pieces, found.schedule.planned_rows) == ("small", batch_size)
+    X, y = np.ones((rows, 784), dtype=np.float32), np.ones((rows, 10), dtype=np.float32)
+    net = NetworkWithCheckpointing(sizes, schedule=found.schedule, initialization="scaled")
+    with net.backend.measure() as usage:
+        net.update_mini_batch(X, y, eta=0.1)
+    assert usage.peak_bytes == simulate(found.schedule, chain_of(sizes, batch_size=rows)).peak_bytes
+    assert usage.peak_bytes <= found.peak_bytes
+
+
+def test_the_last_mini_batch_of_an_epoch_fits_where_the_others_do() -> None:
+    sizes, rows = (784, 1024, 1024, 10), 128 + 8
+    X, y = np.ones((rows, 784), dtype=np.float32), np.ones((rows, 10), dtype=np.float32)
+    net = NetworkWithCheckpointing(sizes, budget_bytes=2**21, initialization="scaled")
+    net.SGD((X, y), epochs=1, mini_batch_size=128, eta=0.1)
+    most, least = (simulate(net.schedule_for(of), net.chain(of)).peak_bytes for of in (128, 8))
+    assert least < most <= 2**21
+
+
 def test_plan_takes_small_pieces_only_where_large_ones_do_not_fit_as_well() -> None:
     roomy = plan(SIZES, batch_size=BATCH, budget_bytes=100 * 2**20)
     least = plan(SIZES, batch_size=BATCH, budget_bytes=100 * 2**20, pieces="small").schedule

@@ -5,6 +5,7 @@ from random import Random
 import pytest
 
 from checkpoint import (
+    Action,
     BudgetError,
     Chain,
     CheckpointError,
@@ -16,11 +17,16 @@ from checkpoint import (
     simulate,
 )
 from checkpoint.planning.costs import block_sizes, cost_of
-from checkpoint.planning.programs.leaves import Leaves, leaf_actions, sweep_actions, sweep_in_blocks
-from checkpoint.planning.programs.minimum import SmallestPeak
-from checkpoint.planning.programs.persistent import Persistent, exact_unit
-from tests.checkpoint.chains import ladder_of, random_chain, schedule_of
+from checkpoint.planning.programs.leaves import Leaves
+from checkpoint.planning.programs.persistent import Persistent
+from checkpoint.planning.programs.smallest_peak import SmallestPeak
+from checkpoint.strategies.sweeps import sweep, sweep_in_row_blocks, there_and_back, there_and_back_in_row_blocks
+from tests.checkpoint.chains import common_divisor, ladder_of, random_chain, schedule_of
 from tests.checkpoint.exhaustive import interpret
+
+
+def leaf(chain: Chain, start: int, stop: int, rows: int) -> list[Action]:
+    return list(there_and_back_in_row_blocks(chain.n_layers, chain.batch_size, start, stop, rows))
 
 
 @pytest.mark.parametrize("allocation_bytes", [1, 512])
@@ -34,12 +40,12 @@ def test_a_leaf_needs_what_the_simulator_counts(allocation_bytes: int) -> None:
         start = random.randrange(chain.n_layers)
         (end,) = leaves.to_end([start])[0]
         # the segment from a_start to the end of the chain, and then all below it
-        actions = [*sweep_actions(0, start), *leaf_actions(chain, start, chain.n_layers, rows)]
-        before = len(list(sweep_actions(0, start)))
-        below: list[object] = []
+        actions = [*sweep(0, start), *leaf(chain, start, chain.n_layers, rows)]
+        before = len(list(sweep(0, start)))
+        below: list[Action] = []
         if start:
-            (inner,) = leaves.from_start(0, [start])[start]
-            below = list(leaf_actions(chain, 0, start, rows))
+            (inner,) = leaves.from_start(0, [start])[0]
+            below = leaf(chain, 0, start, rows)
         simulation = simulate(schedule_of(chain, [*actions, *below]), chain)
         assert max(simulation.peaks[before : len(actions)]) == end.need_bytes
         if start:
@@ -58,8 +64,8 @@ def test_a_run_in_blocks_needs_what_the_simulator_counts(allocation_bytes: int, 
         chain = Chain(random_chain(random).widths, 12, 4, allocation_bytes)
         ladder = ladder_of(chain, [rows])
         stop = random.randrange(1, chain.n_layers)
-        run = list(sweep_in_blocks(chain, 0, stop, rows))
-        rest = [*leaf_actions(chain, stop, chain.n_layers, 12), *leaf_actions(chain, 0, stop, 12)]
+        run = list(sweep_in_row_blocks(12, 0, stop, rows))
+        rest = [*there_and_back(chain.n_layers, stop, chain.n_layers), *there_and_back(chain.n_layers, 0, stop)]
         schedule = schedule_of(chain, [*run, *rest])
         peak = max(simulate(schedule, chain).peaks[: len(run)])
         assert peak <= ladder.sweeps[0][stop]
@@ -87,7 +93,7 @@ def test_persistent_plans_with_blocks_keep_their_budget(seed: int) -> None:
         ladder = ladder_of(chain, block_sizes(chain.batch_size, minimum_rows=1))
         smallest = SmallestPeak(ladder).peak_bytes
         budget = random.randint(smallest, 2 * smallest)
-        found = Persistent(ladder, budget, exact_unit(ladder))
+        found = Persistent(ladder, budget, common_divisor(ladder))
         schedule = schedule_of(chain, found.actions())
         assert cost_of(schedule, chain, Flops(chain)) == found.cost
         assert simulate(schedule, chain).peak_bytes == interpret(schedule, chain).peak_bytes <= budget

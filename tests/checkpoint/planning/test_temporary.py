@@ -6,10 +6,10 @@ from random import Random
 import pytest
 
 from checkpoint import Chain, Flops, simulate, store_all
-from checkpoint.planning.programs.minimum import SmallestPeak
-from checkpoint.planning.programs.persistent import Persistent, exact_unit
+from checkpoint.planning.programs.persistent import Persistent
+from checkpoint.planning.programs.smallest_peak import SmallestPeak
 from checkpoint.planning.programs.temporary import Temporary
-from tests.checkpoint.chains import ladder_of, random_budget, random_chain, schedule_of, step_flops
+from tests.checkpoint.chains import common_divisor, ladder_of, random_budget, random_chain, schedule_of, step_flops
 from tests.checkpoint.exhaustive import interpret, least_recompute
 
 
@@ -26,7 +26,7 @@ def test_fewer_than_one_chain_in_a_hundred_has_a_better_schedule(seed: int) -> N
         chain = random_chain(random)
         budget, ladder = random_budget(random, chain), ladder_of(chain)
         found = program_of(chain).steps.at(budget)
-        persistent = Persistent(ladder, budget, exact_unit(ladder)).cost
+        persistent = Persistent(ladder, budget, common_divisor(ladder)).cost
         best = least_recompute(chain, budget) + step_flops(chain)
         assert best <= found <= persistent
         missed += found > best

@@ -12,13 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.numpy.backend import NumpyBackend
 from checkpoint import NetworkWithCheckpointing
 from checkpoint.commands import program as command_line
 from mlp import ImageBatches, Network, TrainingError, data, load_state, read_state, train
 from mlp.saving.atomic import replaced
+from tests.conftest import NumpyBackend
 
 ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.usefixtures("default_signals")
+
 NETWORK = ("--data", "sample", "--sizes", "784,9x6,10", "--batch-size", "600", "--eta", "1")
 
 
@@ -107,7 +109,7 @@ def test_second_signal_stops_inside_the_step_and_saves_nothing_of_it(at_step, ca
 
 
 def test_signal_during_an_evaluation_saves_too(monkeypatch, capsys):
-    monkeypatch.setattr("mlp.training.loop.accuracy", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    monkeypatch.setattr("mlp.training.loop.Evaluation.__call__", lambda _: (None, os.kill(os.getpid(), signal.SIGINT)))
     assert run(*NETWORK, "--save", "run.state", "--save-every", "9epochs") == 130
     assert "run.state holds the training after 7 steps" in capsys.readouterr().err
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.numpy.kernels.layer_jobs import serve
-from backend.numpy.kernels.team import Team
+from backend import select_backend
 from checkpoint.commands import program as command_line
 from checkpoint.runs.saver import Every
 from mlp import read_state
@@ -118,7 +117,7 @@ def test_another_numpy_is_said(monkeypatch, capsys):
 def test_another_number_of_threads_gives_the_same_bits(monkeypatch, capsys):
     train(*NETWORK, "--epochs", 2, "--json", "whole.json")
     train(*NETWORK, "--epochs", 1, "--save", "run.state")
-    monkeypatch.setattr("backend.numpy.backend._team", Team(1, serve))
+    monkeypatch.setattr(select_backend("numpy").engine, "threads", 1)
     assert train("--resume", "run.state", "--epochs", 2, "--json", "resumed.json") == 0
     assert "the final weights will be those of an uninterrupted run, to the last bit" in capsys.readouterr().out
     assert sha256("whole.json") == sha256("resumed.json")

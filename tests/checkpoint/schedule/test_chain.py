@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from backend.facts import FACTS
 from checkpoint import chain_of
+from checkpoint.schedule.chain import MAX_ROWS
 from mlp import NetworkError
 from mlp.pieces import DELTA_ROWS, LARGE_DELTA_ROWS
 from tests.conftest import cases
@@ -91,8 +92,10 @@ def test_chain_has_the_facts_of_its_backend(name):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"batch_size": 0}, "batch size must be a whole number, 1 or more; got 0"),
+        ({"batch_size": 0}, f"batch size must be a whole number from 1 to {MAX_ROWS}; got 0"),
         ({"batch_size": -5}, "batch size must be"),
+        ({"batch_size": MAX_ROWS + 1}, f"batch size must be .*; got {MAX_ROWS + 1}"),
+        ({"batch_size": 10**40}, "batch size must be"),
         ({"batch_size": 2.0}, "batch size must be"),
         ({"batch_size": None}, "batch size must be"),
         ({"batch_size": 5, "dtype": "float16"}, "unknown dtype 'float16'; choose float32 or float64"),

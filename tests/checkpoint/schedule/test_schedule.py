@@ -2,12 +2,26 @@
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checkpoint import Backward, CheckpointError, Forward, Release, Schedule, ScheduleError, every_nth
+from checkpoint import (
+    Backward,
+    CheckpointError,
+    Forward,
+    Release,
+    Schedule,
+    ScheduleError,
+    chain_of,
+    every_nth,
+    micro_batches,
+    simulate,
+)
+from checkpoint.schedule.chain import MAX_ROWS
 from checkpoint.schedule.schedule import FORMAT
+from mlp.pieces import PIECES
 
 rows = st.none() | st.tuples(st.integers(0, 50), st.integers(0, 50))
 actions = st.builds(
@@ -19,6 +33,8 @@ schedules = st.builds(
     actions=st.lists(actions, max_size=20).map(tuple),
     name=st.text(max_size=10),
     batch_size=st.none() | st.integers(1, 60),
+    pieces=st.sampled_from(PIECES),
+    planned_rows=st.none() | st.integers(1, 60),
 )
 
 GOOD = json.loads(every_nth(n_layers=5, n=2).to_json())
@@ -127,11 +143,13 @@ def test_record_with_one_wrong_action_is_refused(data):
         ({"n_layers": True}, "n_layers must be"),
         ({"n_layers": 5.0}, "n_layers must be"),
         ({"n_layers": None}, "n_layers must be"),
-        ({"batch_size": 0}, "batch_size must be null or a whole number, 1 or more"),
+        ({"batch_size": 0}, "batch_size must be a whole number, 1 or more"),
         ({"batch_size": "5"}, "batch_size must be"),
+        ({"planned_rows": 0}, "planned_rows must be a whole number"),
+        ({"planned_rows": 2.5}, "planned_rows must be"),
         ({"name": None}, "name must be a string"),
-        ({"actions": "F1 B1"}, "actions a list"),
-        ({"actions": {"0": "F1"}}, "actions a list"),
+        ({"actions": "F1 B1"}, "actions must be a list"),
+        ({"actions": {"0": "F1"}}, "actions must be a list"),
         ({"actions": ["F1", "X1"]}, "action 1 must be like.*'X1'"),
         ({"actions": ["F1 "]}, "action 0"),
         ({"actions": ["F1\n"]}, "action 0"),
@@ -166,6 +184,12 @@ def test_key_given_twice_counts_as_its_last_and_is_checked():
 
 def test_format_is_named_in_the_record():
     assert GOOD["format"] == FORMAT
+
+
+def test_largest_mini_batch_of_a_chain_can_be_written_down():
+    schedule = micro_batches(n_layers=2, batch_size=MAX_ROWS, rows=MAX_ROWS - 1)
+    simulate(schedule, chain_of([3, 2, 1], batch_size=MAX_ROWS))
+    assert Schedule.from_json(schedule.to_json()) == schedule
 
 
 # A smaller mini-batch
@@ -206,3 +230,44 @@ def test_larger_mini_batch_is_refused():
 def test_schedule_errors_are_checkpoint_errors_and_those_value_errors():
     assert issubclass(ScheduleError, CheckpointError)
     assert issubclass(CheckpointError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"n_layers": "2"}, "n_layers must be a whole number"),
+        ({"n_layers": 0}, "n_layers must be a whole number"),
+        ({"actions": 5}, "actions must be a sequence"),
+        ({"actions": (Forward(1), "F2")}, "action 1 must be one of Forward"),
+        ({"actions": (Forward("1"),)}, "action 0 must have a whole number as its layer"),
+        ({"actions": (Forward(1.0),)}, "action 0 must have a whole number as its layer"),
+        ({"actions": (Forward(1, rows=(0,)),)}, "action 0 must have a whole number as its layer"),
+        ({"actions": (Forward(1, rows=3),)}, "action 0 must have a whole number as its layer"),
+        ({"name": None}, "name must be a string"),
+        ({"batch_size": 2.5}, "batch_size must be a whole number"),
+        ({"pieces": "tiny"}, "pieces must be large or small"),
+    ],
+    ids=str,
+)
+def test_schedule_of_wrong_types_is_refused_where_it_is_made(wrong, words):
+    with pytest.raises(ScheduleError, match=words):
+        Schedule(**{"n_layers": 2, "actions": (Forward(1),), **wrong})
+
+
+def test_numpy_s_whole_numbers_are_whole_numbers():
+    one, other = np.int64(1), np.int32(2)
+    made = Schedule(other, (Forward(one), Forward(other, rows=(one, other))), "", np.int64(4))
+    assert made == Schedule(2, (Forward(1), Forward(2, rows=(1, 2))), "", 4)
+    assert type(made.actions[0].layer) is type(made.n_layers) is int
+
+
+def test_row_block_is_the_smallest_number_of_rows():
+    assert Schedule(1, (Forward(1), Backward(1))).row_block is None
+    assert micro_batches(n_layers=2, batch_size=10, rows=4).row_block == 2
+
+
+def test_schedule_shows_itself_in_a_line():
+    made = every_nth(n_layers=2000, n=40)
+    assert repr(made).startswith("<Schedule 'every 40th layer': n_layers=2000, pieces='large', ")
+    assert len(repr(made)) < 400
+    assert repr(Schedule(1, (Forward(1), Backward(1)))).endswith("2 actions: F1 B1>")

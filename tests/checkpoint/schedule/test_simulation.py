@@ -94,8 +94,8 @@ REJECTED = {
     "the input is released": ("D0 F1", 0, "D0: there is no layer 0, only 1 to 3"),
     "a gradient comes twice": ("F1 F2 F3 B3 B3 B2 B1", 4, "B3: .*rows up to 5 of layer 3 have gone backward before"),
     "a gradient comes again later": ("F1 F2 F3 B3 B2 F2 B3 B1", 5, "F2: layer 2 has gone backward"),
-    "a gradient comes too early": ("F1 F2 F3 B2 B3 B1", 3, "B2: the error of layer 2 isn't there; layer 3 must"),
-    "the error was released": ("F1 F2 F3 B3 D2 F2 B2 B1", 6, "B2: the error of layer 2 isn't there"),
+    "a gradient comes too early": ("F1 F2 F3 B2 B3 B1", 3, "B2: the error of layer 2 is not held; layer 3 must"),
+    "the error was released": ("F1 F2 F3 B3 D2 F2 B2 B1", 6, "B2: the error of layer 2 is not held"),
     "the output was released": ("F1 F2 F3 D3 B3 B2 B1", 4, "B3: a_3 is not held"),
     "a layer runs after its backward": ("F1 F2 F3 B3 B2 F1", 5, "F1: a_1 is held already"),
     "a layer runs after it has learned": ("F1 F2 F3 B3 F3 B2 B1", 4, "F3: layer 3 has gone backward and its weights"),
@@ -122,9 +122,14 @@ REJECTED = {
     "rows of an array for all do not begin at 0": ("F1[2:5]+", 0, r"F1\[2:5\]\+: rows 2:5 of a_1 do not follow"),
     "rows of an array for all are left out": ("F1[0:2]+ F1[3:5]+", 1, "rows 3:5 of a_1 do not follow those made"),
     "rows of an array for all come twice": ("F1[0:2]+ F1[0:2]+", 1, "a_1 is held already"),
-    "rows are put in an array for some": ("F1[0:2] F1[2:5]+ F2", 2, "F2: a_1 is not held"),
+    "rows are put in an array for some": ("F1[0:2] F1[2:5]+ F2", 1, r"F1.*a_1 is held for rows 0:2 alone"),
     "rows are used before they are made": ("F1[0:2]+ F2", 1, "F2: rows 2:5 of a_1 have not been made yet"),
     "an array for all is let go half made": ("F1[0:2]+ D1", 1, "D1: rows 2:5 of a_1 have not been made yet"),
+    "rows are held that cannot become the error": (
+        "F1 F2[0:2] F3[0:2] B3[0:2] D2[0:2] F2 F3[2:5] B3[2:5] B2 B1",
+        7,
+        "B3.*rows 0:2 of a_2 are held and can no longer become the error",
+    ),
     "rows are released apart": ("F1 F2 D1[0:2]", 2, "rows 0:5 of a_1 are held; they can only be released together"),
 }
 

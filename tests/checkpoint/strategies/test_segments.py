@@ -155,7 +155,7 @@ def test_square_root_needs_about_two_roots_of_activations():
 
 @pytest.mark.parametrize("n", [0, -1, 1.5, None, "2", float("nan")])
 def test_n_below_one_or_no_whole_number_is_refused(n):
-    with pytest.raises(CheckpointError, match="every n-th layer can be kept for n = 1 and more; got"):
+    with pytest.raises(CheckpointError, match="n of every n-th layer must be a whole number, 1 or more; got"):
         every_nth(n_layers=4, n=n)
 
 
@@ -177,5 +177,5 @@ def test_checkpoints_outside_the_chain_are_refused(checkpoints):
 )
 @pytest.mark.parametrize("n_layers", [0, -1])
 def test_chain_without_layers_is_refused(write, n_layers):
-    with pytest.raises(CheckpointError, match=f"at least one layer; got {n_layers}"):
+    with pytest.raises(CheckpointError, match=f"n_layers must be a whole number, 1 or more; got {n_layers}"):
         write(n_layers)

@@ -1,0 +1,125 @@
+/* The door of programs: every record is looked at once, before it is run, so that the kernels need not ask. */
+#include "program.h"
+
+#define BIT(name) (1u << ARRAY_##name)
+enum { OFFSET_BITS = 48 };
+
+/* What a kind reads and writes: arrays that it must have, those that may be absent, and those of all that it writes. */
+typedef struct {
+    unsigned needed, optional, written;
+} Needs;
+
+static Needs needs_of(const Operation *o) {
+    const unsigned below = o->activation == NO_ACTIVATION ? 0 : BIT(W), a_written = below ? BIT(a) : 0;
+    const unsigned gradients = BIT(weight_gradient) | BIT(bias_gradient);
+    const unsigned velocities = BIT(weight_velocity) | BIT(bias_velocity), parameters = BIT(W) | BIT(b);
+    switch (o->kind) {
+    case KIND_forward:
+        return (Needs){BIT(a) | BIT(W) | BIT(b) | BIT(out), 0, BIT(out)};
+    case KIND_output_error:
+        return (Needs){BIT(out) | BIT(y), 0, BIT(out)};
+    case KIND_cost:
+        return (Needs){BIT(out) | BIT(y) | BIT(total), 0, BIT(total)};
+    case KIND_backward:
+        return (Needs){BIT(a) | BIT(delta) | below | BIT(weight_gradient), BIT(bias_gradient), gradients | a_written};
+    case KIND_backward_update:
+        return (Needs){BIT(a) | BIT(delta) | parameters | gradients, 0, gradients | a_written | parameters};
+    case KIND_backward_momentum:
+        return (Needs){BIT(a) | BIT(delta) | below | BIT(weight_velocity), BIT(bias_velocity), velocities | a_written};
+    case KIND_update:
+        return (Needs){0, gradients | parameters, parameters};
+    case KIND_update_momentum:
+        return (Needs){0, gradients | velocities | parameters, velocities | parameters};
+    case KIND_scale:
+        return (Needs){0, velocities, velocities};
+    default:
+        return (Needs){0, velocities | parameters, parameters};
+    }
+}
+
+/* The bytes from a slot's address on that an operation may touch. */
+static int64_t extent(const Operation *o, int array, int64_t item_bytes) {
+    const int64_t n_in = o->n_in, n_out = o->n_out, last = o->rows - 1;
+    switch (array) {
+    case ARRAY_a:
+        return (last * o->a_leading + n_in) * item_bytes;
+    case ARRAY_y:
+        return (last * o->y_leading + n_out) * item_bytes;
+    case ARRAY_out:
+    case ARRAY_delta:
+        return o->rows * n_out * item_bytes;
+    case ARRAY_b:
+    case ARRAY_bias_gradient:
+    case ARRAY_bias_velocity:
+        return n_out * item_bytes;
+    case ARRAY_total:
+        return sizeof(double);
+    case ARRAY_weight_gradient:
+        if (o->kind == KIND_backward_update && o->block_rows < n_in) return o->block_rows * n_out * item_bytes;
+        return n_in * n_out * item_bytes;
+    default:
+        return n_in * n_out * item_bytes;
+    }
+}
+
+/* Whether an operation's numbers make sense for its kind. */
+static int numbers_fit(const Operation *o) {
+    const int multiplies = o->kind == KIND_forward || o->kind == KIND_backward || o->kind == KIND_backward_update ||
+                           o->kind == KIND_backward_momentum;
+    const int by_rows = multiplies || o->kind == KIND_output_error || o->kind == KIND_cost;
+    const int lowest = multiplies && o->kind != KIND_forward ? NO_ACTIVATION : 0;
+    if (o->kind < 0 || o->kind >= N_KINDS || o->cost < 0 || o->cost >= N_COSTS || o->layer < 0) return 0;
+    if (o->activation < lowest || o->activation >= N_ACTIVATIONS) return 0;
+    if (lowest == NO_ACTIVATION && o->activation == ACTIVATION_softmax) return 0; /* not elementwise */
+    if (o->n_out < 1 || (by_rows ? o->rows < 1 : o->rows < 0)) return 0;
+    if (multiplies && (o->n_in < 1 || o->a_leading < o->n_in)) return 0;
+    if (!multiplies && !by_rows && o->n_in < 0) return 0;
+    if ((o->kind == KIND_output_error || o->kind == KIND_cost) && o->y_leading < o->n_out) return 0;
+    return o->kind != KIND_backward_update || o->block_rows >= 1;
+}
+
+/* Whether an update has both arrays of each pair that it has one of, for weights and for biases. */
+static int pairs_fit(const Operation *o) {
+    const int has_W = o->W != 0, has_b = o->b != 0;
+    const int weight_velocity = o->weight_velocity != 0, bias_velocity = o->bias_velocity != 0;
+    switch (o->kind) {
+    case KIND_update:
+        return has_W == (o->weight_gradient != 0) && has_b == (o->bias_gradient != 0);
+    case KIND_update_momentum:
+        return has_W == (o->weight_gradient != 0) && has_b == (o->bias_gradient != 0) && has_W == weight_velocity &&
+               has_b == bias_velocity;
+    case KIND_add_velocity:
+        return has_W == weight_velocity && has_b == bias_velocity;
+    default:
+        return 1;
+    }
+}
+
+static int slot_fits(const Call *call, int64_t slot, int64_t bytes, int written, int64_t item_bytes) {
+    const int64_t number = slot >> OFFSET_BITS, offset = slot & (((int64_t)1 << OFFSET_BITS) - 1);
+    if (number < 1 || number >= call->n_bases) return 0;
+    const Base *base = call->bases + number;
+    if (written && !base->writable) return 0;
+    return ((int64_t)(uintptr_t)base->address + offset) % item_bytes == 0 && bytes <= base->bytes - offset;
+}
+
+int64_t check_program(const Call *call, int64_t *array) {
+    const int64_t item_bytes = call->value_bits / 8;
+    for (int64_t i = 0; i < call->n_operations; i++) {
+        const Operation *o = call->operations + i;
+        *array = -1;
+        if (!numbers_fit(o) || !pairs_fit(o)) return i;
+        const Needs needs = needs_of(o);
+#define CHECK(name)                                                                                                    \
+    *array = ARRAY_##name;                                                                                             \
+    if (o->name == 0 ? (needs.needed & BIT(name)) != 0                                                                 \
+                     : ((needs.needed | needs.optional) & BIT(name)) &&                                                \
+                           !slot_fits(call, o->name, extent(o, ARRAY_##name, item_bytes),                              \
+                                      (needs.written & BIT(name)) != 0,                                                \
+                                      ARRAY_##name == ARRAY_total ? (int64_t)sizeof(double) : item_bytes))             \
+        return i;
+        ARRAYS(CHECK)
+#undef CHECK
+    }
+    return call->n_operations;
+}

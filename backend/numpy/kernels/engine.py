@@ -1,0 +1,190 @@
+"""The compiled kernels as Python has them: the table of codes, records, programs, and single operations.
+
+The layout of a record and the names of all codes come from the loaded library (`operations.h`), so they are defined
+once. Arrays reach it by way of `door` alone.
+"""
+
+import ctypes
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from backend.limits import thread_count
+from backend.numpy.kernels import door
+from backend.numpy.kernels.loading import kernels_here
+
+SLICE_SECONDS = 0.05
+"""How long a call lasts: signal handlers of Python's run between calls only."""
+
+OFFSET_BITS = 48
+NO_ACTIVATION = -1
+_NO_MEMORY = -(2**63)
+_C_TYPES: dict[str, Any] = {"int8_t": ctypes.c_int8, "int32_t": ctypes.c_int32, "int64_t": ctypes.c_int64}
+_VALUE_BITS = {np.dtype("float32"): 32, np.dtype("float64"): 64}
+
+
+class BadNumber(ArithmeticError):
+    """A number that is not finite: of a layer's output (`kind` "forward") or of its error, in layer `layer`."""
+
+    def __init__(self, kind: str, layer: int) -> None:
+        what = "output" if kind == "forward" else "error"
+        super().__init__(f"the {what} of layer {layer} is not finite any more, NaN or infinite")
+        self.kind, self.layer = kind, layer
+
+
+class _Base(ctypes.Structure):
+    _fields_ = (("address", ctypes.c_void_p), ("bytes", ctypes.c_int64), ("writable", ctypes.c_int64))
+
+
+class _Call(ctypes.Structure):
+    _fields_ = (
+        ("operations", ctypes.c_void_p),
+        ("n_operations", ctypes.c_int64),
+        ("first", ctypes.c_int64),
+        ("bases", ctypes.POINTER(_Base)),
+        ("n_bases", ctypes.c_int64),
+        ("value_bits", ctypes.c_int64),
+        ("threads", ctypes.c_int64),
+        ("rate", ctypes.c_double),
+        ("momentum", ctypes.c_double),
+        ("seconds", ctypes.c_double),
+    )
+
+
+MOST_THREADS = 64
+"""As in team.h."""
+
+
+class Engine:
+    """The kernels of a loaded library. `threads` is the most that an operation is given; it may be set."""
+
+    def __init__(self, library: ctypes.CDLL, level: str) -> None:
+        self.level, self.threads = level, min(thread_count(), MOST_THREADS)
+        whole, pointer, number = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
+        library.engine_layout.restype = ctypes.c_char_p
+        for name, returned, *taken in (
+            ("engine_record_bytes", whole),
+            ("engine_threads", whole),
+            ("engine_run", whole, pointer),
+            ("engine_check", whole, pointer, pointer),
+            ("engine_all_finite", whole, pointer, whole, whole),
+            ("engine_cost", number, whole, pointer, whole, pointer, whole, whole, whole, whole),
+            ("engine_count_correct", whole, pointer, whole, pointer, whole, whole, whole, whole),
+        ):
+            function = getattr(library, name)
+            function.restype, function.argtypes = returned, taken
+        self.library = library
+        fields, kinds, activations, costs, arrays = library.engine_layout().decode().split("\n")
+        pairs = [field.split(":") for field in fields.split()]
+        record = type("_Record", (ctypes.Structure,), {"_fields_": [(name, _C_TYPES[kind]) for name, kind in pairs]})
+        self._record: Any = record
+        self.record_dtype = np.dtype([(name, kind.removesuffix("_t")) for name, kind in pairs])
+        self.arrays = arrays.split()
+        self.kinds = _codes(kinds)
+        self.activations = {name.replace("_", "-"): code for name, code in _codes(activations).items()}
+        self.costs = {name.replace("_", "-"): code for name, code in _codes(costs).items()}
+        bytes_of_all = {ctypes.sizeof(record), self.record_dtype.itemsize, library.engine_record_bytes()}
+        if len(bytes_of_all) > 1:
+            raise AssertionError(f"C, ctypes and NumPy lay a record out in other bytes: {bytes_of_all}")
+        self._no_base = (_Base * 1)()
+
+    def records(self, n: int) -> np.ndarray:
+        """A table of `n` records, all zeros; fill its columns, and make a `program` of it."""
+        return np.zeros(n, self.record_dtype)
+
+    def program(self, table: np.ndarray, *, dtype: str, bases: Sequence[np.ndarray]) -> "Program":
+        """A table as a program for arrays of `dtype`.
+
+        Raises `ValueError`, which names the record and the slot, unless every record fits `bases`.
+        """
+        return Program(self, table, np.dtype(dtype), bases)
+
+    def run_one(self, dtype: np.dtype, kind: str, *, rate: float = 0.0, momentum: float = 0.0, **fields: int) -> None:
+        """Do one operation; each array's field is an address that `door` returned.
+
+        Raises `MemoryError` where no scratch memory can be had; nothing was done then.
+        """
+        record = self._record(kind=self.kinds[kind], **fields)
+        call = _Call(
+            ctypes.addressof(record), 1, 0, self._no_base, 1, _VALUE_BITS[dtype], self.threads, rate, momentum, 1.0
+        )
+        if self.library.engine_run(ctypes.byref(call)) == _NO_MEMORY:
+            raise _no_memory()
+
+
+def _codes(names: str) -> dict[str, int]:
+    return {name: code for code, name in enumerate(names.split())}
+
+
+def _no_memory() -> MemoryError:
+    return MemoryError("no scratch memory could be had for the kernels; free some, or raise the process's limit")
+
+
+class Program:
+    """A checked table, run as often as wanted. See `Engine.program`."""
+
+    def __init__(self, engine: Engine, table: np.ndarray, dtype: np.dtype, bases: Sequence[np.ndarray]) -> None:
+        if table.dtype != engine.record_dtype or table.ndim != 1:
+            raise ValueError(f"a program is a vector of records, see Engine.records; got {table.dtype}, {table.shape}")
+        self._engine, self._value_bits = engine, _VALUE_BITS[dtype]
+        self._table = np.array(table)  # what was checked, and nobody else's
+        self._bytes = [0 for _ in bases]
+        self._writeable = [bool(a.flags.writeable) for a in bases]
+        call, slot = self._call(bases, 0.0, 0.0), ctypes.c_int64(-1)
+        self._bytes = [call.bases[k].bytes for k in range(1, len(bases) + 1)]
+        first_wrong = engine.library.engine_check(ctypes.byref(call), ctypes.byref(slot))
+        if first_wrong < len(table):
+            kind = dict(enumerate(engine.kinds)).get(int(table["kind"][first_wrong]), "unknown")
+            what = "its numbers do not fit together" if slot.value < 0 else f"{engine.arrays[slot.value]} does not fit"
+            raise ValueError(f"record {first_wrong}, {kind}: {what}: {table[first_wrong]}")
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def run(self, bases: Sequence[np.ndarray], *, rate: float = 0.0, momentum: float = 0.0) -> None:
+        """Run all records, in slices of about SLICE_SECONDS. `bases` as they were checked, of the same bytes or more.
+
+        Raises `BadNumber` after the record that met a number which is not finite, `MemoryError` for want of scratch
+        memory before anything was done, and `ValueError` for bases that do not fit.
+        """
+        call = self._call(bases, rate, momentum)
+        while call.first < len(self._table):
+            position = self._engine.library.engine_run(ctypes.byref(call))
+            if position == _NO_MEMORY:
+                raise _no_memory()
+            if position < 0:
+                record = self._table[-1 - position]
+                raise BadNumber(list(self._engine.kinds)[record["kind"]], int(record["layer"]))
+            call.first = position
+
+    def _call(self, bases: Sequence[np.ndarray], rate: float, momentum: float) -> _Call:
+        if len(bases) != len(self._bytes):
+            raise ValueError(f"the program was made for {len(self._bytes)} bases; got {len(bases)}")
+        found = (_Base * (len(bases) + 1))()
+        for k, (array, least, written) in enumerate(zip(bases, self._bytes, self._writeable, strict=True), 1):
+            address, size = door.block(f"base {k}", array, written=written, align=self._value_bits // 8)
+            if size < least:
+                raise door.NotLetIn(f"base {k} must have at least {least} bytes; got {size}")
+            found[k] = _Base(address, size, int(written))
+        table, threads = self._table, self._engine.threads
+        return _Call(
+            table.ctypes.data,
+            len(table),
+            0,
+            found,
+            len(found),
+            self._value_bits,
+            threads,
+            rate,
+            momentum,
+            SLICE_SECONDS,
+        )
+
+
+@functools.cache
+def load_engine() -> tuple[Engine | None, str]:
+    """The engine and its level's name; or None, and why NumPy's own kernels serve. Raises `BackendUnavailable`."""
+    library, level_or_reason = kernels_here()
+    return (None if library is None else Engine(library, level_or_reason)), level_or_reason

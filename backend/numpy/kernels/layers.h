@@ -1,0 +1,139 @@
+/* One part of one stage of an operation, for values of one type. A stage is what may run between two barriers: its parts
+   write different memory, and read none that another of them writes. Included once for float and once for double. */
+#ifndef LAYERS_H
+#define LAYERS_H
+#include "layers_of.h"
+#include "products.h"
+
+/* `operation(w, g, ...)` on this part's share of `n` values. */
+#define ON_SHARE(n)                                                                                                    \
+    int64_t from, to;                                                                                                  \
+    share(n, LANES, part, parts, &from, &to);                                                                          \
+    if (from < to)
+
+static void update(const Step *s, T *w, T *v, const T *g, int64_t n, int64_t part, int64_t parts) {
+    T rate = (T)s->rate, momentum = (T)s->momentum;
+    ON_SHARE(n) {
+        switch (s->kind) {
+        case KIND_update_momentum:
+            apply_momentum(w + from, v + from, g + from, to - from, rate, momentum);
+            break;
+        case KIND_scale:
+            scale(v + from, to - from, momentum);
+            break;
+        case KIND_add_velocity:
+            add_velocity(w + from, v + from, to - from);
+            break;
+        default:
+            apply_gradient(w + from, g + from, to - from, rate);
+        }
+    }
+}
+
+/* Whether a step of this kind has something to do with a weight's, or a bias's, array. */
+static void update_both(const Step *s, int64_t part, int64_t parts) {
+    int by_velocity = s->kind == KIND_scale || s->kind == KIND_add_velocity;
+    if (by_velocity ? s->weight_velocity != NULL : s->weight_gradient != NULL)
+        update(s, s->W, s->weight_velocity, s->weight_gradient, s->n_in * s->n_out, part, parts);
+    if (by_velocity ? s->bias_velocity != NULL : s->bias_gradient != NULL)
+        update(s, s->b, s->bias_velocity, s->bias_gradient, s->n_out, part, parts);
+}
+
+/* The block of rows of W that a stage of `backward_update` is about, as a step of its own. */
+static Step block_of(const Step *s, int64_t block) {
+    Step b = *s;
+    int64_t first = block * s->block_rows;
+    b.a = (T *)s->a + first;
+    b.W = (T *)s->W + first * s->n_out;
+    b.n_in = smaller(s->block_rows, s->n_in - first);
+    b.next_gradient_values = b.next_W_values = 0;
+    if (first) b.bias_gradient = NULL;
+    return b;
+}
+
+static int output_errors(const Step *s, int64_t part, int64_t parts) {
+    int64_t top, bottom, finite = 1, n = s->n_out;
+    share(s->rows, 1, part, parts, &top, &bottom);
+    for (int64_t i = top; i < bottom; i++) {
+        T *a = (T *)s->out + i * n;
+        output_error(a, (const T *)s->y + i * s->y_leading, n, s->activation);
+        if (s->layer) finite &= all_finite(a, n);
+    }
+    return (int)finite;
+}
+
+int RUN_PART(const Step *s, int64_t stage, int64_t part, int64_t parts, void *scratch) {
+    switch (s->kind) {
+    case KIND_forward:
+        return forward(s, part, parts, scratch);
+    case KIND_output_error:
+        return output_errors(s, part, parts);
+    case KIND_cost:
+        *(double *)s->total += COST_SUM(s->cost, s->out, s->n_out, s->y, s->y_leading, s->rows, s->n_out);
+        return 1;
+    case KIND_backward:
+        if (stage == 0)
+            return gradient(s, s->weight_gradient, s->bias_gradient, (Into){s->onto ? ADD : WRITE, 1}, part, parts,
+                            scratch);
+        error_below(s, part, parts, scratch);
+        return 1;
+    case KIND_backward_momentum:
+        if (stage == 0)
+            return gradient(s, s->weight_velocity, s->bias_velocity, (Into){ADD_TIMES, (T)-s->rate}, part, parts,
+                            scratch);
+        error_below(s, part, parts, scratch);
+        return 1;
+    case KIND_backward_update: {
+        Step b = block_of(s, stage / 3);
+        if (stage % 3 == 0) return gradient(&b, b.weight_gradient, b.bias_gradient, (Into){WRITE, 1}, part, parts, scratch);
+        if (stage % 3 == 2) update_both(&b, part, parts);
+        else if (b.activation != NO_ACTIVATION) error_below(&b, part, parts, scratch);
+        return 1;
+    }
+    default:
+        update_both(s, part, parts);
+        return 1;
+    }
+}
+
+int64_t SCRATCH_BYTES(int64_t n_in, int64_t n_out) { return scratch_bytes(n_in, n_out); }
+
+/* The sum of a cost over the rows, in double and in their order. An output counts as no less than the smallest normal
+   number, and as no more than the largest below 1 where 1 - a is asked about. */
+double COST_SUM(int64_t cost, const void *outputs, int64_t a_leading, const void *targets, int64_t y_leading,
+                int64_t rows, int64_t n) {
+    const double least = VALUE_BITS == 32 ? 0x1p-126 : 0x1p-1022;
+    double total = 0;
+    for (int64_t i = 0; i < rows; i++) {
+        const T *a = (const T *)outputs + i * a_leading, *y = (const T *)targets + i * y_leading;
+        if (cost == COST_quadratic) {
+            EACH(n) total = __builtin_fma((double)a[j] - (double)y[j], (double)a[j] - (double)y[j], total);
+            continue;
+        }
+        EACH(n) {
+            double x = a[j], t = y[j];
+            if (t != 0) total -= t * log(x < least ? least : x);
+            if (cost == COST_binary_cross_entropy && t != 1) total -= (1 - t) * log(1 - x < least ? least : 1 - x);
+        }
+    }
+    return cost == COST_quadratic ? total / 2 : total;
+}
+
+/* The rows in which a and y have their (first) largest value in the same place. */
+int64_t COUNT_CORRECT(const void *outputs, int64_t a_leading, const void *targets, int64_t y_leading, int64_t rows,
+                      int64_t n) {
+    int64_t correct = 0;
+    for (int64_t i = 0; i < rows; i++) {
+        const T *a = (const T *)outputs + i * a_leading, *y = (const T *)targets + i * y_leading;
+        int64_t best_a = 0, best_y = 0;
+        EACH(n) {
+            best_a = a[j] > a[best_a] ? j : best_a;
+            best_y = y[j] > y[best_y] ? j : best_y;
+        }
+        correct += best_a == best_y;
+    }
+    return correct;
+}
+
+int ALL_FINITE(const void *values, int64_t n) { return all_finite(values, n); }
+#endif

@@ -1,0 +1,32 @@
+"""Figures of a plan, for a notebook or for `savefig`: the front that it lies on, and the timeline of its step."""
+
+from matplotlib.figure import Figure
+
+from checkpoint.drawing.front import front_figure
+from checkpoint.drawing.timeline import Timeline, timeline_figure
+from checkpoint.planning.costs import Cost
+from checkpoint.planning.front import front_of
+from checkpoint.planning.planned import Plan
+from checkpoint.schedule.simulation import simulate
+from checkpoint.units import format_bytes
+from mlp import format_sizes
+
+
+def figure(plan: Plan, *, cost: Cost | None = None) -> Figure:
+    """The front of the plan's chain as a matplotlib figure, with a ring around the plan.
+
+    `cost`: what the front is planned with, operations unless given; that which the plan was made with. The front is
+    searched for anew, which takes about a second for 64 layers.
+    """
+    chain = plan.chain
+    return front_figure(
+        front_of(chain, cost=cost), title=f"{format_sizes(chain.widths)}, batch {chain.batch_size}", chosen=plan
+    )
+
+
+def timeline(plan: Plan) -> Figure:
+    """The bytes after each action of the plan's step as a matplotlib figure, with its peak and its budget."""
+    chain = plan.chain
+    title = f"{format_sizes(chain.widths)}, batch {chain.batch_size}: planned in {format_bytes(plan.budget_bytes)}"
+    simulation = simulate(plan.schedule, chain)
+    return timeline_figure(Timeline(title, plan.schedule, simulation, budget_bytes=plan.budget_bytes))

@@ -1,0 +1,193 @@
+"""What `plan` says of a schedule: its figures, which are its JSON, and lines of text, which are made of them.
+
+No arrays here. `checkpoint/commands/JSON.md` describes the keys.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from tabulate import tabulate
+
+from checkpoint.planning.costs import Cost, Flops
+from checkpoint.planning.front import Front
+from checkpoint.planning.offloading import Offloading
+from checkpoint.planning.planned import Plan, keeps_bits
+from checkpoint.schedule.actions import Release
+from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.placement import arena_bytes
+from checkpoint.schedule.schedule import Schedule
+from checkpoint.schedule.simulation import simulate
+from checkpoint.strategies import store_all
+from checkpoint.units import counted, format_bytes
+from mlp import format_sizes
+
+SHOWN_CHARACTERS = 400
+"""Of a schedule in print; the JSON has all of it."""
+
+
+def counted_actions(schedule: Schedule) -> list[int]:
+    """The positions of the actions that texts and pictures count: all but releases, which are no work."""
+    return [position for position, action in enumerate(schedule) if not isinstance(action, Release)]
+
+
+def unit_of(cost: Cost | None) -> str:
+    """What a cost counts: operations, unless it is measured."""
+    return "operations" if cost is None or isinstance(cost, Flops) else "predicted seconds"
+
+
+def chain_report(chain: Chain, *, dtype: str, backend: str) -> dict[str, Any]:
+    """The keys that say what is planned for."""
+    return {
+        "sizes": list(chain.widths),
+        "batch_size": chain.batch_size,
+        "dtype": dtype,
+        "backend": backend,
+        "store_all_peak_bytes": simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes,
+    }
+
+
+def schedule_report(
+    chain: Chain,
+    schedule: Schedule,
+    *,
+    plan: Plan | None,
+    cost: Cost | None = None,
+    offloading: Offloading | None = None,
+) -> dict[str, Any]:
+    """The keys of a schedule, and where it was planned those of the plan; `offloading`: the rates it was planned at."""
+    simulation = simulate(schedule, chain)
+    whole = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
+    return {
+        "planned": plan is not None,
+        "schedule": schedule.as_record(),
+        "counted_actions": len(counted_actions(schedule)),
+        "text": str(schedule),
+        "budget_bytes": plan.budget_bytes if plan else None,
+        "peak_bytes": simulation.peak_bytes,
+        "peak_share": simulation.peak_bytes / whole,
+        "arena_bytes": arena_bytes(schedule, chain),
+        "bytes_after": list(simulation.bytes_after),
+        "recomputed_layers": simulation.recomputed_layers,
+        "recompute_fraction": simulation.recompute_fraction,
+        "keeps_bits": keeps_bits(schedule, chain),
+        "optimal_among": plan.optimal_among if plan else None,
+        "row_block": plan.row_block if plan else None,
+        "cost": plan.cost if plan else None,
+        "cost_unit": unit_of(cost),
+        "lower_bound": plan.lower_bound if plan else None,
+        "gap": plan.gap if plan else None,
+        "offloaded_bytes": simulation.offloaded_bytes,
+        "host_peak_bytes": simulation.host_peak_bytes,
+        "offload_gain": plan.gain if plan else None,
+        "offloading": asdict(offloading) if offloading else None,
+    }
+
+
+def front_report(front: Front, *, cost: Cost | None = None) -> dict[str, Any]:
+    """The keys of a front."""
+    whole = front.store_all.cost
+    return {
+        "front": [{**asdict(point), "cost_ratio": point.cost / whole} for point in front.points],
+        "front_complete": front.complete,
+        "front_cost_unit": unit_of(cost),
+        "parameter_bytes": front.parameter_bytes,
+        "mini_batch_bytes": front.mini_batch_bytes,
+        "run_bytes": front.run_bytes,
+        "step_share": front.store_all.peak_bytes / front.run_bytes,
+    }
+
+
+def front_text(front: Front, report: Mapping[str, Any]) -> str:
+    """The table of a front, of what a `chain_report` and a `front_report` have together."""
+    chain = front.chain
+    title = (
+        f"{format_sizes(chain.widths)}, batch {chain.batch_size}: plans that none beats, beside well-known schedules"
+    )
+    headers = [
+        "peak",
+        "peak bytes",
+        "arena bytes",
+        "recomputed,\nforward passes",
+        "cost of\na step",
+        "least rows\nat once",
+        "",
+        "schedule",
+    ]
+    aligned = (*["right"] * 6, "left", "left")
+    table = tabulate(list(_front_rows(report["front"])), headers, disable_numparse=True, colalign=aligned)
+    part = "All plans of the front" if front.complete else "Some plans of the front, for budgets evenly spaced"
+    notes = f"{part}. Peaks are above rest; costs count {report['front_cost_unit']}, store all's is 1."
+    return "\n".join([title, "", table, "", notes, *front.advice])
+
+
+def _front_rows(points: list[dict[str, Any]]) -> Iterator[list[str]]:
+    for point in points:
+        yield [
+            format_bytes(point["peak_bytes"]),
+            f"{point['peak_bytes']:,}",
+            f"{point['arena_bytes']:,}",
+            f"{point['recompute_fraction']:.3f}",
+            f"{point['cost_ratio']:.3f}",
+            "all" if point["row_block"] is None else str(point["row_block"]),
+            "plan" if point["planned"] else "beaten" if point["dominated"] else "as good",
+            point["name"],
+        ]
+
+
+def schedule_text(report: Mapping[str, Any]) -> str:
+    """The lines that say what a `chain_report` and a `schedule_report` have together."""
+    return "\n".join(_lines(report))
+
+
+def _lines(report: Mapping[str, Any]) -> Iterator[str]:
+    planned, schedule = report["planned"], report["schedule"]
+    name = f"planned in {format_bytes(report['budget_bytes'])}" if planned else schedule["name"]
+    yield (
+        f"{format_sizes(report['sizes'])}, batch {report['batch_size']}, {report['dtype']}, {report['backend']}: {name}"
+    )
+    yield (
+        f"peak above rest: {report['peak_bytes']:,} bytes ({format_bytes(report['peak_bytes'])}), "
+        f"{report['peak_share']:.1%} of store all's {format_bytes(report['store_all_peak_bytes'])}"
+    )
+    arena, budget = report["arena_bytes"], report["budget_bytes"]
+    yield (
+        f"arena: {arena:,} bytes in one block ({format_bytes(arena)}"
+        + (f" of the budget's {format_bytes(budget)}" if planned else "")
+        + f"), {arena / report['peak_bytes'] - 1:.1%} above the peak"
+    )
+    yield (
+        f"recomputed: {counted(report['recomputed_layers'], 'layer')} a step, {report['recompute_fraction']:.1%} of "
+        f"the operations of a forward pass; backward steps in {schedule['pieces']} pieces"
+    )
+    exactly = "to the last bit" if report["keeps_bits"] else "up to rounding, as sums run in another order"
+    yield f"gradients: those of plain backpropagation {exactly}"
+    if planned:
+        blocks = f"row blocks of {report['row_block']} rows and more" if report["row_block"] else "whole mini-batches"
+        yield f"optimal among: {report['optimal_among']}; this one works on {blocks}"
+        yield f"cost in {report['cost_unit']}: {_cost(report)}"
+    if report["offloaded_bytes"]:
+        yield (
+            f"offloaded: {format_bytes(report['offloaded_bytes'])} a step and back, at most "
+            f"{format_bytes(report['host_peak_bytes'])} there at once{_gain(report)}"
+        )
+    elif report["offloading"]:
+        yield "offloaded: nothing, as the best schedule that copies checkpoints is no cheaper at these rates"
+    text = report["text"]
+    shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS].rsplit(' ', 1)[0]} ..."
+    yield f"{counted(report['counted_actions'], 'action')}, releases not counted: {shown}"
+
+
+def _cost(report: Mapping[str, Any]) -> str:
+    """How the cost stands to the lower bound."""
+    gap = report["gap"]
+    kind = "schedule" if report["row_block"] else "schedule for whole mini-batches"
+    least = f"the least that any {kind} needs in this budget"
+    return least if round(gap, 3) == 0 else f"at most {gap:.1%} above {least}"
+
+
+def _gain(report: Mapping[str, Any]) -> str:
+    gain = report["offload_gain"]
+    if not report["planned"]:
+        return ""
+    return "; nothing fits without it" if gain is None else f"; {gain:.1%} cheaper than the best plan without it"

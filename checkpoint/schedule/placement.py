@@ -1,0 +1,226 @@
+"""Where each array of a step lies in the arena, the one block of memory that holds them all. Plain numbers; no arrays.
+
+Two sums of bytes, one meaning each. `peak_bytes` of `simulate` is the most bytes that live at once. `arena_bytes` is
+what the block takes: arrays of 4 KiB and more begin and end on cache lines (`Chain.placed_bytes`), and where arrays of
+unequal lives lie between each other, a hole can be too small for what comes next.
+
+The rule takes the arrays in the order in which a step takes them, once, and keeps the gaps between those that live. An
+array goes to an end of a gap, beside a neighbour that outlives it; of several, beside the one that dies first, so that
+gaps close again soon. The arrays that a run passes through (each lives until the next is made) take turns at both ends
+of a gap, and begin at the end from which the last one, which stays, comes to lie as if it had been placed alone.
+
+**Theorem.** For persistent schedules of whole mini-batches no hole ever forms, so that the arena takes the most bytes
+that live at once. Such a schedule takes intervals (i, j) back, from a_i and delta_j to delta_i: at once, with all
+between them held, or by a run to a_k, the interval (k, j), and then (i, k). *On entering an interval the free room is
+one piece; delta_j borders one end of it, and what borders the other outlives the interval.* At first this is true: the
+whole room is free, there is no error yet, and walls outlive everything. If an interval is taken back at once, its
+arrays are stacked beside the neighbour that outlives them, and die from the last to the first, after delta_j; what a
+backward step works in lives within one action. If it is split at k, the run takes turns and ends so that a_k lies
+opposite delta_j, beside the neighbour that outlives both: on entering (k, j) the statement holds again. When delta_j
+has died, the room is one piece once more, delta_k (in the place of a_k) borders one end, and what delta_j bordered
+borders the other and outlives (i, k), which is all that is left of (i, j). So the statement holds for (i, k) too.
+
+The rule is exact for most other schedules as well: of 6,000 random ones, row blocks and offload among them, for 98.6%.
+Where it isn't, arrays are fitted in again from the largest to the smallest (`checkpoint.schedule.refitting`).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+from math import inf
+
+from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.lifetimes import StepArray, lifetimes
+from checkpoint.schedule.refitting import refitted
+from checkpoint.schedule.schedule import Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The `arrays` of a step, in the order in which they are taken, and the `offsets` at which they lie, in bytes.
+
+    `sizes` are their bytes in the arena and `arena_bytes` are all that it takes; `live_bytes`, the most that live at
+    once with the same padding, is what no arena can be below.
+    """
+
+    arrays: Sequence[StepArray]
+    sizes: Sequence[int]
+    offsets: Sequence[int]
+    arena_bytes: int
+    live_bytes: int
+
+
+def place(schedule: Schedule, chain: Chain, *, gradients: bool = True) -> Placement:
+    """Where the arrays of a step of `schedule` on `chain` lie; see `lifetimes` for what is taken for granted.
+
+    >>> from checkpoint.schedule.chain import chain_of
+    >>> from checkpoint.schedule.actions import Backward, Forward
+    >>> actions = (Forward(1), Forward(2), Backward(2), Backward(1))
+    >>> place(Schedule(2, actions), chain_of([4, 3, 2], batch_size=5)).offsets
+    [0, 60, 124, 100, 108, 60]
+    """
+    arrays = lifetimes(schedule, chain, gradients=gradients)
+    placed = {values: chain.placed_bytes(values) for values in {array.values for array in arrays}}
+    sizes = [placed[array.values] for array in arrays]
+    firsts, lasts = [array.first for array in arrays], [array.last for array in arrays]
+    live_bytes = most_live_bytes(sizes, firsts, lasts)
+    offsets = stacked(sizes, firsts, lasts, live_bytes)
+    if end_of(sizes, offsets) > live_bytes:
+        others = refitted(sizes, firsts, lasts, live_bytes)
+        if others is not None and end_of(sizes, others) < end_of(sizes, offsets):
+            offsets = others
+    return Placement(arrays, sizes, offsets, end_of(sizes, offsets), live_bytes)
+
+
+def place_fewer(schedule: Schedule, chain: Chain, rows: int, *, gradients: bool = True) -> Placement:
+    """`place` for a mini-batch of `rows` rows, in no larger an arena than the one for `chain.batch_size` rows.
+
+    Where a hole would make it larger, each array lies where that of the larger mini-batch does, which lives as long or
+    longer and takes as much or more.
+    """
+    fewer = place(schedule, replace(chain, batch_size=rows), gradients=gradients)
+    planned = place(schedule, chain, gradients=gradients)
+    if fewer.arena_bytes <= planned.arena_bytes:
+        return fewer
+    where = {(array.first, array.kind): offset for array, offset in zip(planned.arrays, planned.offsets, strict=True)}
+    actions = schedule.for_batch(chain.batch_size).actions
+    kept = [position for position, action in enumerate(actions) if action.rows is None or action.rows[0] < rows]
+    offsets = [where[kept[array.first], array.kind] for array in fewer.arrays]
+    return replace(fewer, offsets=offsets, arena_bytes=end_of(fewer.sizes, offsets))
+
+
+def arena_bytes(schedule: Schedule, chain: Chain) -> int:
+    """The bytes of the block that holds every array of a step of `schedule` on `chain`."""
+    return place(schedule, chain).arena_bytes
+
+
+def most_live_bytes(sizes: Iterable[int], firsts: Sequence[int], lasts: Iterable[int]) -> int:
+    """The most bytes of arrays that live at once; an array lives from its first moment to its last, both included."""
+    changes = [0] * (max(firsts, default=0) + 1)
+    for size, first, last in zip(sizes, firsts, lasts, strict=True):
+        changes[first] += size
+        if last + 1 < len(changes):
+            changes[last + 1] -= size
+    return max(accumulate(changes))
+
+
+def end_of(sizes: Iterable[int], offsets: Iterable[int]) -> int:
+    """The end of the array that lies highest."""
+    return max(map(int.__add__, offsets, sizes), default=0)
+
+
+def stacked(sizes: Sequence[int], firsts: Sequence[int], lasts: Sequence[int], room: int) -> list[int]:
+    """The offsets by the rule, within `room` bytes where no hole forms, and beyond them where one does.
+
+    The arrays come in the order taken: `firsts` never falls. Each takes about two microseconds.
+    """
+    n = len(sizes)
+    gaps = _Gaps(room)
+    offsets = [0] * n
+    high: list[bool | None] = [None] * n  # which end of a gap the arrays of a run take, once that is known
+    ending: list[list[int]] = [[] for _ in range(max(firsts, default=0) + 1)]
+    now = 0
+    for group in _taken_together(firsts):
+        while now < firsts[group.start]:
+            for x in ending[now]:
+                gaps.free(offsets[x], offsets[x] + sizes[x])
+            now += 1
+        order: Iterable[int] = group
+        if len(group) > 1:
+            order = sorted(group, key=lambda x: (-lasts[x], -sizes[x]))
+        for x in order:
+            if high[x] is None:
+                end = x
+                while _passes(end, firsts, lasts):
+                    end += 1
+                if end > x:
+                    side = gaps.choose(sizes[end], lasts[end])[1]
+                    for y in range(end, x - 1, -1):
+                        high[y], side = side, not side
+            offsets[x] = gaps.take(sizes[x], lasts[x], high[x])
+            if lasts[x] < len(ending):
+                ending[lasts[x]].append(x)
+    return offsets
+
+
+def _taken_together(firsts: Sequence[int]) -> Iterable[range]:
+    """The arrays of each action, as ranges of their positions."""
+    start = 0
+    for stop in range(1, len(firsts) + 1):
+        if stop == len(firsts) or firsts[stop] != firsts[start]:
+            yield range(start, stop)
+            start = stop
+
+
+def _passes(x: int, firsts: Sequence[int], lasts: Sequence[int]) -> bool:
+    """Whether a run passes through array x: one array is taken in its life, and one only, which outlives it."""
+    following, last = x + 1, lasts[x]
+    if following == len(firsts) or not firsts[following] <= last < lasts[following]:
+        return False
+    return following + 1 == len(firsts) or last < firsts[following + 1]
+
+
+@dataclass(slots=True)
+class _Gaps:
+    """The free room between arrays that live, in an arena of `room` bytes that grows where nothing fits."""
+
+    room: int
+    ends: dict[int, int] = field(init=False)  # of each gap by its start
+    starts: dict[int, int] = field(init=False)  # of each gap by its end
+    last_below: dict[int, float] = field(default_factory=dict)  # when the array that ends at an offset dies
+    last_above: dict[int, float] = field(default_factory=dict)  # when the array that starts at an offset dies
+
+    def __post_init__(self) -> None:
+        self.ends, self.starts = {0: self.room}, {self.room: 0}
+
+    def choose(self, size: int, last: int) -> tuple[int | None, bool]:
+        """The start of the gap for an array that dies at `last`, and whether it goes to its high end."""
+        best: tuple[bool, bool, float, int, bool] | None = None
+        chosen: tuple[int | None, bool] = None, False
+        for start, end in self.ends.items():
+            free = end - start
+            if free < size:
+                continue
+            for high, dies in ((False, self.last_below.get(start, inf)), (True, self.last_above.get(end, inf))):
+                # a gap that it fills; beside what outlives it, soonest to die; else what dies last; a small gap
+                outlived = dies < last
+                key = (free != size, outlived, -dies if outlived else dies, free, high)
+                if best is None or key < best:
+                    best, chosen = key, (start, high)
+        return chosen
+
+    def take(self, size: int, last: int, high: bool | None) -> int:
+        """The offset of an array that dies at `last`, at an end of the largest gap or, for None, by the rule."""
+        if high is None:
+            start, high = self.choose(size, last)
+        else:
+            start = max(self.ends, key=lambda start: self.ends[start] - start, default=None)
+            if start is not None and self.ends[start] - start < size:
+                start = None
+        offset = self._grow(size) if start is None else self._cut(start, size, high)
+        self.last_above[offset] = self.last_below[offset + size] = last
+        return offset
+
+    def _cut(self, start: int, size: int, high: bool) -> int:
+        end = self.ends.pop(start)
+        offset = end - size if high else start
+        del self.starts[end]
+        low, top = (start, offset) if high else (offset + size, end)
+        if low < top:
+            self.ends[low], self.starts[top] = top, low
+        return offset
+
+    def _grow(self, size: int) -> int:
+        offset = self.starts.pop(self.room, self.room)
+        self.ends.pop(offset, None)
+        self.room = offset + size
+        return offset
+
+    def free(self, start: int, end: int) -> None:
+        """Give back the room of an array; gaps beside it become one with it."""
+        del self.last_above[start], self.last_below[end]
+        if start in self.starts:
+            start = self.starts.pop(start)
+        if end in self.ends:
+            end = self.ends.pop(end)
+        self.ends[start], self.starts[end] = end, start

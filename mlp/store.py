@@ -1,0 +1,116 @@
+"""What a network holds: its parameters on a backend, and the room of its steps. And the door to it for arrays.
+
+Parameters are allocated once and stay where they are. A copy, by `copy.deepcopy` or `pickle`, has parameters
+of its own with the same values, on the same backend.
+"""
+
+import copy
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+
+from backend import Backend, select_backend
+from mlp.arrays import as_rows, is_finite
+from mlp.buffers import Buffers
+from mlp.errors import NetworkError
+from mlp.parameters import Parameters
+
+_MADE_ANEW = ("buffers", "_room", "_weights", "_biases")
+
+
+class Store:
+    """The parameters of layers of `sizes`, of `dtype`, on `backend`; their values are not set."""
+
+    def __init__(self, sizes: tuple[int, ...], *, dtype: str, backend: Backend) -> None:
+        self.sizes, self.dtype, self.backend = sizes, dtype, backend
+        self._inputs_are_finite = False
+        self._allocate()
+
+    def _allocate(self) -> None:
+        backend, sizes, dtype = self.backend, self.sizes, self.dtype
+        self.buffers = Buffers(backend, dtype)
+        self._room = np.empty((), dtype)
+        self._weights = Parameters("weights", backend.empties(pairwise(sizes), dtype), backend, dtype)
+        biases = backend.empties(((n_out,) for n_out in sizes[1:]), dtype)
+        self._biases = Parameters("biases", biases, backend, dtype)
+
+    @property
+    def n_layers(self) -> int:
+        """L: the number of layers that have weights."""
+        return len(self.sizes) - 1
+
+    @property
+    def weights(self) -> Parameters:
+        """W_1 .. W_L. Assigning to one, or to all, copies the values into the arrays that are there."""
+        return self._weights
+
+    @weights.setter
+    def weights(self, values: Iterable[Any]) -> None:
+        self._weights[:] = values
+
+    @property
+    def biases(self) -> Parameters:
+        """b_1 .. b_L. Assigning to one, or to all, copies the values into the arrays that are there."""
+        return self._biases
+
+    @biases.setter
+    def biases(self, values: Iterable[Any]) -> None:
+        self._biases[:] = values
+
+    # Arrays in
+
+    def as_inputs(self, X: Any) -> Any:
+        """`X` on the backend's device. Raises `NetworkError` unless it is (batch, n_0), of the network's dtype."""
+        return self.as_rows("X", X, self.sizes[0])
+
+    def as_batch(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """`X` and `y` on the backend's device. Raises `NetworkError` unless they are a mini-batch for these layers.
+
+        An infinity in X would not show in the error of the last layers, and ruin the weights of the first. So `X` is
+        looked through here. What is wrong in `y` shows in the error of the last layer, before anything is applied.
+        """
+        X, y = self.as_rows("X", X, self.sizes[0]), self.as_rows("y", y, self.sizes[-1])
+        if X.shape[0] != y.shape[0]:
+            raise NetworkError(f"X and y must have as many rows; got {X.shape[0]} and {y.shape[0]}")
+        if not (self._inputs_are_finite or is_finite(X, self.backend, room=self._room)):
+            raise NetworkError("X holds a value that is not finite, NaN or infinite; remove it")
+        return X, y
+
+    @contextmanager
+    def trusting_inputs(self) -> Iterator[None]:
+        """Steps in this block do not look for infinities in X: the caller knows that all of the data is finite."""
+        before, self._inputs_are_finite = self._inputs_are_finite, True
+        try:
+            yield
+        finally:
+            self._inputs_are_finite = before
+
+    def as_rows(self, name: str, x: Any, width: int) -> Any:
+        """`x` on the backend's device. Raises `NetworkError`, which calls it `name`, unless it is (rows, `width`)."""
+        return as_rows(name, x, width=width, dtype=self.dtype, backend=self.backend)
+
+    # Copies
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {name: value for name, value in self.__dict__.items() if name not in _MADE_ANEW}
+        state["backend"] = (self.backend.name, getattr(self.backend.device, "id", None))
+        return state | {"values": [self.backend.to_numpy(a) for a in (*self.weights, *self.biases)]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        values, backend = state.pop("values"), state.pop("backend")
+        self.__dict__.update(state)
+        self.backend = backend if isinstance(backend, Backend) else select_backend(backend[0], device=backend[1])
+        self._allocate()
+        self.backend.prepare(self.sizes, self.dtype)
+        for array, value in zip((*self.weights, *self.biases), values, strict=True):
+            array[...] = self.backend.asarray(value)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        new = type(self).__new__(type(self))
+        memo[id(self)] = new
+        memo[id(self.backend)] = self.backend  # which is shared
+        new.__setstate__(copy.deepcopy(self.__getstate__() | {"backend": self.backend}, memo))
+        return new

@@ -1,0 +1,120 @@
+"""How good a network's outputs are: the accuracy, where targets name classes, and the mean cost.
+
+Accuracy by the largest output is meant for one-hot targets. One unit has no other to be larger than, so there it is by
+a threshold, of targets 0 and 1 or -1 and 1. For any other targets it would be a meaningless number, and is refused.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from mlp.arguments import check_whole
+from mlp.buffers import Buffers
+from mlp.errors import NetworkError
+from mlp.training.batches import CHECKED_ROWS, Batches, Taker
+
+EVALUATED_ROWS = 1000
+"""Rows that are evaluated at a time unless told otherwise."""
+
+
+class Evaluated(Taker, Protocol):
+    """What can be evaluated."""
+
+    @property
+    def buffers(self) -> Buffers: ...
+
+    @property
+    def cost(self) -> str: ...
+
+    def feedforward(self, X: Any) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """How targets name classes: by the largest value of a row, or for one unit by which side of `threshold` it is."""
+
+    threshold: float | None = None
+
+    def count_correct(self, network: Evaluated, output: Any, y: Any) -> int:
+        """The number of rows in which the output names the class of the target."""
+        if self.threshold is None:
+            return network.backend.count_correct(output, y)
+        above = [network.backend.to_numpy(a) > self.threshold for a in (output, y)]
+        return int(np.sum(above[0] == above[1]))
+
+
+def classes_of(data: Batches, units: int) -> Classes:
+    """How the targets of `data` name the classes of `units` outputs.
+
+    Raises `NetworkError` where they name none: values of a regression, or several classes at once.
+    """
+    signs = zeros = True
+    for start in range(0, len(data), CHECKED_ROWS):
+        rows = slice(start, min(start + CHECKED_ROWS, len(data)))
+        y = data.targets(rows) if hasattr(data, "targets") else np.asarray(data.take(rows)[1])
+        one = y == 1
+        zeros = zeros and bool(((y == 0) | one).all())
+        signs = signs and units == 1 and bool(((y == -1) | one).all())
+        if not (signs or zeros) or (units > 1 and (one.sum(axis=1) != 1).any()):
+            fits = (one.sum(axis=1) == 1) & ((y == 0) | one).all(axis=1) if units > 1 else np.isin(y[:, 0], (0, 1))
+            row = int(np.argmin(fits))
+            shown = np.array2string(y[row, :6], precision=3, separator=", ", threshold=6)
+            wanted = "one 1 among zeros in each row" if units > 1 else "0 and 1, or -1 and 1"
+            raise NetworkError(
+                f"accuracy is for targets that name a class, {wanted}; row {start + row} of y is {shown}; ask for the "
+                f"mean cost instead"
+            )
+    return Classes() if units > 1 else Classes(0.5 if zeros else 0.0)
+
+
+def accuracy(network: Evaluated, data: Batches, *, batch_size: int = EVALUATED_ROWS) -> float:
+    """The fraction of samples whose output names the class of the target, in 0..1; `batch_size` rows at a time.
+
+    Raises `NetworkError` where the targets name no classes.
+    """
+    batch_size = check_whole("the batch size", batch_size, least=1)
+    classes = classes_of(data, network.sizes[-1])
+    correct = 0
+    for output, y in _outputs(network, data, batch_size):
+        correct += classes.count_correct(network, output, y)
+    return correct / len(data)
+
+
+def mean_cost(network: Evaluated, data: Batches, *, batch_size: int = EVALUATED_ROWS) -> float:
+    """The network's cost on `data`, the mean over the samples; `batch_size` rows at a time."""
+    batch_size = check_whole("the batch size", batch_size, least=1)
+    total = 0.0
+    for output, y in _outputs(network, data, batch_size):
+        total += network.backend.cost_sum(output, y, network.cost)
+    return total / len(data)
+
+
+class Evaluation:
+    """The accuracy and the mean cost on one data set, as often as they are asked for; the targets are judged once."""
+
+    def __init__(self, network: Evaluated, data: Batches) -> None:
+        self._network, self._data = network, data
+        self._classes: Classes | None = None
+        with suppress(NetworkError):  # a regression, say, has a cost and no accuracy
+            self._classes = classes_of(data, network.sizes[-1])
+
+    def __call__(self) -> tuple[float | None, float]:
+        """(accuracy, mean cost) as the network is now; no accuracy where targets name no classes."""
+        network, correct, cost = self._network, 0, 0.0
+        for output, y in _outputs(network, self._data, EVALUATED_ROWS):
+            if self._classes is not None:
+                correct += self._classes.count_correct(network, output, y)
+            cost += network.backend.cost_sum(output, y, network.cost)
+        n = len(self._data)
+        return None if self._classes is None else correct / n, cost / n
+
+
+def _outputs(network: Evaluated, data: Batches, batch_size: int) -> Iterator[tuple[Any, Any]]:
+    """(output, y) of all mini-batches of `data`, in order."""
+    network.buffers.clear()  # a step's memory is not needed now, and the evaluation's is
+    for start in range(0, len(data), batch_size):
+        X, y = data.take(slice(start, min(start + batch_size, len(data))))
+        yield network.feedforward(X), y
