@@ -50,7 +50,7 @@ def cores(*, root: Path = ROOT) -> int:
 
 def memory_bytes(*, root: Path = ROOT) -> int:
     """The most bytes that this process may ever take: the host's memory, or the least limit that it is held to."""
-    import psutil  # here, as counting threads doesn't need it
+    import psutil  # which those who only count cores need not load
 
     limits = [_memory_limit(group) for group in _groups("memory", root)]
     return min([int(psutil.virtual_memory().total), *(limit for limit in limits if limit is not None)])

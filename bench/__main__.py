@@ -1,29 +1,37 @@
 """`python -m bench`: the time and memory of a training step, ours and the peers', as tables, a picture and a JSON."""
 
 import argparse
-import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from backend import BackendUnavailable, select_backend
-from bench.machine.environment import environment, headline
+from bench.command import positive
+from bench.machine.child import ChildError
+from bench.machine.environment import blas_threads, environment, headline
+from bench.machine.quiet import look_around
+from bench.machine.rates import Rates, measured_rates
 from bench.steps.cases import CASES, Case
-from bench.steps.peers import absent_peers
+from bench.steps.peers import absent_peers, peer_facts
 from bench.steps.resident import resident_of
+from bench.steps.roofline import Roofline, roofline
 from bench.steps.runner import Absent
 from bench.steps.runners import build
 from bench.steps.table import record, table
 from bench.steps.timing import Entry, Timed, time_interleaved
-from bench.steps.ways import PEERS, Way, ways
+from bench.steps.ways import PEERS, PRODUCTS, Way, ways
+from checkpoint import store_all
 from checkpoint.errors import CheckpointError
 from checkpoint.output import check_writable, write_json
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Time the named cases and print a table of each; 0, or 2 where the backend or a path cannot be used."""
+    """Time the named cases and print a table of each; 0, 2 where the backend or a path cannot be
+    used, 3 where something else runs and it must not.
+    """
     args = _arguments(argv)
     try:
         select_backend(args.backend)
@@ -33,23 +41,40 @@ def main(argv: list[str] | None = None) -> int:
         print(f"bench: error: {error}", file=sys.stderr)
         return 2
     where = environment(args.backend)
+    where["quiet"] = {}
+    if not args.no_peers:
+        where["peers"] = peer_facts()
     print(headline(where))
+    for library, facts in where.get("peers", {}).items():
+        print(f"{library}: {facts}")
+    rates = measured_rates(threads=blas_threads()) if args.backend == "numpy" else None
+    if rates:
+        where["rates"] = asdict(rates)
+        print(f"products {rates.flops_per_second / 1e9:.0f} Gflop/s, memory {rates.bytes_per_second / 1e9:.1f} GB/s")
     absent = {} if args.no_peers else _absent(args.backend)
     for name, reason in absent.items():
         print(f"{name} is left out: {reason}")
     results: dict[str, list[Timed]] = {}
+    records: dict[str, list[dict[str, Any]]] = {}
     for case in (CASES[name] for name in args.case or CASES):
+        seen = look_around()
+        print(f"\n{case.name}: {seen}", flush=True)
+        if args.only_quiet and not seen.quiet:
+            print("bench: error: something else runs, and --only-quiet is given", file=sys.stderr)
+            return 3
+        where["quiet"][case.name] = asdict(seen)
         rows = _timed(case, args, absent)
-        print(f"\n{table(case, rows)}", flush=True)
+        limits = None if rates is None else _rooflines(case, rows, rates)
+        print(table(case, rows, limits), flush=True)
         results[case.name] = rows
+        records[case.name] = [record(row, rows, limits) for row in rows]
+    if args.json:
+        options = {"turns": args.turns, "order_seed": args.order_seed, "backend": args.backend}
+        write_json(args.json, {"environment": where, "options": options, "left_out": absent, "cases": records})
     if args.figure:
         from bench.steps.picture import draw
 
         draw(results, args.figure)
-    if args.json:
-        cases = {name: [record(row, rows) for row in rows] for name, rows in results.items()}
-        options = {"turns": args.turns, "order_seed": args.order_seed, "backend": args.backend}
-        write_json(args.json, {"environment": where, "options": options, "left_out": absent, "cases": cases})
     return 0
 
 
@@ -57,7 +82,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--case", action="append", choices=CASES, help="may be repeated (default: all)")
     parser.add_argument("--backend", default="numpy", help="numpy or cupy (default: numpy)")
-    parser.add_argument("--turns", type=_positive, default=5, metavar="N", help="repeats, interleaved (default: 5)")
+    parser.add_argument("--turns", type=positive, default=5, metavar="N", help="repeats, interleaved (default: 5)")
     parser.add_argument(
         "--order-seed", type=int, default=0, metavar="N", help="seed of the order of each turn (default: 0)"
     )
@@ -67,22 +92,16 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         action="store_true",
         help="leave out the resident sets, each of which takes a process of its own",
     )
+    parser.add_argument("--only-quiet", action="store_true", help="end with status 3 where something else runs")
     parser.add_argument("--figure", type=Path, metavar="PATH", help="draw time against memory, with more plans")
     parser.add_argument("--json", type=Path, metavar="PATH", help="also write every figure, in bytes and seconds")
     return parser.parse_args(argv)
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"wanted 1 or more; got {text}")
-    return number
-
-
 def _absent(backend_name: str) -> dict[str, str]:
     if backend_name == "numpy":
         return absent_peers()
-    return dict.fromkeys(PEERS, "on a GPU, python -m bench.gpu_acceptance compares with PyTorch")
+    return dict.fromkeys((*PEERS, *PRODUCTS.values()), "on a GPU, python -m bench.gpu_acceptance compares with PyTorch")
 
 
 def _timed(case: Case, args: argparse.Namespace, absent: dict[str, str]) -> list[Timed]:
@@ -90,7 +109,7 @@ def _timed(case: Case, args: argparse.Namespace, absent: dict[str, str]) -> list
     entries: list[Entry] = []
     with tqdm(leave=False, disable=None, bar_format="{desc} [{elapsed}]") as bar:
         for way in ways(case, backend_name=args.backend, front=args.figure is not None):
-            if way.kind == "peer" and (args.no_peers or way.name in absent):
+            if way.library not in ("numpy", "blas") and (args.no_peers or way.name in absent):
                 continue
             bar.set_description(f"{case.name}: building {way.name}")
             try:
@@ -109,13 +128,22 @@ def _timed(case: Case, args: argparse.Namespace, absent: dict[str, str]) -> list
     return measured
 
 
+def _rooflines(case: Case, rows: list[Timed], rates: Rates) -> dict[str, Roofline]:
+    """The roofline of each of our ways; plain's serves for every step that stores all."""
+    everything = store_all(n_layers=case.n_layers)
+    return {
+        row.way.name: roofline(row.way.schedule or everything, case.chain, rates)
+        for row in rows
+        if row.way.kind == "ours"
+    }
+
+
 def _with_resident(row: Timed, case: Case, backend_name: str) -> Timed:
     way: Way = row.way
     try:
         return replace(row, resident=resident_of(way, case, backend_name=backend_name))
-    except subprocess.CalledProcessError as error:
-        last = (error.stderr.strip().splitlines() or ["no message"])[-1]
-        print(f"the resident set of {way.name} could not be measured: {last}", file=sys.stderr)
+    except ChildError as error:
+        print(f"the resident set of {way.name} could not be measured: {error}", file=sys.stderr)
         return row
 
 

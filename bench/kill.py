@@ -130,7 +130,7 @@ def kill_often(path: Path, kills: int, *, chance: random.Random) -> dict[str, ob
         with os.fdopen(report, "rb") as file:
             reports = file.read()
         told = int.from_bytes(reports[-8:], "little") if reports else 0
-        in_saving += any(path.parent.glob(f".{path.name}.*.tmp"))
+        in_saving += any(path.parent.glob(".mlp-*.tmp"))
         try:
             now = number_saved(path)
         except StateError as error:

@@ -5,13 +5,13 @@ set of a process of its own, the control's seconds and the environment go to `ex
 """
 
 import statistics
-import subprocess
 import time
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from backend import select_backend
+from bench.machine.child import ChildError
 from bench.machine.environment import environment
 from bench.steps.cases import CASES, Case
 from bench.steps.resident import resident_of
@@ -52,8 +52,8 @@ def _bench(
     if resident:
         try:
             found = resident_of(way, case, backend_name=backend_name)
-        except subprocess.CalledProcessError as error:
-            pytest.fail(f"{way.name} in a process of its own: {error.stderr.strip()[-500:]}")
+        except ChildError as error:
+            pytest.fail(f"{way.name} in a process of its own: {error}")
         benchmark.extra_info["peak_resident_bytes"] = found.peak_bytes
         benchmark.extra_info["resident_bytes_above_start"] = found.above_start_bytes
 

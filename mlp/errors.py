@@ -34,6 +34,10 @@ class TrainingError(RuntimeError):
         return type(self)(self.problem, layer=self.layer, epoch=epoch, step=step)
 
 
+class StateWarning(UserWarning):
+    """A saved state says more than was brought back: what that is, and what would bring it back."""
+
+
 class StateError(ValueError):
     """A saved state that cannot be read, written or used as wanted. One line, whatever the file holds.
 

@@ -6,8 +6,9 @@ everything elementwise is in place.
 Source of the equations: M. A. Nielsen, Neural Networks and Deep Learning (2015), chapter 2, with rows for columns.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS, check_name, check_number, check_whole
 from mlp.arrays import is_finite
 from mlp.costs import COSTS, output_activation
+from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError
 from mlp.gradient import Gradient
 from mlp.initialization import initial_parameters
@@ -72,6 +74,8 @@ class Network(Layers):
         self.momentum = float(momentum)
         self.epochs_trained = 0
         """How many epochs the network has had: the next one's order follows from it and the seed."""
+        self.scaling: Scaling | None = None
+        """How the raw values of its training data became inputs; None where nobody scaled them here."""
         self.seed = check_whole("seed", seed, least=0)
         last = output_activation(cost, activation=activation, units=widths[-1])
         activations = (*[activation] * (len(widths) - 2), last)
@@ -97,6 +101,24 @@ class Network(Layers):
         """The velocity of each layer's weights and bias under momentum; empty without."""
         return self.optimizer_state.get("velocity", ())
 
+    def save(self, path: str | Path, *, keep: int = 0) -> None:
+        """Save the network to `path`: parameters, optimizer state, and what else it is. `checkpoint.load` reads it.
+
+        `path` holds the old state or the new one, whole, whenever this is killed; `keep`: how many older ones stay, as
+        PATH.1 to PATH.N. Raises `StateError` where it cannot be written, `TrainingError` for non-finite values.
+        """
+        from mlp.saving.write import save_state  # whose package loads networks
+
+        save_state(path, self, keep=keep)
+
+    @property
+    def saved_arguments(self) -> Mapping[str, str]:
+        """What a class of its own needs to be made again from a saved state, beside `Network`'s arguments.
+
+        Text by name, the class under "class". A plain network needs nothing: empty.
+        """
+        return {}
+
     def __getstate__(self) -> dict[str, Any]:
         host = self.backend.to_numpy
         state = {name: [(host(w), host(b)) for w, b in pairs] for name, pairs in self.optimizer_state.items()}
@@ -120,15 +142,15 @@ class Network(Layers):
 
     # Backpropagation
 
-    def backprop(self, X: Any, y: Any, *, in_blocks: bool = False) -> Iterator[Gradient]:
+    def backprop(self, X: Any, y: Any, *, in_pieces: bool = False) -> Iterator[Gradient]:
         """Yield the gradient of each layer, from the last to the first, as soon as it exists.
 
         `X` (batch, n_0) and `y` (batch, n_L), one-hot or any target, both of the network's dtype. A gradient is yielded
         after the error has gone through the layer's weights, so it may be applied to them at once. All activations are
         kept until their layer's turn.
 
-        `in_blocks`: yield each layer's gradient in blocks of rows instead, each of them valid only until the next is
-        asked for. This is what `update_mini_batch` uses, and its peak is the one that is predicted.
+        `in_pieces`: yield each layer's gradient in pieces instead, each of some rows and valid only until the next is
+        yielded. This is what `update_mini_batch` uses, and its peak is the one that is predicted.
 
         Raises `TrainingError` as soon as a layer's error is not finite.
         """
@@ -141,7 +163,7 @@ class Network(Layers):
         self.to_output_delta(delta, y)
         for layer in range(self.n_layers, 0, -1):
             a = activations.pop()
-            yield from self.backward_layer(layer, a, delta, in_blocks=in_blocks)
+            yield from self.backward_layer(layer, a, delta, in_pieces=in_pieces)
             self.buffers.give(delta)
             delta = a  # which now holds the error of the layer below
 
@@ -156,7 +178,7 @@ class Network(Layers):
         X, y = self.as_batch(X, y)
         rate = check_number("eta", eta) / X.shape[0]
         with self.trusting_inputs():  # as_batch has looked
-            for gradient in self.backprop(X, y, in_blocks=True):
+            for gradient in self.backprop(X, y, in_pieces=True):
                 self.apply_gradient(gradient, rate)
                 del gradient  # or it would be held while the next one is made
 

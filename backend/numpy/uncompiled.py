@@ -8,6 +8,7 @@ piece of memory that each Python thread has, which no meter of arrays counts.
 import mmap
 import threading
 from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -21,21 +22,33 @@ WORK_VALUES = 2**15
 
 LEAKY_SLOPE = 0.01
 
+_NUMBERS = {
+    (np.dtype(dtype), value): np.array(value, dtype)
+    for dtype in ("float32", "float64")
+    for value in (0, 1, LEAKY_SLOPE)
+}
+"""Constants as arrays: NumPy makes an array of each number that it is given, and that is counted."""
+
 
 class _Work(threading.local):
-    """Memory of no array library, so that no meter of arrays counts it; two places for values, one for truths."""
+    """Memory of no array library, so that no meter of arrays counts it: places for values, truths and a number."""
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, (2 * 8 + 1) * WORK_VALUES)
+        self._memory = mmap.mmap(-1, (2 * 8 + 1) * WORK_VALUES + 8)
 
     def values(self, dtype: Any, shape: tuple[int, ...], place: int = 0) -> np.ndarray:
         flat = np.frombuffer(self._memory, dtype, WORK_VALUES, 8 * WORK_VALUES * place)
-        return flat[: int(np.prod(shape))].reshape(shape)
+        return flat[: prod(shape)].reshape(shape)
 
     def truths(self, shape: tuple[int, ...]) -> np.ndarray:
-        return np.frombuffer(self._memory, np.bool_, WORK_VALUES, 16 * WORK_VALUES)[: int(np.prod(shape))].reshape(
-            shape
-        )
+        flat = np.frombuffer(self._memory, np.bool_, WORK_VALUES, 16 * WORK_VALUES)
+        return flat[: prod(shape)].reshape(shape)
+
+    def number(self, value: float, dtype: Any) -> np.ndarray:
+        """A number as an array without dimensions."""
+        number = np.frombuffer(self._memory, dtype, 1, 17 * WORK_VALUES).reshape(())
+        number[()] = value
+        return number
 
 
 _work = _Work()
@@ -99,18 +112,23 @@ class UncompiledNumpy(NumpyArrays):
             np.add(part, product, out=part)
 
     def apply_gradient_(self, w: np.ndarray, g: np.ndarray, rate: float) -> None:
+        factor = _work.number(rate, w.dtype)
         for place in _flat_tiles(w):
             step = _work.values(w.dtype, w[place].shape)
-            np.multiply(g[place], rate, out=step)
+            np.multiply(g[place], factor, out=step)
             np.subtract(w[place], step, out=w[place])
 
     def apply_momentum_(self, w: np.ndarray, v: np.ndarray, g: np.ndarray, rate: float, momentum: float) -> None:
-        np.multiply(v, momentum, out=v)
+        np.multiply(v, _work.number(momentum, v.dtype), out=v)
         self.apply_gradient_(v, g, rate)
         np.add(w, v, out=w)
 
     def all_finite(self, v: np.ndarray) -> bool:
-        return all(bool(np.isfinite(v[place], out=_work.truths(v[place].shape)).all()) for place in _flat_tiles(v))
+        for place in _flat_tiles(v):
+            finite = np.isfinite(v[place], out=_work.truths(v[place].shape))
+            if np.count_nonzero(finite) < finite.size:
+                return False
+        return True
 
     def cost_sum(self, a: np.ndarray, y: np.ndarray, cost: str) -> float:
         total, least = 0.0, float(np.finfo(a.dtype).smallest_normal)
@@ -121,15 +139,15 @@ class UncompiledNumpy(NumpyArrays):
             np.copyto(t, y[tile])
             if cost == "quadratic":
                 np.subtract(x, t, out=x)
-                total += float(np.vdot(x, x)) / 2
+                total += _dot(x, x) / 2
                 continue
             if cost not in ("cross-entropy", "binary-cross-entropy"):
                 raise ValueError(f"unknown cost {cost!r}")
             total -= _times_log(x, t, least)
             if cost == "binary-cross-entropy":
                 np.copyto(x, a[tile])
-                np.subtract(1, x, out=x)
-                np.subtract(1, t, out=t)
+                np.subtract(_NUMBERS[x.dtype, 1], x, out=x)
+                np.subtract(_NUMBERS[x.dtype, 1], t, out=t)
                 total -= _times_log(x, t, least)
         return total
 
@@ -158,9 +176,13 @@ def _flat_tiles(w: np.ndarray) -> Iterator[Any]:
 
 def _times_log(x: np.ndarray, t: np.ndarray, least: float) -> float:
     """The sum of t log(x), x taken as no less than `least`; x is spoilt."""
-    np.maximum(x, least, out=x)
+    np.maximum(x, _work.number(least, x.dtype), out=x)
     np.log(x, out=x)
-    return float(np.vdot(t, x))
+    return _dot(t, x)
+
+
+def _dot(x: np.ndarray, y: np.ndarray) -> float:
+    return float(np.dot(x.reshape(-1), y.reshape(-1), out=_work.number(0, x.dtype)))
 
 
 def _softmax(z: np.ndarray) -> None:
@@ -176,47 +198,52 @@ def _softmax(z: np.ndarray) -> None:
 
 def _activate(z: np.ndarray, activation: str) -> None:
     """z := activation(z), elementwise, a part of at most WORK_VALUES values."""
-    negative = np.less(z, 0, out=_work.truths(z.shape))
+    zero, slope = _NUMBERS[z.dtype, 0], _NUMBERS[z.dtype, LEAKY_SLOPE]
+    negative = np.less(z, zero, out=_work.truths(z.shape))
     if activation == "sigmoid":
-        e = _work.values(z.dtype, z.shape)
-        np.abs(z, out=e)
+        x, one = _work.values(np.float64, z.shape), _NUMBERS[np.dtype("float64"), 1]
+        e = _work.values(np.float64, z.shape, 1)
+        np.copyto(x, z)  # in double: NumPy's exp of float32 is off by more than two units in the last place
+        np.abs(x, out=e)
         np.negative(e, out=e)
         np.exp(e, out=e)
-        np.copyto(z, 1)
-        np.copyto(z, e, where=negative)
-        np.add(e, 1, out=e)
-        np.divide(z, e, out=z)
+        np.copyto(x, one)
+        np.copyto(x, e, where=negative)
+        np.add(e, one, out=e)
+        np.divide(x, e, out=x)
+        np.copyto(z, x, casting="same_kind")
     elif activation == "tanh":
         np.tanh(z, out=z)
     elif activation == "relu":
-        np.copyto(z, 0, where=negative)
+        np.copyto(z, zero, where=negative)
     elif activation == "leaky-relu":
-        np.multiply(z, LEAKY_SLOPE, out=z, where=negative)
+        np.multiply(z, slope, out=z, where=negative)
     elif activation == "elu":
         np.expm1(z, out=z, where=negative)
     elif activation == "softplus":
-        np.logaddexp(z, 0, out=z)
+        np.logaddexp(z, zero, out=z)
 
 
 def _times_derivative(a: np.ndarray, d: np.ndarray, activation: str) -> None:
     """a := d activation'(a), a part of at most WORK_VALUES values."""
     factor = _work.values(a.dtype, a.shape)
-    low = np.less_equal(a, 0, out=_work.truths(a.shape))
+    zero, one, slope = (_NUMBERS[a.dtype, value] for value in (0, 1, LEAKY_SLOPE))
+    low = np.less_equal(a, zero, out=_work.truths(a.shape))
     if activation in ("relu", "leaky-relu", "identity"):
         np.copyto(a, d)
         if activation != "identity":
-            np.multiply(a, LEAKY_SLOPE, out=a, where=low) if activation == "leaky-relu" else np.copyto(a, 0, where=low)
+            np.multiply(a, slope, out=a, where=low) if activation == "leaky-relu" else np.copyto(a, zero, where=low)
         return
     if activation == "sigmoid":
-        np.subtract(1, a, out=factor)
+        np.subtract(one, a, out=factor)
         np.multiply(a, factor, out=a)
     elif activation == "tanh":  # not 1 - a a, which cancels where a is near 1
-        np.subtract(1, a, out=factor)
-        np.add(a, 1, out=a)
+        np.subtract(one, a, out=factor)
+        np.add(a, one, out=a)
         np.multiply(a, factor, out=a)
     elif activation == "elu":
-        np.add(a, 1, out=factor)
-        np.copyto(a, 1)
+        np.add(a, one, out=factor)
+        np.copyto(a, one)
         np.copyto(a, factor, where=low)
     elif activation == "softplus":
         np.negative(a, out=a)

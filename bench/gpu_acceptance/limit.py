@@ -31,7 +31,7 @@ def fits_under_a_budget(backend: CupyBackend, shapes: Shapes) -> Iterator[Row]:
         del net
         gc.collect()
         ran = failure is None
-        detail = f"a step of {format_bytes(planned.peak_bytes if wanted else whole)} in {format_bytes(budget)}: "
+        detail = f"a step of {format_bytes(planned.arena_bytes if wanted else whole)} in {format_bytes(budget)}: "
         detail += f"took {STEPS} steps" if ran else f"{failure}"
         yield Row(
             "limit", "planned" if wanted else "plain", ran == wanted, detail, {"budget_bytes": budget, "ran": ran}

@@ -7,6 +7,7 @@ from backend.cupy.transfers import CupyTransfers
 from bench.gpu_acceptance.rows import Row
 from bench.gpu_acceptance.shapes import ETA, STEPS, Shape, Shapes, train
 from checkpoint import Chain, NetworkWithCheckpointing, Offloading, Schedule, offloaded, plan_chain, simulate
+from checkpoint.schedule.placement import arena_bytes
 from mlp import Network
 from mlp.arguments import DTYPES
 
@@ -28,7 +29,7 @@ def schedules(chain: Chain) -> Iterator[tuple[str, Schedule]]:
     everything = offloaded(n_layers=n_layers, checkpoints=range(1, n_layers))
     yield "all", everything
     yield "every 3rd", offloaded(n_layers=n_layers, checkpoints=range(3, n_layers, 3))
-    budget = simulate(everything, chain).peak_bytes
+    budget = arena_bytes(everything, chain)
     planned = plan_chain(chain, budget_bytes=budget, row_blocks=False, pieces="large", offloading=FASTEST)
     yield "planned", planned.schedule
 

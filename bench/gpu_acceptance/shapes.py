@@ -61,9 +61,9 @@ def train(net: Network, shape: Shape) -> None:
 
 
 def least_bytes(chain: Chain, **how: Any) -> int:
-    """The smallest peak of any plan."""
+    """The smallest arena of any plan."""
     try:
-        return plan_chain(chain, budget_bytes=0, **how).peak_bytes
+        return plan_chain(chain, budget_bytes=0, **how).arena_bytes
     except BudgetError as error:
         return error.minimum_bytes
 

@@ -23,6 +23,7 @@ from checkpoint import (
     square_root,
     store_all,
 )
+from checkpoint.schedule.placement import arena_bytes
 from checkpoint.units import format_bytes
 from mlp import Network
 
@@ -112,7 +113,7 @@ def _ours(backend: CupyBackend, case: Case) -> Iterator[tuple[Runner, int]]:
     """Plain backpropagation, sqrt, and plans in sqrt's bytes and in half of them; with the peak predicted for each."""
     chain = chain_of(case.sizes, batch_size=case.batch_size, backend="cupy")
     everything, root = store_all(n_layers=chain.n_layers), square_root(n_layers=chain.n_layers)
-    room = simulate(root, chain).peak_bytes
+    room = arena_bytes(root, chain)
     ways: list[tuple[str, Schedule]] = [
         ("plain", everything),
         ("sqrt", root),

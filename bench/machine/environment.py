@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -12,7 +13,16 @@ import threadpoolctl
 
 from backend import select_backend
 
-DISTRIBUTIONS = ("numpy", "cupy-cuda13x", "torch", "jax", "jaxlib")
+DISTRIBUTIONS = ("mlp-checkpointing", "numpy", "cupy-cuda13x", "torch", "jax", "jaxlib", "scikit-learn")
+
+VARIABLES = re.compile(
+    r"(OPENBLAS|OMP|GOTO|BLIS|MKL|DNNL|ONEDNN|VECLIB|KMP|GOMP|NPY|ATEN|TORCH|XLA|JAX|MLP_CHECKPOINTING|MALLOC)_\w+|"
+    r"PYTHONMALLOC|GLIBC_TUNABLES"
+)
+"""Environment variables that set kernels, threads or allocators."""
+
+SETS_KERNELS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+"""Those that make NumPy's products slower than the machine's: unset both to measure."""
 
 
 def environment(backend_name: str = "numpy") -> dict[str, Any]:
@@ -27,6 +37,7 @@ def environment(backend_name: str = "numpy") -> dict[str, Any]:
         "available_cores": cores,
         "threads": {"blas": blas_threads(), "torch": blas_threads(), "jax": cores},
         "blas": blas(),
+        "variables": variables(),
         "device": select_backend(backend_name).device_name,
         "system": platform.platform(),
         "versions": versions(),
@@ -34,11 +45,22 @@ def environment(backend_name: str = "numpy") -> dict[str, Any]:
 
 
 def headline(found: dict[str, Any]) -> str:
-    """The environment in two lines."""
+    """The environment in a few lines, one for the variables that are set."""
     installed = ", ".join(f"{name} {version}" for name, version in found["versions"].items() if version)
     kernels = ", ".join(f"{info['internal_api']} {info['architecture'] or ''}".strip() for info in found["blas"])
     threads = ", ".join(f"{name} {count}" for name, count in found["threads"].items())
-    return f"{found['processor']}, {found['available_cores']} cores; BLAS: {kernels}; threads: {threads}\n{installed}"
+    lines = [f"{found['processor']}, {found['available_cores']} cores; BLAS: {kernels}; threads: {threads}", installed]
+    if found["variables"]:
+        lines.append("set: " + ", ".join(f"{name}={value}" for name, value in found["variables"].items()))
+    forced = [name for name in SETS_KERNELS if name in found["variables"]]
+    if forced:
+        lines.append(f"{' and '.join(forced)} set BLAS's kernels: unset them to measure this machine's products")
+    return "\n".join(lines)
+
+
+def variables() -> dict[str, str]:
+    """The environment variables that set kernels, threads or allocators."""
+    return {name: value for name, value in sorted(os.environ.items()) if VARIABLES.fullmatch(name)}
 
 
 def blas() -> list[dict[str, Any]]:

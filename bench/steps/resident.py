@@ -1,4 +1,4 @@
-"""The resident set of one way's step in a process of its own: what the operating system had to provide.
+"""The resident set of one way's steps in a process of its own: what the operating system had to provide.
 
     echo '{"case": ..., "way": ...}' | python -m bench.steps.resident
 
@@ -10,26 +10,25 @@ proves nothing about them.
 import ctypes
 import gc
 import json
-import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from backend import peak_resident_bytes, resident_bytes
+from bench.machine.child import figures_of
 from bench.steps.cases import Case
 from bench.steps.runners import build
 from bench.steps.ways import Way
 from checkpoint import Schedule
 
-ROOT = Path(__file__).parents[2]
-
 
 @dataclass(frozen=True, slots=True)
 class Resident:
-    """`above_start_bytes`: the peak of the first step above the resident set before it. `peak_bytes`: that peak.
+    """`above_start_bytes`: the peak of the first steps above the resident set before them. `peak_bytes`: that peak.
 
-    `own_peak`: whether the system reset the peak before the step. If not, building the runner (a compiler's memory,
+    `own_peak`: whether the system reset the peak before them. If not, building the runner (a compiler's memory,
     say) may have set it, and `above_start_bytes` is too large.
     """
 
@@ -38,32 +37,30 @@ class Resident:
     own_peak: bool
 
 
-def resident_of(way: Way, case: Case, *, backend_name: str = "numpy") -> Resident:
-    """The figures of a way in a process of its own. Raises `subprocess.CalledProcessError` where it cannot be built."""
+def resident_of(way: Way, case: Case, *, backend_name: str = "numpy", steps: int = 1) -> Resident:
+    """The figures of a way in a process of its own. Raises `ChildError` where it cannot be built."""
     schedule = None if way.schedule is None else way.schedule.to_json()
     facts = {
         "way": {**asdict(replace(way, schedule=None)), "schedule": schedule},
         "case": asdict(case),
         "backend": backend_name,
+        "steps": steps,
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.steps.resident"],
-        input=json.dumps(facts),
-        capture_output=True,
-        text=True,
-        check=True,
-        cwd=ROOT,
-    )
-    return Resident(**json.loads(done.stdout.splitlines()[-1]))
+    return Resident(**figures_of(["-m", "bench.steps.resident"], facts))
 
 
-def measure(way: Way, case: Case, *, backend_name: str) -> Resident:
-    """Build the runner in this process and measure its first step; compilation happens before."""
-    runner = build(way, case, backend_name=backend_name)
+def measure(way: Way, case: Case, *, backend_name: str, steps: int) -> Resident:
+    """Build the runner in this process and measure its first steps; compilation happens before."""
+    return grown_bytes(build(way, case, backend_name=backend_name).step, times=steps)
+
+
+def grown_bytes(step: Callable[[], None], *, times: int) -> Resident:
+    """The resident set of this process while it takes its first steps."""
     gc.collect()
     own_peak = _reset_peak()
     before = resident_bytes()
-    runner.step()
+    for _ in range(times):
+        step()
     peak = peak_resident_bytes()
     return Resident(max(peak - before, 0), peak, own_peak)
 
@@ -90,7 +87,7 @@ def main() -> int:
     """Measure what standard input names and print the figures as a line of JSON; 0."""
     facts = json.load(sys.stdin)
     way, case = _read(facts)
-    print(json.dumps(asdict(measure(way, case, backend_name=facts["backend"]))))
+    print(json.dumps(asdict(measure(way, case, backend_name=facts["backend"], steps=facts["steps"]))))
     return 0
 
 

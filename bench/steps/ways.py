@@ -5,18 +5,32 @@ from dataclasses import dataclass
 
 from bench.steps.cases import MIB, Case
 from checkpoint import BudgetError, Chain, Plan, Schedule, every_nth, plan_chain, simulate, square_root, store_all
+from checkpoint.schedule.placement import arena_bytes
 
 CONTROL = "matrix products alone"
 PLAIN = "plain"
-EAGER, HOOKED, SEQUENTIAL, COMPILED = (
-    "PyTorch eager",
-    "PyTorch, optimiser in backward",
-    "PyTorch checkpoint_sequential",
-    "PyTorch compile",
-)
+EAGER = "PyTorch eager"
+HOOKED = "PyTorch, optimiser in backward"
+SEQUENTIAL = "PyTorch checkpoint_sequential"
+HOOKED_SEQUENTIAL = "PyTorch sequential, optimiser in backward"
+COMPILED = "PyTorch compile"
+BUDGETS = {f"{COMPILED}, budget {budget}": budget for budget in (0.5, 0.05, 0.0)}
+"""PyTorch compiled with an `activation_memory_budget`: the part of the activations that it may keep, by name."""
+
 JIT, REMAT = "JAX jit", "JAX jit, checkpoint"
-PEERS = {EAGER: "torch", HOOKED: "torch", SEQUENTIAL: "torch", COMPILED: "torch", JIT: "jax", REMAT: "jax"}
+SCIKIT = "scikit-learn MLP"
+PEERS = {
+    **dict.fromkeys((EAGER, HOOKED, SEQUENTIAL, HOOKED_SEQUENTIAL, COMPILED, *BUDGETS), "torch"),
+    **dict.fromkeys((JIT, REMAT), "jax"),
+    SCIKIT: "sklearn",
+}
 """The peers and the library of each."""
+
+PRODUCTS = {"torch": "PyTorch's products alone", "jax": "JAX's products alone"}
+"""The controls of the libraries that multiply by other means than NumPy's BLAS."""
+
+EAGERS = {"numpy": PLAIN, "torch": EAGER, "jax": JIT, "sklearn": SCIKIT}
+"""The plainest step of each library, with which its other steps are compared."""
 
 OURS = ("plain", "every nth", "sqrt", "planned", "one extra forward", "row blocks")
 """The keys of our ways, in order; each case has some of them."""
@@ -52,6 +66,7 @@ def ways(case: Case, *, backend_name: str = "numpy", front: bool = False) -> Ite
     if front:
         yield from front_ways(case, backend_name=backend_name)
     if backend_name == "numpy":
+        yield from (Way(name, "control", library, key=name) for library, name in PRODUCTS.items())
         yield from (Way(name, "peer", library, key=name) for name, library in PEERS.items())
 
 
@@ -65,7 +80,7 @@ def our_ways(case: Case, *, backend_name: str = "numpy") -> Iterator[Way]:
     yield _known("sqrt", "sqrt", root, chain)
     if case.n_layers < PLANNED_LAYERS:
         return
-    room = simulate(root, chain).peak_bytes
+    room = arena_bytes(root, chain)
     yield _planned("planned in sqrt's bytes", "planned", plan_chain(chain, budget_bytes=room, row_blocks=False))
     if case.one_extra_mib is not None:
         plan = one_extra_forward(chain, budget_bytes=int(case.one_extra_mib * MIB))
@@ -78,8 +93,8 @@ def our_ways(case: Case, *, backend_name: str = "numpy") -> Iterator[Way]:
 def front_ways(case: Case, *, backend_name: str = "numpy") -> Iterator[Way]:
     """Two more points of our front: whole mini-batches in half of store all's bytes, row blocks in a fifth."""
     chain = case.chain_on(backend_name)
-    whole = simulate(store_all(n_layers=case.n_layers), chain).peak_bytes
-    taken = {whole}
+    everything = store_all(n_layers=case.n_layers)
+    whole, taken = arena_bytes(everything, chain), {simulate(everything, chain).peak_bytes}
     for share, row_blocks in ((2, False), (5, True)):
         try:
             plan = plan_chain(chain, budget_bytes=whole // share, row_blocks=row_blocks)

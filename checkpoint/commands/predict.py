@@ -1,16 +1,14 @@
 """`predict`: the class that a saved network finds for a picture, or for each of an array of them."""
 
 import argparse
+import sys
 from pathlib import Path
-
-import numpy as np
 
 from backend import select_backend
 from checkpoint.commands.options import add_backend_options, add_json_option
 from checkpoint.output import check_writable, write_report
 from mlp import load_state
 from mlp.data.images import read_images
-from mlp.training.metrics import EVALUATED_ROWS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "image",
         type=Path,
         metavar="IMAGE",
-        help="a PNG of the size that the network was trained on, 28 x 28 for MNIST, or a .npy array of such images",
+        help="a PNG or JPEG, resized to what the network was trained on where that is a square, 28 x 28 for MNIST, or "
+        "a .npy array of such images",
     )
     parser.add_argument(
         "--invert", action="store_true", help="for dark digits on a light background; MNIST's are light on dark"
@@ -32,10 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Print the class with the largest output, and that output, a line for each image; 0."""
     check_writable(args.json)
-    network, _ = load_state(args.path, backend=select_backend(args.backend, device=args.device))
-    X = read_images(args.image, features=network.sizes[0], dtype=network.dtype, invert=args.invert)
-    parts = (X[start : start + EVALUATED_ROWS] for start in range(0, len(X), EVALUATED_ROWS))
-    outputs = np.concatenate([network.backend.to_numpy(network.feedforward(part)) for part in parts])
+    network, _ = load_state(args.path, backend=select_backend(args.backend, device=args.device), plain=True)
+    X = read_images(
+        args.image,
+        features=network.sizes[0],
+        dtype=network.dtype,
+        invert=args.invert,
+        scaling=network.scaling,
+        say=lambda line: print(line, file=sys.stderr),
+    )
+    outputs = network.predict(X)
     classes = outputs.argmax(axis=1).tolist()
     record = {"path": str(args.path), "image": str(args.image), "classes": classes, "outputs": outputs.tolist()}
     write_report(args.json, "predict", record)

@@ -16,6 +16,7 @@ from checkpoint.commands.options import (
 )
 from checkpoint.commands.training_options import add_network_options, settings_from
 from checkpoint.errors import CheckpointError
+from checkpoint.execution.saved import restore_plans
 from checkpoint.output import check_writable, write_report
 from checkpoint.runs.clock import process_begun
 from checkpoint.runs.fits import check_fits
@@ -94,6 +95,8 @@ def main(args: argparse.Namespace) -> int:
     first = (1, 1)
     if resumption:
         restore_state(resumption.path, network)
+        if settings.choice == resumption.settings.choice:
+            restore_plans(network, resumption.state, resumption.path)
         first = (resumption.progress.epoch, resumption.progress.step + 1)
         print(resumption.promise(settings, network, dataset))
     notes = notes_of(settings, network, dataset, source) if saving else {}
@@ -132,7 +135,8 @@ def _saving(args: argparse.Namespace) -> Saving | None:
 
 def _line(epoch: EpochRecord, *, alike: bool) -> str:
     same = "  all outputs are alike" if alike else ""
-    return f"epoch {epoch.epoch:3}  test accuracy {epoch.test_accuracy:.4f}  {epoch.seconds:.2f} s{same}"
+    accuracy = "" if epoch.test_accuracy is None else f"  test accuracy {epoch.test_accuracy:.4f}"
+    return f"epoch {epoch.epoch:3}{accuracy}  test cost {epoch.test_cost:.4g}  {epoch.seconds:.2f} s{same}"
 
 
 def _summary(record: RunRecord) -> str:

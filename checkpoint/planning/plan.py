@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from checkpoint.arguments import whole_number
 from checkpoint.errors import BudgetError, CheckpointError
 from checkpoint.planning.budget import resolve_budget
-from checkpoint.planning.candidate import Candidate
 from checkpoint.planning.costs import FLOPS_BLOCK_ROWS, MEASURED_BLOCK_ROWS, Cost, Flops
 from checkpoint.planning.fitting import Fitting, best_fitting, smallest_fitting
 from checkpoint.planning.offload_search import SearchWithOffload

@@ -12,10 +12,10 @@ class Plan:
     """A schedule for one budget on `chain`, and what it takes.
 
     `peak_bytes` are array bytes above rest, exact: the most that live at once. `arena_bytes` are those of the one block
-    of memory that holds them all, which is within the budget. `recomputed_layers` counts whole mini-batches, `recompute_fraction`
-    is recomputed forward operations over those of one forward pass. `optimal_among` names the class of schedules that
-    none is cheaper in, and how much dearer the plan is where the best one's arena does not fit. `keeps_bits` says whether gradients are bit-identical to plain backpropagation's, and not only
-    equal up to rounding.
+    of memory that holds them all, which is within the budget. `recomputed_layers` counts whole mini-batches,
+    `recompute_fraction` is recomputed forward operations over those of one forward pass. `optimal_among` names the
+    class of schedules that none is cheaper in, and how much dearer the plan is where the best one's arena does not fit.
+    `keeps_bits` says whether gradients are bit-identical to plain backpropagation's, and not only equal up to rounding.
 
     `cost` is that of the whole step, in the unit of the cost planned with, times
     `checkpoint.planning.pieces.SMALL_PIECES_COST` for a schedule in small pieces. No schedule of the plan's kind costs

@@ -40,7 +40,8 @@ class RunRecord:
     other_seconds: float
     wall_seconds: float
     busy_share: float
-    test_accuracy: float
+    test_accuracy: float | None
+    test_cost: float | None
     outputs_alike: bool
     weights_sha256: str
     epochs: list[EpochRecord]

@@ -18,8 +18,9 @@ from checkpoint.runs.saver import Saver
 from checkpoint.runs.settings import RunSettings, make_network
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
-from mlp import EpochRecord, ImageBatches, Network, Progress, Step, accuracy, train
+from mlp import EpochRecord, ImageBatches, Network, Progress, Step, train
 from mlp.data import Dataset
+from mlp.training.metrics import Evaluation
 
 
 def run(
@@ -48,14 +49,14 @@ def run(
     network = make_network(settings) if network is None else network
     schedule = _schedule(settings, network)
     predicted = simulate(schedule, settings.chain)
-    test_data = ImageBatches(network, dataset.test_images, dataset.test_labels)
+    test_data = ImageBatches(network, dataset.test_images, dataset.test_labels, scaling=dataset.scaling)
     saver = saver or Saver(network, progress_of(settings, dataset, at=first), None)
     first_step = MeasuredFirstStep(network, settings.batch_size)
     with watched(saver, settings.chain, peak_bytes=predicted.peak_bytes) as interruption:
         hooks = _Hooks(interruption, first_step, saver, lambda: outputs_alike(network, test_data), after_epoch)
         history = train(
             network,
-            ImageBatches(network, dataset.train_images, dataset.train_labels),
+            ImageBatches(network, dataset.train_images, dataset.train_labels, scaling=dataset.scaling),
             epochs=settings.epochs,
             mini_batch_size=settings.batch_size,
             eta=settings.eta,
@@ -68,7 +69,7 @@ def run(
             after_epoch=hooks.epoch_done,
         )
         hooks.training_done()
-    test_accuracy = _last_accuracy(history, network, test_data)
+    test_accuracy, test_cost = _at_the_end(history, network, test_data)
     wall_seconds = time.perf_counter() - begun
     return RunRecord(
         strategy=schedule.name,
@@ -85,6 +86,7 @@ def run(
         peak_resident_bytes=peak_resident_bytes(),
         offloaded_bytes=predicted.offloaded_bytes,
         test_accuracy=test_accuracy,
+        test_cost=test_cost,
         outputs_alike=outputs_alike(network, test_data),
         weights_sha256=weights_sha256(network),
         epochs=history,
@@ -148,7 +150,10 @@ def _schedule(settings: RunSettings, network: Network) -> Schedule:
     return settings.choice.schedule(settings.chain)
 
 
-def _last_accuracy(history: list[EpochRecord], network: Network, test_data: ImageBatches) -> float:
-    """The accuracy at the end: the last epoch's, or measured now where a resumed run had no epoch left."""
-    last = history[-1].test_accuracy if history else None
-    return accuracy(network, test_data) if last is None else last
+def _at_the_end(
+    history: list[EpochRecord], network: Network, test_data: ImageBatches
+) -> tuple[float | None, float | None]:
+    """Accuracy and mean cost at the end: the last epoch's, or measured now where a resumed run had no epoch left."""
+    if history:
+        return history[-1].test_accuracy, history[-1].test_cost
+    return Evaluation(network, test_data)()

@@ -10,16 +10,20 @@ from numpy.typing import DTypeLike, NDArray
 
 from mlp.data.dataset import CLASSES
 from mlp.data.errors import DataError
-
-WHITE = 255
+from mlp.data.scaling import PIXELS, Scaling
 
 
 def as_inputs(
-    images: NDArray[np.uint8], dtype: DTypeLike = np.float32, *, out: NDArray[Any] | None = None
+    images: NDArray[np.uint8],
+    dtype: DTypeLike = np.float32,
+    *,
+    out: NDArray[Any] | None = None,
+    scaling: Scaling = PIXELS,
 ) -> NDArray[Any]:
     """`images` / 255: the same shape, `dtype`, C-contiguous, values 0..1; in `out`, which is so, if that's given.
 
-    `images`: (n, features), uint8, whole or a slice. `dtype`: float32 or float64. Raises DataError.
+    `images`: (n, features), uint8, whole or a slice. `dtype`: float32 or float64. `scaling`: the range that becomes
+    0..1, where it is not 0..255. Raises DataError.
     The quotient is rounded once, so it's the same as NumPy's division in that dtype.
 
     >>> as_inputs(np.array([[0, 51, 255]], dtype=np.uint8)).tolist()
@@ -30,7 +34,7 @@ def as_inputs(
         raise DataError(f"images: wanted uint8, 0 to 255, found {images.dtype}; as_inputs divides by 255 itself")
     inputs = np.empty(images.shape, dtype=wanted) if out is None else out
     np.copyto(inputs, images)  # exact; a division that also converts goes through small buffers, and takes longer
-    np.divide(inputs, wanted.type(WHITE), out=inputs)
+    np.divide(inputs, wanted.type(scaling.high), out=inputs)
     return inputs
 
 

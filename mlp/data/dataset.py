@@ -4,7 +4,7 @@ Images stay uint8 (47 MB for MNIST, where float32 takes 188 MB); `mlp.data.conve
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp.data.errors import DataError
+from mlp.data.scaling import PIXELS, Scaling, scaling_of_bytes
 
 CLASSES = 10
 
@@ -21,7 +22,8 @@ class Dataset:
     """Images and labels, to train and to test with; read-only. `load` and `dataset_from_arrays` make it, and check.
 
     `train_images`, `test_images`: (n, features), uint8, 0 to 255. `train_labels`, `test_labels`: (n,), uint8, 0 to 9.
-    `name`: "mnist", "sample" or the path. `notice`: one line that the user should see, or None.
+    `name`: "mnist", "sample" or the path. `notice`: one line that the user should see, or None. `scaling`: the range of
+    the pixels that becomes 0 to 1.
     """
 
     train_images: NDArray[np.uint8]
@@ -30,6 +32,7 @@ class Dataset:
     test_labels: NDArray[np.uint8]
     name: str
     notice: str | None = None
+    scaling: Scaling = PIXELS
 
     @property
     def features(self) -> int:
@@ -57,6 +60,7 @@ def dataset_from_arrays(
 ) -> Dataset:
     """A Dataset of arrays that were found fit, images flattened to rows. Nothing is copied that already fits.
 
+    The scaling follows from the largest pixel; where it is not 0 to 255, the notice says so.
     Images: (n, rows, columns) or (n, features), uint8. Labels: (n,), any integer dtype, 0 to 9. Raises DataError,
     which begins with `name`.
     """
@@ -81,7 +85,11 @@ def dataset_from_arrays(
             f"{name}: train images are {train_images.shape[1:]}, test images {test_images.shape[1:]}; "
             "wanted the same size"
         )
-    return dataset
+    scaling = scaling_of_bytes(max(int(dataset.train_images.max()), int(dataset.test_images.max())))
+    if scaling == PIXELS:
+        return dataset
+    said = f"pixels of {name} run from {scaling}, and are divided by {scaling.high:g} and not by 255"
+    return replace(dataset, scaling=scaling, notice=said if notice is None else f"{notice}; {said}")
 
 
 def _flat_images(images: NDArray[Any], *, where: str) -> NDArray[np.uint8]:

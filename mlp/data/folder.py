@@ -4,6 +4,7 @@ Found raw or `.gz`, named `train-images-idx3-ubyte` or `train-images.idx3-ubyte`
 `MNIST/raw` or `raw`, where torchvision puts them.
 """
 
+import stat
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,15 +31,23 @@ class IdxFiles:
 
 
 def find_idx_files(folder: Path) -> IdxFiles:
-    """The four files, from the first place that has them all. UnreadableDataError, with what misses, where none has."""
+    """The four files, from the first place that has them all. Else UnreadableDataError, with what is missing.
+
+    A place where one of them is no file, or an empty one, is taken only where no other has them all.
+    """
     fewest_missing = [_name(stem, "-") for stem in _STEMS]
+    fallback = None
     for place in _PLACES:
         found = {stem: _find(folder / place, stem) for stem in _STEMS}
         paths = [path for path in found.values() if path is not None]
         if len(paths) == len(_STEMS):
-            return IdxFiles(*paths)
+            if all(_is_filled(path) for path in paths):
+                return IdxFiles(*paths)
+            fallback = fallback or IdxFiles(*paths)
         missing = [_name(stem, "-") for stem, path in found.items() if path is None]
         fewest_missing = min(fewest_missing, missing, key=len)
+    if fallback is not None:
+        return fallback
     raise UnreadableDataError(
         f"{quoted(folder)}: no {', '.join(fewest_missing)} in this folder "
         "(raw or .gz, here or in MNIST/raw or raw); "
@@ -65,15 +74,37 @@ def _name(stem: str, separator: str) -> str:
 
 
 def _find(place: Path, stem: str) -> Path | None:
-    """The file of that stem in `place`, whatever it's called. What isn't a file is left for opening to complain of."""
+    """The file of that stem in `place`, under any of its names; the first of them that is a file with something in it.
+
+    Some archives unpack to a folder of the file's name with the file in it. Where nothing is such a file, the first
+    that bears a name is returned, for opening to complain of.
+    """
+    first = None
     for separator in ("-", "."):
         for suffix in ("", ".gz"):
-            path = place / f"{_name(stem, separator)}{suffix}"
-            try:
-                path.lstat()
-            except PermissionError:
-                return path
-            except OSError:
-                continue
-            return path
-    return None
+            name = f"{_name(stem, separator)}{suffix}"
+            for path in (place / name, place / name / name):
+                if _is_filled(path):
+                    return path
+                if first is None and _is_there(path):
+                    first = path
+    return first
+
+
+def _is_filled(path: Path) -> bool:
+    try:
+        there = path.stat()
+    except OSError:
+        return False
+    return stat.S_ISREG(there.st_mode) and there.st_size > 0
+
+
+def _is_there(path: Path) -> bool:
+    """Whether something has that name, or one may not even ask."""
+    try:
+        path.lstat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True

@@ -1,70 +1,87 @@
 """Pictures and arrays that a user gives to a network, as rows of it. The files are not trusted.
 
-A PNG is decoded only once its size is known to be the network's; an array is read only once its header and the file's
-length agree. Nothing is unpickled.
+A picture is decoded only once its size is known; an array is read only once its header and the file's length agree.
+Nothing is unpickled. Values are scaled as the network's training data was, and a range that does not fit is named.
 """
 
-import warnings
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from mlp.data.errors import DamagedDataError, DataError, OversizedDataError
+from mlp.data.errors import DamagedDataError, DataError
 from mlp.data.npy import read_npy_header
+from mlp.data.pictures import START_BYTES, is_picture, read_picture
+from mlp.data.scaling import PIXELS, Scaling
 from mlp.data.stream import MAX_DATA_BYTES, check_promise, open_regular, read_exactly
 
-MAX_PNG_BYTES = 2**24
-"""No picture of a network's size takes more, and Pillow is not asked about more."""
-_PNG = b"\x89PNG\r\n\x1a\n"
 
-
-def read_images(path: str | Path, *, features: int, dtype: str, invert: bool = False) -> np.ndarray:
+def read_images(
+    path: str | Path,
+    *,
+    features: int,
+    dtype: str,
+    invert: bool = False,
+    scaling: Scaling | None = PIXELS,
+    say: Callable[[str], None] = lambda line: None,
+) -> np.ndarray:
     """The images at `path` as rows, (n, features), `dtype`, values 0 to 1.
 
-    A PNG is one image, of as many pixels as `features`, grey or made so; its 0..255 become 0..1. A .npy array is
-    (features,), (n, features), (rows, columns) or (n, rows, columns), uint8 0..255 or floats that are taken as they
-    are. `invert`: 1 minus that, for dark on light, where MNIST is light on dark.
+    A PNG or JPEG is one image; its 0..255 become 0..1, see `mlp.data.pictures`. A .npy array is (features,),
+    (n, features), (rows, columns) or (n, rows, columns): uint8, scaled by `scaling`, or floats, which are taken as they
+    are where they lie in 0..1, and else scaled too. Without a scaling, the network was trained on values as they were:
+    floats are taken as they are. `invert`: 1 minus that, for dark on light, where MNIST is light on dark. `say` is told
+    in a line of whatever the user may not expect.
 
     Raises a `DataError`, one line, for any other file.
     """
     path = Path(path)
     with open_regular(path) as file:
-        start = file.read(len(_PNG))
+        picture = is_picture(file.read(START_BYTES))
         file.seek(0)
-        reader = _read_png if start == _PNG else _read_npy
-        values = reader(file, where=str(path), features=features)
+        if picture:
+            pixels = read_picture(file, where=str(path), features=features, say=say)
+            values: np.ndarray[Any, Any] = pixels / np.float64(255)
+        else:
+            raw = _read_npy(file, where=str(path), features=features)
+            values = _scaled(raw, scaling, where=str(path), dtype=dtype, say=say)
         with np.errstate(over="ignore"):  # what is too large for the dtype is found below
             X = np.ascontiguousarray(values, dtype=dtype)
     if not np.isfinite(X).all():
         raise DataError(f"{path}: holds a value that is not finite; remove it")
-    return np.subtract(1, X, dtype=X.dtype) if invert else X
+    if invert:
+        X = np.subtract(1, X, dtype=X.dtype)
+    if scaling is not None and X.mean(dtype=np.float64) > 0.5:
+        say(f"{path}: is mostly light; MNIST is light on dark, so a picture that is dark on light wants --invert")
+    return X
 
 
-def _read_png(file: BinaryIO, *, where: str, features: int) -> np.ndarray:
-    from PIL import Image
-
-    if file.seek(0, 2) > MAX_PNG_BYTES:
-        raise OversizedDataError(f"{where}: a PNG of at most {MAX_PNG_BYTES} bytes is read")
-    file.seek(0)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of large pictures; the size is looked at below
-            with Image.open(file, formats=("PNG",)) as picture:
-                width, height = picture.size
-                if width * height != features:
-                    raise DataError(
-                        f"{where}: is {width} x {height}, {width * height} pixels; the network takes {features}"
-                    )
-                if picture.mode not in ("1", "L", "RGB", "P") or "transparency" in picture.info:
-                    raise DataError(f"{where}: wanted 8 bits of grey or colour, not transparent, found {picture.mode}")
-                pixels = np.asarray(picture.convert("L"), dtype=np.uint8)
-    except DataError:
-        raise
-    except Exception as error:  # Pillow raises many kinds for damaged files: OSError, SyntaxError, ValueError, ...
-        raise DamagedDataError(f"{where}: can't be decoded as PNG ({error}); it is damaged") from None
-    return pixels.reshape(1, features) / np.float64(255)
+def _scaled(
+    values: np.ndarray, scaling: Scaling | None, *, where: str, dtype: str, say: Callable[[str], None]
+) -> np.ndarray:
+    """An array's values as the network takes them. Raises `DataError` for a range that is neither raw nor scaled."""
+    if values.dtype == np.uint8:
+        scaling = scaling or PIXELS
+        if int(values.max()) > scaling.high:
+            raise DataError(
+                f"{where}: holds {values.max()}, and the network was trained on values of {scaling}; scale it alike"
+            )
+        return values / np.float64(scaling.high)
+    limit = np.finfo(dtype).max
+    if scaling is None or not (np.abs(values) <= limit).all():  # what is not finite is found by the caller
+        return values
+    least, most = float(values.min()), float(values.max())
+    if least >= 0 and most <= 1:
+        return values
+    if least < 0 or most > scaling.high:
+        raise DataError(
+            f"{where}: its values run from {least:g} to {most:g}; wanted 0 to 1, or {scaling} as the network was "
+            f"trained on"
+        )
+    say(f"{where}: its values run to {most:g}; they are divided by {scaling.high:g}, as those of the training were")
+    return values / np.float64(scaling.high)
 
 
 def _read_npy(file: BinaryIO, *, where: str, features: int) -> np.ndarray:
@@ -80,9 +97,6 @@ def _read_npy(file: BinaryIO, *, where: str, features: int) -> np.ndarray:
     if rows == 0 or rows * features != n_values:
         raise DataError(f"{where}: wanted one image of {features} values, or n of them, found shape {header.shape}")
     values: np.ndarray[Any, Any] = np.frombuffer(read_exactly(file, data_bytes, where=where), dtype=header.dtype)
-    values = values.reshape(header.shape, order="F" if header.fortran_order else "C").reshape(rows, features)
-    if header.dtype.kind == "f":
-        return values
-    if header.dtype != np.uint8:
+    if header.dtype.kind != "f" and header.dtype != np.uint8:
         raise DataError(f"{where}: wanted uint8, 0 to 255, or floats, found {header.dtype}; convert it")
-    return values / np.float64(255)
+    return values.reshape(header.shape, order="F" if header.fortran_order else "C").reshape(rows, features)

@@ -1,20 +1,34 @@
 """Files replaced whole or not at all: a reader finds the old one or the new one, whenever the writer is killed.
 
 The new content goes to a temporary file in the same folder, which is flushed to the disk, renamed over the old one, and
-the folder flushed too. Knows nothing of what is written.
+the folder flushed too. Links are written through, and modes kept. What is no regular file, such as a pipe, is written
+to and stays what it is.
+
+A temporary file has a random name of fixed length, and is locked while its writer lives: any number of writers, in any
+containers that share the folder, keep out of each other's way, and one that is not locked is left over from a writer
+that was killed. Knows nothing of what is written.
 """
 
 import contextlib
 import os
-import platform
 import re
+import secrets
 import shutil
+import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-import psutil
+try:
+    import fcntl
+except ImportError:  # Windows, where an open file cannot be removed: it is as good as locked
+    fcntl = None  # type: ignore[assignment]
+
+_TEMPORARY = re.compile(r"\.mlp-[0-9a-f]{16}\.tmp")
+_IN_PLACE = ("/dev/std", "/dev/fd/", "/proc/")
+"""Where names stand for what is open already: a file renamed over it would not be what is open."""
 
 
 @contextmanager
@@ -24,42 +38,66 @@ def replaced(path: Path, *, keep: int = 0) -> Iterator[BinaryIO]:
     `keep`: how many older files stay, as PATH.1 (the one before) to PATH.N. Where the block raises, or the disk
     is full, `path` is as it was and the temporary file is gone. Raises `OSError`.
     """
-    temporary = _temporary(path)
+    there = _stat(path)
+    if _is_in_place(path, there):
+        with tempfile.TemporaryFile() as file:
+            yield file
+            file.seek(0)
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND), "wb") as output:
+                shutil.copyfileobj(file, output)
+        return
+    target = Path(os.path.realpath(path))
+    temporary, descriptor = _new_temporary(target.parent, 0o666 if there is None else 0o600)
     try:
-        with _new_file(temporary) as file:
+        with os.fdopen(descriptor, "w+b") as file:
+            if there is not None:
+                _make_like(temporary, there)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        for older in range(keep, 0, -1):
-            _put_aside(path, older)
-        temporary.replace(path)
+            for older in range(keep, 0, -1):
+                _put_aside(target, older)
+            if fcntl is None:
+                file.close()
+            temporary.replace(target)  # while it is locked
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    flush_folder(path.parent)
+    flush_folder(target.parent)
 
 
 def check_replaceable(path: Path) -> None:
-    """Raise `OSError` unless `replaced` could begin now: its very temporary file is made, and removed again."""
-    temporary = _temporary(path)
+    """Raise `OSError` unless `replaced` could put a file at `path`: its folder, its name, and its right to both.
+
+    The file is made, where there is none, and removed again; what is there stays as it is.
+    """
+    there = _stat(path)
+    if _is_in_place(path, there):
+        if not os.access(path, os.W_OK):
+            raise PermissionError("may not be written to")
+        return
+    target = Path(os.path.realpath(path))
+    temporary, descriptor = _new_temporary(target.parent, 0o600)
     try:
-        _new_file(temporary).close()
+        if there is None:  # the very name: it may be too long for the disk, or have characters that it can't
+            os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            target.unlink()
     finally:
+        os.close(descriptor)
         temporary.unlink(missing_ok=True)
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove the temporary files that writers of `path` left behind when they were killed, on this machine."""
-    pattern = re.compile(rf"\.{re.escape(path.name)}(?:\.[0-9]+)?\.{re.escape(_node())}\.([0-9]{{1,10}})\.tmp")
+    """Remove the temporary files in `path`'s folder that writers left behind when they were killed."""
     with contextlib.suppress(OSError):
-        for entry in list(path.parent.iterdir()):
-            match = pattern.fullmatch(entry.name)
-            if match and (int(match[1]) == os.getpid() or not psutil.pid_exists(int(match[1]))):
-                entry.unlink(missing_ok=True)
+        for entry in list(Path(os.path.realpath(path)).parent.iterdir()):
+            if _TEMPORARY.fullmatch(entry.name):
+                with contextlib.suppress(OSError):
+                    _remove_if_unlocked(entry)
 
 
 def flush_folder(folder: Path) -> None:
-    """Have the disk know the folder's names, where the system can do that: a rename is then there after a power cut."""
+    """Have the disk know the folder's names, where the system can do that: a rename then outlives a power cut."""
     with contextlib.suppress(OSError):  # Windows opens no folders, and some file systems flush none
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -68,39 +106,87 @@ def flush_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _temporary(path: Path) -> Path:
-    """A name for this process alone; one of the same name is left over from a process that is gone."""
-    temporary = path.parent / f".{path.name}.{_node()}.{os.getpid()}.tmp"
-    temporary.unlink(missing_ok=True)
-    return temporary
+def numbered(path: Path, number: int) -> Path:
+    """PATH.number."""
+    return path.with_name(f"{path.name}.{number}")
 
 
-def _new_file(path: Path) -> BinaryIO:
-    # Made here and nowhere else: O_EXCL follows no link that somebody put there. The umask gives the mode.
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666), "w+b")
+def _stat(path: Path) -> os.stat_result | None:
+    """What `path` names, links followed; None where there is nothing. A folder is an `OSError`."""
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return None
+    except ValueError as error:  # characters that no file name can have
+        raise OSError(str(error)) from None
+    if stat.S_ISDIR(there.st_mode):
+        raise IsADirectoryError("is a folder")
+    return there
 
 
-def _node() -> str:
-    return re.sub(r"[^A-Za-z0-9-]", "-", platform.node())[:64] or "host"
+def _is_in_place(path: Path, there: os.stat_result | None) -> bool:
+    return there is not None and (not stat.S_ISREG(there.st_mode) or str(path.absolute()).startswith(_IN_PLACE))
+
+
+def _make_like(temporary: Path, there: os.stat_result) -> None:
+    """Let a new file have the owner, as far as that is allowed, and the mode of the one that it will replace."""
+    ours = temporary.stat()
+    if hasattr(os, "chown") and (ours.st_uid, ours.st_gid) != (there.st_uid, there.st_gid):
+        with contextlib.suppress(OSError):
+            os.chown(temporary, there.st_uid, there.st_gid)
+    temporary.chmod(stat.S_IMODE(there.st_mode))
+
+
+def _new_temporary(folder: Path, mode: int) -> tuple[Path, int]:
+    """A new temporary file in `folder`, locked, and its descriptor. The umask applies to `mode`."""
+    while True:
+        temporary = folder / f".mlp-{secrets.token_hex(8)}.tmp"
+        # Made here and nowhere else: O_EXCL follows no link that somebody put there.
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+        if _lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
+            return temporary, descriptor
+        os.close(descriptor)  # taken for a leftover between the two
+
+
+def _lock(descriptor: int) -> bool | None:
+    """Lock an open file: whether it could be done; None where this file system has no locks."""
+    if fcntl is None:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _remove_if_unlocked(temporary: Path) -> None:
+    if fcntl is None:
+        temporary.unlink()
+        return
+    descriptor = os.open(temporary, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if _lock(descriptor):
+            temporary.unlink()  # while it is locked
+    finally:
+        os.close(descriptor)
 
 
 def _put_aside(path: Path, number: int) -> None:
     """Let PATH.number be what PATH.(number - 1) is, where PATH.0 is `path`, which stays where it is meanwhile."""
     source = path if number == 1 else numbered(path, number - 1)
     target = numbered(path, number)
-    if not source.exists():
-        return
     if number > 1:
-        source.replace(target)
+        with contextlib.suppress(FileNotFoundError):  # there is none yet, or another writer has moved it
+            source.replace(target)
         return
-    temporary = _temporary(target)
-    try:
-        temporary.hardlink_to(source)  # a second name for it: at no moment is there none
-    except OSError:  # a file system without hard links
-        shutil.copyfile(source, temporary)
-    temporary.replace(target)
-
-
-def numbered(path: Path, number: int) -> Path:
-    """PATH.number."""
-    return path.with_name(f"{path.name}.{number}")
+    while source.exists():
+        temporary = path.with_name(f".mlp-{secrets.token_hex(8)}.tmp")
+        try:
+            temporary.hardlink_to(source)  # a second name for it: at no moment is there none
+        except OSError:  # a file system without hard links
+            shutil.copyfile(source, temporary)
+        with contextlib.suppress(FileNotFoundError):  # it was taken for a leftover
+            temporary.replace(target)
+            return

@@ -7,12 +7,16 @@ every byte that the list may have, and need not trust any of it.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 
-FORMAT = "mlp-checkpointing saved state 1"
+FORMAT_NAME = "mlp-checkpointing saved state"
+FORMAT_NUMBER = 2
+"""What is written. 1, which had no count of epochs, no scaling and no arguments, is still read."""
+FORMAT = f"{FORMAT_NAME} {FORMAT_NUMBER}"
 LENGTH_BYTES = 8
 MAX_METADATA_BYTES = 2**21
 """Room for the widths of 100,000 layers and all else that the metadata says."""
@@ -75,6 +79,16 @@ class Layout:
             text += f'"data_offsets":[{array.start},{array.stop}]}}'.encode("ascii")
         text += b"}"
         return bytes(text) + b" " * (-(LENGTH_BYTES + len(text)) % 8)  # the arrays begin at a multiple of eight
+
+
+def format_number(metadata: Mapping[str, str] | None) -> int | None:
+    """The number of the format that the metadata says it is in; None where it is none of this program's.
+
+    >>> format_number({"format": "mlp-checkpointing saved state 7"})
+    7
+    """
+    match = re.fullmatch(rf"{FORMAT_NAME} ([1-9][0-9]{{0,5}})", (metadata or {}).get("format", ""))
+    return None if match is None else int(match[1])
 
 
 def metadata_of(beginning: bytes) -> dict[str, str] | None:

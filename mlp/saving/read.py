@@ -17,7 +17,16 @@ import numpy as np
 from mlp.data.errors import DataError
 from mlp.data.stream import open_regular
 from mlp.errors import StateError
-from mlp.saving.layout import FORMAT, LEAST_LISTED_BYTES, LENGTH_BYTES, MAX_METADATA_BYTES, Layout, metadata_of
+from mlp.saving.layout import (
+    FORMAT,
+    FORMAT_NUMBER,
+    LEAST_LISTED_BYTES,
+    LENGTH_BYTES,
+    MAX_METADATA_BYTES,
+    Layout,
+    format_number,
+    metadata_of,
+)
 from mlp.saving.state import Savable, SavedState
 from mlp.saving.write import CHUNK_BYTES, NO_CHECKSUM, arrays_of
 
@@ -34,7 +43,7 @@ def read_state(path: str | Path) -> SavedState:
 
 
 def restore_state(path: str | Path, network: Savable) -> SavedState:
-    """Put the weights, biases and velocities saved at `path` into `network`; returns the facts.
+    """Put what was saved at `path` into `network`: parameters, optimizer state, epochs and scaling; returns the facts.
 
     Raises `StateError` where the file is not whole, or is of another network. The network's values are then not to be
     used.
@@ -55,6 +64,7 @@ def restore_state(path: str | Path, network: Savable) -> SavedState:
                 array[...] = network.backend.asarray(host)
         if digest.hexdigest() != checksum:
             raise StateError("its checksum is wrong: bytes have changed; use an older one, such as PATH.1", path=path)
+    network.epochs_trained, network.scaling = state.epochs_trained, state.scaling
     return state
 
 
@@ -80,10 +90,17 @@ def _read_header(path: Path, file: BinaryIO) -> "tuple[SavedState, BinaryIO, has
         raise StateError(f"is {file_bytes} bytes long and promises more; {_WANTED}, whole", path=path)
     beginning = file.read(min(length, MAX_METADATA_BYTES))
     metadata = metadata_of(beginning)
-    if metadata is None or metadata.get("format") != FORMAT or set(metadata) != {"format", "sha256", "state"}:
+    number = format_number(metadata)
+    if number is not None and number > FORMAT_NUMBER:
+        raise StateError(
+            f"is in format {number}, of a newer version of this program; {_WANTED} ({FORMAT} or older): upgrade "
+            f"mlp-checkpointing",
+            path=path,
+        )
+    if metadata is None or number is None or set(metadata) != {"format", "sha256", "state"}:
         raise StateError(f"is something else; {_WANTED} ({FORMAT})", path=path)
     try:
-        state = SavedState.from_json(metadata["state"])
+        state = SavedState.from_json(metadata["state"], number)
     except StateError as error:
         raise StateError(str(error), path=path) from None
     layout, n_layers = Layout(state.sizes, state.dtype, velocities=bool(state.momentum)), len(state.sizes) - 1

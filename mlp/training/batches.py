@@ -12,6 +12,7 @@ import numpy as np
 from backend import Backend
 from mlp.arrays import is_finite
 from mlp.data.convert import as_inputs, one_hot
+from mlp.data.scaling import PIXELS, Scaling
 from mlp.errors import NetworkError
 from mlp.training.sources import Rows, inputs_of, targets_of
 
@@ -105,13 +106,24 @@ class ArrayBatches:
 
 
 class ImageBatches:
-    """Mini-batches of uint8 images (n, n_0), scaled to 0..1, and whole-number labels (n,), made one-hot."""
+    """Mini-batches of uint8 images (n, n_0), scaled to 0..1, and whole-number labels (n,), made one-hot.
+
+    `scaling` is that of the images' data set, 0..255 unless given. Raises `NetworkError` where images or labels don't
+    fit the network, or it was trained on images of another range.
+    """
 
     finite = True
 
-    def __init__(self, taker: Taker, images: np.ndarray, labels: np.ndarray) -> None:
+    def __init__(self, taker: Taker, images: np.ndarray, labels: np.ndarray, *, scaling: Scaling | None = None) -> None:
         check_images(taker.sizes, images, labels)
         self._taker, self._images, self._labels = taker, images, labels
+        trained = getattr(taker, "scaling", None)
+        if scaling and trained and scaling != trained:
+            raise NetworkError(
+                f"the values of these images run from {scaling}, and the network was trained on {trained}; scale them "
+                f"alike"
+            )
+        self.scaling: Scaling = scaling or trained or PIXELS
         # Labels are checked here, once; a mini-batch's rows are then taken from those of each label.
         self._one_hot = one_hot(np.arange(int(labels.max()) + 1), classes=taker.sizes[-1], dtype=taker.dtype)
 
@@ -119,7 +131,7 @@ class ImageBatches:
         return len(self._images)
 
     def take(self, rows: Rows) -> tuple[Any, Any]:
-        X = as_inputs(self._rows(rows), self._taker.dtype)
+        X = as_inputs(self._rows(rows), self._taker.dtype, scaling=self.scaling)
         with self._taker.trusting_inputs():
             return self._taker.as_batch(X, self.targets(rows))
 
@@ -133,7 +145,7 @@ class ImageBatches:
         return True
 
     def fill(self, rows: Rows, X: np.ndarray, y: np.ndarray) -> None:
-        as_inputs(self._rows(rows), X.dtype, out=X)
+        as_inputs(self._rows(rows), X.dtype, out=X, scaling=self.scaling)
         y[...] = self._one_hot.take(self._labels[rows], axis=0)
 
     def _rows(self, rows: Rows) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mlp.arguments import check_number, check_whole
+from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError, TrainingError
 from mlp.training.ahead import batches_ahead
 from mlp.training.batches import Batches, known_finite
@@ -20,6 +21,7 @@ class Trainee(Evaluated, Protocol):
     """What can be trained: something that changes by a mini-batch, and counts the epochs that it has had."""
 
     epochs_trained: int
+    scaling: Scaling | None
 
     @property
     def seed(self) -> int: ...
@@ -58,6 +60,7 @@ def train(
     check_training(epochs=epochs, mini_batch_size=mini_batch_size, eta=eta, n_samples=len(training_data))
     if first_epoch is None:
         first_epoch, epochs = network.epochs_trained + 1, network.epochs_trained + epochs
+    network.scaling = getattr(training_data, "scaling", network.scaling)
     evaluate = None if test_data is None else Evaluation(network, test_data)
     take_step = update or (lambda X, y, rate: network.update_mini_batch(X, y, eta=rate))
     history = []

@@ -29,8 +29,11 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 say("take")
 X, y = batches.take(np.arange(9)[::-1])
-say("step")
+say("step of the user")
 net.update_mini_batch(X, y, eta=0.1)
+with net.trusting_inputs():  # as within a training, whose data set was looked through
+    say("step")
+    net.update_mini_batch(X, y, eta=0.1)
 say("evaluate")
 from mlp import accuracy
 accuracy(net, batches)
@@ -66,6 +69,12 @@ def test_mini_batch_goes_to_the_device_once(copies: dict[str, list[tuple[str, in
 
 def test_step_asks_for_one_number(copies: dict[str, list[tuple[str, int]]]) -> None:
     assert copies["step"] == [(TO_HOST, 8)]
+
+
+def test_step_on_a_mini_batch_of_the_user_asks_for_another_of_its_inputs(
+    copies: dict[str, list[tuple[str, int]]],
+) -> None:
+    assert copies["step of the user"] == [(TO_HOST, 8)] * 2
 
 
 def test_evaluation_copies_back_counts_alone(copies: dict[str, list[tuple[str, int]]]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from backend.limits import thread_count
 from backend.numpy.kernels import door
-from backend.numpy.kernels.loading import load_library
+from backend.numpy.kernels.loading import kernels_here
 
 SLICE_SECONDS = 0.05
 """How long a call lasts: signal handlers of Python's run between calls only."""
@@ -186,5 +186,5 @@ class Program:
 @functools.cache
 def load_engine() -> tuple[Engine | None, str]:
     """The engine and its level's name; or None, and why NumPy's own kernels serve. Raises `BackendUnavailable`."""
-    library, level_or_reason = load_library()
+    library, level_or_reason = kernels_here()
     return (None if library is None else Engine(library, level_or_reason)), level_or_reason

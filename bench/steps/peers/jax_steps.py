@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.steps.cases import Case
 from bench.steps.runner import ETA, Runner, batch_of, parameters_of
-from bench.steps.ways import REMAT
+from bench.steps.ways import PRODUCTS, REMAT
 
 
 def jax_runner(name: str, case: Case) -> Runner:
@@ -44,6 +44,28 @@ def jax_runner(name: str, case: Case) -> Runner:
         return [np.asarray(W) for W, _ in state[0]]
 
     return Runner(name, "peer", step, lambda: peak_bytes, weights=weights)
+
+
+def jax_products(case: Case) -> Runner:
+    """The step's matrix products alone, as JAX does them, in one compiled call."""
+    weights = [jnp.asarray(W) for W, _ in parameters_of(case)]
+    left = {n: jnp.full((case.batch_size, n), 0.5, jnp.float32) for n in set(case.sizes)}
+
+    def products(weights: Any, left: Any) -> Any:
+        found = []
+        for layer, W in enumerate(weights, start=1):
+            n_in, n_out = W.shape
+            made = [left[n_in] @ W, left[n_in].T @ left[n_out], *([left[n_out] @ W.T] if layer > 1 else [])]
+            # A barrier, or XLA would compute the one value that is returned of each.
+            found += [product[0, 0] for product in jax.lax.optimization_barrier(made)]
+        return jnp.stack(found)
+
+    compiled = jax.jit(products).lower(weights, left).compile()
+
+    def step() -> None:
+        jax.block_until_ready(compiled(weights, left))
+
+    return Runner(PRODUCTS["jax"], "control", step, lambda: None)
 
 
 def _forward(layers: Any, a: Any) -> Any:

@@ -1,6 +1,11 @@
-"""PyTorch's steps: eager, with the optimiser in the backward pass, with `checkpoint_sequential`, and compiled."""
+"""PyTorch's steps: eager, with the optimiser in the backward pass, with `checkpoint_sequential`, and compiled.
 
+And its matrix products alone.
+"""
+
+import types
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,7 +15,7 @@ from torch.utils.checkpoint import checkpoint_sequential
 from bench.machine.environment import blas_threads
 from bench.steps.cases import Case
 from bench.steps.runner import ETA, Absent, Runner, batch_of, parameters_of
-from bench.steps.ways import COMPILED, HOOKED, SEQUENTIAL
+from bench.steps.ways import BUDGETS, COMPILED, HOOKED, HOOKED_SEQUENTIAL, PRODUCTS, SEQUENTIAL
 
 
 def torch_runner(name: str, case: Case) -> Runner:
@@ -23,15 +28,15 @@ def torch_runner(name: str, case: Case) -> Runner:
     net = _model(case)
     X, y = (torch.from_numpy(x) for x in batch_of(case))
     forward: Callable[[Any], Any] = net
-    if name == SEQUENTIAL:
+    if name in (SEQUENTIAL, HOOKED_SEQUENTIAL):
         segments = max(round(case.n_layers**0.5), 1)
 
         def forward(x: Any) -> Any:
             return checkpoint_sequential(net, segments, x, use_reentrant=False, preserve_rng_state=False)
 
-    elif name == COMPILED:
-        forward = torch.compile(net)
-    if name == HOOKED:
+    elif name in (COMPILED, *BUDGETS):
+        forward = _compiled(net, X, y, budget=BUDGETS.get(name, 1.0))
+    if name in (HOOKED, HOOKED_SEQUENTIAL):
         for parameter in net.parameters():
             parameter.register_post_accumulate_grad_hook(_update)
         optimizer = None
@@ -47,18 +52,56 @@ def torch_runner(name: str, case: Case) -> Runner:
     def weights() -> list[np.ndarray]:
         return [layer[0].weight.detach().numpy().T for layer in net]
 
-    if name == COMPILED:
-        _compile(net, forward, X, y)
     return Runner(name, "peer", step, lambda: _peak_bytes(step), weights=weights)
 
 
-def _compile(net: Any, forward: Callable[[Any], Any], X: Any, y: Any) -> None:
-    """Compile both passes and leave the parameters as they are. Raises `Absent` with the compiler's reason."""
+def torch_products(case: Case) -> Runner:
+    """The step's matrix products alone, as PyTorch does them: weights are (n_out, n_in), as in its `Linear`."""
+    torch.set_num_threads(blas_threads())
+    weights = [torch.rand(n_out, n_in) for n_in, n_out in pairwise(case.sizes)]
+    left = {n: torch.rand(case.batch_size, n) for n in set(case.sizes)}
+    out = {n: torch.empty(case.batch_size, n) for n in set(case.sizes)}
+    gradients = {W.shape: torch.empty(W.shape) for W in weights}
+
+    def step() -> None:
+        for W in weights:
+            torch.mm(left[W.shape[1]], W.T, out=out[W.shape[0]])
+        for layer in range(len(weights), 0, -1):
+            W = weights[layer - 1]
+            torch.mm(left[W.shape[0]].T, left[W.shape[1]], out=gradients[W.shape])
+            if layer > 1:
+                torch.mm(left[W.shape[0]], W, out=out[W.shape[1]])
+
+    return Runner(PRODUCTS["torch"], "control", step, lambda: None)
+
+
+def torch_facts() -> str:
+    """What PyTorch multiplies with: its library and the instructions that it chose for this processor."""
+    library = "MKL" if torch.backends.mkl.is_available() else "another BLAS than MKL"
+    onednn = " and oneDNN" if torch.backends.mkldnn.is_available() else ""
+    return f"{library}{onednn}, {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _compiled(net: Any, X: Any, y: Any, *, budget: float) -> Callable[[Any], Any]:
+    """The compiled forward pass; both passes are compiled, and the parameters stay as they are.
+
+    `budget` is PyTorch's `activation_memory_budget`, 1 for its default. Raises `Absent` with the compiler's reason.
+    """
+
+    def forward(x: Any) -> Any:
+        return net(x)
+
+    # PyTorch caches by code object: a code of its own, or this network would run what was compiled for another budget.
+    code = forward.__code__.replace(co_name=f"forward_in_{budget:g}".replace(".", "_"))
+    own = types.FunctionType(code, globals(), code.co_name, None, forward.__closure__)
     try:
-        (((forward(X) - y) ** 2).sum() / (2 * len(X))).backward()
+        with torch._functorch.config.patch(activation_memory_budget=budget):
+            compiled: Callable[[Any], Any] = torch.compile(own)
+            (((compiled(X) - y) ** 2).sum() / (2 * len(X))).backward()
     except Exception as error:  # whatever compilers raise: a peer that cannot be built is left out by name
         raise Absent(f"torch.compile failed: {str(error).strip().splitlines()[0]}") from error
     net.zero_grad(set_to_none=True)
+    return compiled
 
 
 def _model(case: Case) -> Any:

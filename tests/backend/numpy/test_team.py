@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from backend import select_backend
-from backend.limits import thread_count
 
 ROOT = Path(__file__).parents[3]
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="as Linux does it")
@@ -178,17 +177,3 @@ backend.forward_layer_(a, W, b, "identity", out=out)
 print((out == 40_000).all())
 """
     assert in_a_process(code, OPENBLAS_NUM_THREADS="1").split() == ["True", "True", "True"]
-
-
-# How many threads
-
-
-DIGITS = [("1", 1), ("1,4", 1), ("0", None), ("many", None), ("", None), ("²", None), ("٠١", 1), ("9" * 5000, None)]
-
-
-@pytest.mark.parametrize(("setting", "threads"), DIGITS, ids=lambda value: str(value)[:8])
-def test_number_of_threads_is_omp_s_or_the_machine_s(setting, threads, monkeypatch):
-    monkeypatch.setenv("OMP_NUM_THREADS", setting)
-    found = thread_count()
-    monkeypatch.delenv("OMP_NUM_THREADS")
-    assert found == (threads or thread_count())

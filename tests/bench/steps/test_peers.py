@@ -9,7 +9,7 @@ import pytest
 from bench.steps.peers import absent_peers, present
 from bench.steps.runner import Absent
 from bench.steps.runners import build
-from bench.steps.ways import JIT, Way
+from bench.steps.ways import BUDGETS, COMPILED, JIT, Way
 from tests.bench.steps.rows import TINY
 
 ROOT = Path(__file__).parents[3]
@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[3]
 def test_compiled_peer_is_left_out_without_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(present.shutil, "which", lambda name: None)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: object())
-    assert absent_peers() == {"PyTorch compile": "it needs a C++ compiler, and none of g++, clang++, c++ is installed"}
+    reason = "it needs a C++ compiler, and none of g++, clang++, c++ is installed"
+    assert absent_peers() == dict.fromkeys((COMPILED, *BUDGETS), reason)
 
 
 def test_absent_peer_is_not_built(monkeypatch: pytest.MonkeyPatch) -> None:

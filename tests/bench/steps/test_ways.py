@@ -4,15 +4,17 @@ import numpy as np
 import pytest
 
 from bench.steps.cases import CASES, MIB, Case
-from bench.steps.runner import Absent
+from bench.steps.runner import ETA, Absent, batch_of, parameters_of
 from bench.steps.runners import build
-from bench.steps.ways import PLAIN, Way, our_ways, ways
+from bench.steps.ways import PLAIN, PRODUCTS, SCIKIT, Way, our_ways, ways
 from checkpoint import simulate
 from tests.bench.steps.rows import TINY
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", [way.name for way in ways(TINY, front=True) if way.kind != "control"])
+@pytest.mark.parametrize(
+    "name", [way.name for way in ways(TINY, front=True) if way.kind != "control" and way.name != SCIKIT]
+)
 def test_every_way_takes_the_same_step(name: str) -> None:
     way = next(way for way in ways(TINY, front=True) if way.name == name)
     try:
@@ -29,6 +31,45 @@ def test_every_way_takes_the_same_step(name: str) -> None:
     for first, own, same in zip(begun, runner.weights(), plain.weights(), strict=True):
         np.testing.assert_allclose(own - first, same - first, rtol=1e-2, atol=2e-7)
     assert any((first != own).any() for first, own in zip(begun, runner.weights(), strict=True))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_scikit_learn_takes_the_step_of_a_linear_last_layer() -> None:
+    try:
+        runner = build(Way(SCIKIT, "peer", "sklearn"), TINY)
+    except Absent as reason:
+        pytest.skip(f"{SCIKIT}: {reason}")
+    begun = [W.copy() for W in runner.weights()]
+    runner.step()
+    for first, own, wanted in zip(begun, runner.weights(), weights_after_a_step(), strict=True):
+        np.testing.assert_allclose(own - first, wanted - first, rtol=1e-3, atol=2e-7)
+    assert (runner.peak_bytes() or 0) > TINY.batch_size * sum(TINY.sizes[1:]) * 4
+
+
+def weights_after_a_step() -> list[np.ndarray]:
+    """In float64, with sigmoid layers and a linear last one."""
+    X, y = (x.astype("float64") for x in batch_of(TINY))
+    parameters = [(W.astype("float64"), b) for W, b in parameters_of(TINY)]
+    outputs = [X]
+    for W, b in parameters:
+        outputs.append(1 / (1 + np.exp(-(outputs[-1] @ W + b))))
+    outputs[-1] = outputs[-2] @ parameters[-1][0] + parameters[-1][1]
+    delta, found = outputs[-1] - y, []
+    for (W, _), a in zip(reversed(parameters), reversed(outputs[:-1]), strict=True):
+        found.append(W - ETA / TINY.batch_size * a.T @ delta)
+        delta = delta @ W.T * a * (1 - a)
+    return found[::-1]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("library", PRODUCTS)
+def test_products_of_a_peer_alone_can_be_taken(library: str) -> None:
+    try:
+        runner = build(Way(PRODUCTS[library], "control", library), TINY)
+    except Absent as reason:
+        pytest.skip(f"{PRODUCTS[library]}: {reason}")
+    runner.step()
+    assert (runner.kind, runner.peak_bytes(), runner.weights()) == ("control", None, [])
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=list(CASES))

@@ -17,6 +17,7 @@ from mlp import Network, data, load_state, read_state, save_state
 from mlp.data import DataError
 from mlp.data.images import read_images
 from mlp.data.sample import load_sample
+from mlp.data.scaling import Scaling
 
 
 @pytest.fixture(scope="module")
@@ -187,14 +188,122 @@ def refused(path: str) -> str:
 
 @pytest.mark.usefixtures("images")
 def test_pictures_that_do_not_fit_are_refused():
-    Image.new("L", (20, 20)).save("small.png")
-    Image.new("RGBA", (28, 28)).save("alpha.png")
     Image.new("I;16", (28, 28)).save("deep.png")
+    Image.new("L", (5000, 5000)).save("large.png")
     Image.new("L", (28, 28)).save("other.gif")
-    assert "is 20 x 20, 400 pixels; the network takes 784" in refused("small.png")
-    assert "found RGBA" in refused("alpha.png")
+    assert "is 5000 x 5000 pixels, more than 16777216" in refused("large.png")
     assert "found I;16" in refused("deep.png")
     assert "not a .npy array" in refused("other.gif")
+
+
+@pytest.mark.usefixtures("images")
+def test_picture_that_cannot_be_made_the_network_s_size_is_refused():
+    Image.new("L", (20, 20)).save("small.png")
+    with pytest.raises(DataError, match="is 20 x 20, 400 pixels; the network takes 783, which is no square"):
+        read_images("small.png", features=783, dtype="float32")
+
+
+def drawn(size: int = 280, ink: int = 255, ground: int = 0) -> Image.Image:
+    """A thick upright stroke."""
+    picture = Image.new("L", (size, size), ground)
+    picture.paste(ink, (size * 4 // 10, size * 2 // 10, size * 6 // 10, size * 8 // 10))
+    return picture
+
+
+@pytest.mark.usefixtures("images")
+def test_pictures_of_any_kind_are_read_alike():
+    small = drawn(28)
+    rgba = Image.merge("RGBA", [*[Image.new("L", (28, 28), 255)] * 3, small])  # white ink, transparent around it
+    kinds = {
+        "grey.png": small,
+        "bits.png": small.convert("1"),
+        "colour.png": small.convert("RGB"),
+        "palette.png": small.convert("RGB").quantize(4),
+        "opaque.png": small.convert("RGBA"),
+        "transparent.png": rgba,
+        "large.png": small.resize((280, 280), Image.Resampling.NEAREST),
+    }
+    for name, picture in kinds.items():
+        picture.save(name)
+    small.save("photo.jpg", quality=95)
+    wanted = np.asarray(small).reshape(1, 784) / 255
+    for name in (*kinds, "photo.jpg"):
+        found = read_images(name, features=784, dtype="float64")
+        np.testing.assert_allclose(found, wanted, atol=0.1 if name == "photo.jpg" else 0, err_msg=name)
+
+
+@pytest.mark.usefixtures("images")
+def test_dark_ink_on_nothing_is_dark_on_light():
+    ink = drawn(28)
+    Image.merge("RGBA", [*[Image.new("L", (28, 28), 0)] * 3, ink]).save("ink.png")
+    X = read_images("ink.png", features=784, dtype="float64", invert=True)
+    np.testing.assert_array_equal(X, np.asarray(ink).reshape(1, 784) / 255)
+
+
+@pytest.mark.usefixtures("images")
+def test_what_is_done_to_a_picture_is_said():
+    said: list[str] = []
+    drawn(28).save("fits.png")
+    drawn(100).crop((0, 0, 100, 80)).save("other.png")
+    read_images("fits.png", features=784, dtype="float32", say=said.append)
+    assert said == []
+    read_images("other.png", features=784, dtype="float32", say=said.append)
+    assert said == ["other.png: resized from 100 x 80 to 28 x 28 pixels"]
+
+
+@pytest.mark.usefixtures("images")
+def test_dark_on_light_is_noticed_unless_it_is_inverted():
+    said: list[str] = []
+    drawn(28, ink=0, ground=255).save("dark.png")
+    read_images("dark.png", features=784, dtype="float32", invert=True, say=said.append)
+    assert said == []
+    read_images("dark.png", features=784, dtype="float32", say=said.append)
+    (line,) = said
+    assert line.startswith("dark.png: is mostly light")
+
+
+# The range of an array's values
+
+
+def read(values: np.ndarray, scaling: Scaling | None, said: list[str] | None = None) -> np.ndarray:
+    np.save("values.npy", values)
+    say = ([] if said is None else said).append
+    return read_images("values.npy", features=4, dtype="float64", scaling=scaling, say=say)
+
+
+@pytest.mark.usefixtures("images")
+@pytest.mark.parametrize("high", [255.0, 16.0])
+def test_values_are_scaled_as_those_of_the_training_were_and_that_is_said_of_floats(high):
+    raw = np.array([[0, 1, high / 4, high]])
+    said: list[str] = []
+    assert read(raw.astype(np.uint8), Scaling(high), said).tolist() == (raw.astype(np.uint8) / high).tolist()
+    assert said == []
+    assert read(raw, Scaling(high), said).tolist() == (raw / high).tolist()
+    assert said == [
+        f"values.npy: its values run to {high:g}; they are divided by {high:g}, as those of the training were"
+    ]
+    assert read(raw / high, Scaling(high), said).tolist() == (raw / high).tolist()
+    assert len(said) == 1
+
+
+@pytest.mark.usefixtures("images")
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.array([[0, 1, 16, 200]], np.uint8), "holds 200, and the network was trained on values of 0 to 16"),
+        (np.array([[0.0, 1, 16, 200]]), "its values run from 0 to 200; wanted 0 to 1, or 0 to 16 as the network was"),
+        (np.array([[-0.5, 0, 0.5, 1]]), "its values run from -0.5 to 1; wanted 0 to 1"),
+    ],
+)
+def test_range_that_does_not_fit_is_named(values, message):
+    with pytest.raises(DataError, match=message):
+        read(values, Scaling(16.0))
+
+
+@pytest.mark.usefixtures("images")
+def test_floats_for_a_network_that_was_trained_on_values_as_they_were_are_taken_as_they_are():
+    values = np.array([[-3.0, 0, 0.5, 700]])
+    assert read(values, None).tolist() == values.tolist()
 
 
 def png(width: int, height: int, packed: bytes) -> bytes:

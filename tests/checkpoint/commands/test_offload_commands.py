@@ -252,7 +252,8 @@ def _no_room(*_: object) -> int:
 def test_file_that_may_not_grow_is_a_fault_of_one_line(tmp_path: Path) -> None:
     program = (
         "import resource, sys; from checkpoint.commands.program import main;"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); sys.exit(main(sys.argv[1:]))"
+        "sys.dont_write_bytecode = True; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
+        "sys.exit(main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", program, "train", *DEEP, "--checkpoint", "every:1", "--offload", tmp_path]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from checkpoint import Schedule, chain_of, every_nth, front_of, micro_batches, plan_chain, simulate, store_all
+from checkpoint.drawing.arena import arena_figure
 from checkpoint.drawing.canvas import BACKWARD, FORWARD, RECOMPUTE, new_figure, spread
 from checkpoint.drawing.comparison import comparison_figure
 from checkpoint.drawing.front import front_figure
@@ -19,6 +20,7 @@ from checkpoint.planning.growth import even_sizes, growth
 from checkpoint.runs.cases import CASES, Case
 from checkpoint.runs.comparison import Compared, Run, compared, runs_of
 from checkpoint.runs.record import RunRecord
+from checkpoint.schedule.placement import place
 from mlp import EpochRecord
 from tests.checkpoint.drawing.looking import cut_off, least_step, legend_labels, lightness, overlapping
 
@@ -88,6 +90,13 @@ def every_figure() -> Iterator[tuple[str, Figure]]:
     found = plan_chain(DEEP, budget_bytes=4 * 2**20)
     planned = Timeline("planned", found.schedule, simulate(found.schedule, DEEP), budget_bytes=4 * 2**20)
     yield "timeline", timeline_figure(planned)
+    for name, chain, schedule in (
+        ("few", SHORT, every_nth(n_layers=3, n=2)),
+        ("some", chain_of([64, *[40] * 12, 10], batch_size=90), every_nth(n_layers=13, n=4)),
+        ("many", DEEP, found.schedule),
+    ):
+        placement = place(schedule, chain)
+        yield f"arena, {name}", arena_figure(schedule, placement, budget_bytes=placement.arena_bytes + 9, title=name)
     few = timelines(
         SHORT,
         store_all(n_layers=3),

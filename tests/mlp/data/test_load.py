@@ -117,6 +117,58 @@ def test_folder_called_like_an_idx_file_is_refused(arrays: Arrays, write_idx: Ca
         load(folder)
 
 
+def block_by_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def block_by_broken_link(path: Path) -> None:
+    path.symlink_to(path.parent / "nothing")
+
+
+def block_by_empty_file(path: Path) -> None:
+    path.touch()
+
+
+def block_by_folder_with_the_file(path: Path) -> None:
+    path.mkdir()
+    (path / path.name).write_bytes((path.parent / path.name.replace("-idx", ".idx")).read_bytes())
+
+
+@pytest.mark.parametrize(
+    "block", [block_by_folder, block_by_broken_link, block_by_empty_file, block_by_folder_with_the_file]
+)
+@pytest.mark.parametrize("stem", ["train-images-idx3", "t10k-labels-idx1"])
+def test_name_that_is_no_file_does_not_hide_the_file(
+    arrays: Arrays, write_idx: Callable[..., Path], block: Callable[[Path], None], stem: str
+) -> None:
+    folder = write_idx(arrays, separator=".")
+    block(folder / f"{stem}-ubyte")
+    assert load(folder).digest == digest_of(arrays)
+
+
+def test_empty_file_does_not_hide_the_packed_one(arrays: Arrays, write_idx: Callable[..., Path]) -> None:
+    folder = write_idx(arrays, packed=True)
+    (folder / "train-images-idx3-ubyte").touch()
+    assert load(folder).digest == digest_of(arrays)
+
+
+def test_folders_of_the_files_names_are_looked_into(arrays: Arrays, write_idx: Callable[..., Path]) -> None:
+    folder = write_idx(arrays)
+    for file in list(folder.iterdir()):
+        content = file.read_bytes()
+        file.unlink()
+        file.mkdir()
+        (file / file.name).write_bytes(content)
+    assert load(folder).digest == digest_of(arrays)
+
+
+def test_place_with_an_empty_file_does_not_hide_a_whole_one(arrays: Arrays, write_idx: Callable[..., Path]) -> None:
+    folder = write_idx(arrays)
+    (folder / "t10k-images-idx3-ubyte").write_bytes(b"")
+    write_idx(arrays, place="raw")
+    assert load(folder).digest == digest_of(arrays)
+
+
 def test_file_that_may_not_be_opened_is_refused(
     arrays: Arrays, write_npz: Callable[[Arrays], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

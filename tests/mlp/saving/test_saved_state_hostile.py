@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlp import Network, Progress, StateError, load_state, read_state, save_state
-from mlp.saving.layout import FORMAT, LENGTH_BYTES, Layout
+from mlp.saving.layout import FORMAT, FORMAT_NUMBER, LENGTH_BYTES, Layout
 from mlp.saving.state import SavedState
 
 EDGES = (b"\0", b"\xff", b"\x80", b"9" * 20, b'"', b"}", b"[[[[", b"\xff" * 8, b"NaN", b"-1", b"1e999", b"null")
@@ -163,8 +163,17 @@ def test_header_of_many_megabytes_costs_no_more_than_a_few_times_its_part_that_i
 
 def test_state_of_another_format_is_named_as_such(tmp_path):
     path = tmp_path / "new.state"
-    path.write_bytes(good().replace(FORMAT.encode(), FORMAT.replace("state 1", "state 2").encode()))
-    with pytest.raises(StateError, match=f"wanted a state saved by this program.*{FORMAT}"):
+    newer = FORMAT.replace(f"state {FORMAT_NUMBER}", f"state {FORMAT_NUMBER + 1}")
+    path.write_bytes(good().replace(FORMAT.encode(), newer.encode()))
+    with pytest.raises(StateError, match=rf"is in format {FORMAT_NUMBER + 1}, of a newer version.*{FORMAT}.*upgrade"):
+        read_state(path)
+
+
+@pytest.mark.parametrize("number", ["0", "01", "-1", "one", "2.0", "9" * 30, ""])
+def test_state_of_no_format_is_refused(number, tmp_path):
+    path = tmp_path / "new.state"
+    path.write_bytes(good().replace(f"state {FORMAT_NUMBER}".encode(), f"state {number}".encode(), 1))
+    with pytest.raises(StateError):
         read_state(path)
 
 

@@ -1,0 +1,89 @@
+"""Saved states of an earlier format, written by the program as it was then: they are read, and go on in the same way.
+
+`format1/` was written before there was a format 2; `sha256.json` there has the digests of the parameters that went in.
+"""
+
+import hashlib
+import json
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlp import Network, Progress, load_state, read_state, restore_state, save_state
+from mlp.data.scaling import Scaling
+from mlp.errors import StateWarning
+from tests.conftest import parameters_of, same_bits
+
+FORMAT_1 = Path(__file__).parent / "format1"
+DIGESTS = json.loads((FORMAT_1 / "sha256.json").read_text())
+
+
+def digest(network: Network) -> str:
+    arrays = [*network.weights, *network.biases, *(v for pair in network.velocities for v in pair)]
+    return hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest()
+
+
+@pytest.mark.parametrize("name", DIGESTS)
+def test_state_of_format_1_is_read_to_the_last_bit(name):
+    network, _ = load_state(FORMAT_1 / name, plain=True)
+    assert digest(network) == DIGESTS[name]
+
+
+def test_facts_of_format_1_are_read_and_those_it_lacked_follow_from_its_program():
+    plain, momentum, run = (read_state(FORMAT_1 / f"{name}.state") for name in ("plain", "momentum", "run"))
+    assert (plain.progress, plain.epochs_trained, plain.scaling, plain.arguments) == (None, 0, None, {})
+    assert momentum.progress == Progress(3, 1, 5, 4, 0.5, True, 12, "ab" * 32)
+    assert (momentum.epochs_trained, momentum.activation, momentum.notes["why"]) == (2, "tanh", "é")
+    assert (run.epochs_trained, run.scaling) == (1, Scaling(255.0))
+    assert run.arguments == {"checkpoint": "optimal", "budget": "1MiB"}
+
+
+def test_state_of_format_1_is_saved_again_in_the_newest(tmp_path):
+    network, state = load_state(FORMAT_1 / "momentum.state")
+    save_state(tmp_path / "again.state", network, state.progress)
+    again, facts = load_state(tmp_path / "again.state")
+    assert digest(again) == DIGESTS["momentum.state"]
+    assert (facts.epochs_trained, again.epochs_trained) == (2, 2)
+
+
+# What format 2 has beside
+
+
+def test_count_of_epochs_and_scaling_are_saved(tmp_path):
+    data = np.random.default_rng(0).random((20, 4), np.float32), np.arange(20) % 3
+    whole, network = Network([4, 5, 3]), Network([4, 5, 3])
+    whole.SGD(data, 3, 5, 0.5)
+    network.SGD(data, 2, 5, 0.5)
+    network.scaling = Scaling(16.0)
+    saved = save_state(tmp_path / "net.state", network)
+    loaded, state = load_state(tmp_path / "net.state")
+    assert state == saved
+    assert (loaded.epochs_trained, loaded.scaling) == (2, Scaling(16.0))
+    loaded.SGD(data, 1, 5, 0.5)
+    assert same_bits(parameters_of(loaded), parameters_of(whole))
+
+
+class Frugal(Network):
+    """A class that needs more than `Network`'s arguments."""
+
+    saved_arguments = {"class": "Frugal", "budget_bytes": "4096"}  # noqa: RUF012
+
+
+def test_what_a_plain_network_cannot_take_is_named_and_not_lost(tmp_path):
+    save_state(tmp_path / "net.state", Frugal([4, 3]))
+    with pytest.warns(StateWarning, match=r"class Frugal, budget_bytes 4096; this is a plain.*checkpoint\.load"):
+        network, state = load_state(tmp_path / "net.state")
+    assert type(network) is Network
+    assert state.arguments == Frugal.saved_arguments
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_state(tmp_path / "net.state", plain=True)
+        restore_state(tmp_path / "net.state", Frugal([4, 3]))
+        load_state(FORMAT_1 / "plain.state")
+
+
+def test_run_of_format_1_that_was_planned_says_so():
+    with pytest.warns(StateWarning, match="saved with checkpoint optimal, budget 1MiB"):
+        load_state(FORMAT_1 / "run.state")
