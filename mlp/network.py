@@ -142,15 +142,15 @@ class Network(Layers):
 
     # Backpropagation
 
-    def backprop(self, X: Any, y: Any, *, in_blocks: bool = False) -> Iterator[Gradient]:
+    def backprop(self, X: Any, y: Any, *, in_pieces: bool = False) -> Iterator[Gradient]:
         """Yield the gradient of each layer, from the last to the first, as soon as it exists.
 
         `X` (batch, n_0) and `y` (batch, n_L), one-hot or any target, both of the network's dtype. A gradient is yielded
         after the error has gone through the layer's weights, so it may be applied to them at once. All activations are
         kept until their layer's turn.
 
-        `in_blocks`: yield each layer's gradient in blocks of rows instead, each of them valid only until the next is
-        asked for. This is what `update_mini_batch` uses, and its peak is the one that is predicted.
+        `in_pieces`: yield each layer's gradient in pieces instead, each of some rows and valid only until the next is
+        yielded. This is what `update_mini_batch` uses, and its peak is the one that is predicted.
 
         Raises `TrainingError` as soon as a layer's error is not finite.
         """
@@ -163,7 +163,7 @@ class Network(Layers):
         self.to_output_delta(delta, y)
         for layer in range(self.n_layers, 0, -1):
             a = activations.pop()
-            yield from self.backward_layer(layer, a, delta, in_blocks=in_blocks)
+            yield from self.backward_layer(layer, a, delta, in_pieces=in_pieces)
             self.buffers.give(delta)
             delta = a  # which now holds the error of the layer below
 
@@ -178,7 +178,7 @@ class Network(Layers):
         X, y = self.as_batch(X, y)
         rate = check_number("eta", eta) / X.shape[0]
         with self.trusting_inputs():  # as_batch has looked
-            for gradient in self.backprop(X, y, in_blocks=True):
+            for gradient in self.backprop(X, y, in_pieces=True):
                 self.apply_gradient(gradient, rate)
                 del gradient  # or it would be held while the next one is made
 

@@ -73,14 +73,28 @@ class NetworkWithCheckpointing(Network):
             raise CheckpointError(f"schedule must be a Schedule, such as a plan's; got {schedule!r}")
         else:
             simulate(schedule, self.chain(schedule.batch_size or 1))
-        offloads = schedule is not None and any(isinstance(action, Offload) for action in schedule)
         self.budget_bytes = budget_bytes
-        self.transfers = transfers_to(self.backend, offload, needed=offloads)
-        """Where activations are offloaded to; None where none are."""
         self._place, self._offloading = offload, offloading
         self._schedule = schedule
+        self.transfers = self._open_transfers()
+        """Where activations are offloaded to; None where none are."""
         self._schedules: dict[int, Schedule] = {}
         self._observers: tuple[Observer, ...] = ()
+
+    def _open_transfers(self) -> Transfers | None:
+        offloads = self._schedule is not None and any(isinstance(action, Offload) for action in self._schedule)
+        return transfers_to(self.backend, self._place, needed=offloads)
+
+    def __getstate__(self) -> dict[str, Any]:
+        if isinstance(self._place, Transfers):
+            raise CheckpointError("this network was given Transfers, which are one network's, so it cannot be copied")
+        state = super().__getstate__()
+        del state["transfers"]
+        return state | {"_observers": ()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.transfers = self._open_transfers()
 
     def chain(self, batch_size: int) -> Chain:
         """The chain that this network is for mini-batches of `batch_size` rows."""
@@ -140,7 +154,7 @@ class NetworkWithCheckpointing(Network):
             activations.append(a)
         return activations
 
-    def backprop(self, X: Any, y: Any, *, in_blocks: bool = False) -> Iterator[Gradient]:
+    def backprop(self, X: Any, y: Any, *, in_pieces: bool = False) -> Iterator[Gradient]:
         """Yield the gradient of each layer, from the last to the first; see `Network.backprop`.
 
         One loop over the schedule's actions. With row blocks, a layer's gradient comes when its last block is added.
@@ -148,7 +162,7 @@ class NetworkWithCheckpointing(Network):
         X, y = self.as_batch(X, y)
         self.buffers.begin_step()
         schedule = self.schedule_for(X.shape[0])
-        step = self.execution(X, y, schedule, in_blocks=in_blocks)
+        step = self.execution(X, y, schedule, in_pieces=in_pieces)
         try:
             for position, action in enumerate(schedule):
                 match action:
@@ -167,10 +181,10 @@ class NetworkWithCheckpointing(Network):
         finally:
             step.end()
 
-    def execution(self, X: Any, y: Any, schedule: Schedule, *, in_blocks: bool) -> Execution:
+    def execution(self, X: Any, y: Any, schedule: Schedule, *, in_pieces: bool) -> Execution:
         """What runs the actions of one step on a mini-batch."""
         run = self.forward_between_checkpoints
-        return Execution(self, X, y, run=run, schedule=schedule, transfers=self.transfers, in_blocks=in_blocks)
+        return Execution(self, X, y, run=run, schedule=schedule, transfers=self.transfers, in_pieces=in_pieces)
 
     @contextmanager
     def observing(self, observer: Observer) -> Iterator[None]:

@@ -183,19 +183,19 @@ def test_gradient_may_be_applied_as_soon_as_it_comes(backend, case):
 
 
 @given(case=cases())
-def test_blocks_of_gradients_make_up_the_whole_ones(backend, case):
+def test_pieces_of_gradients_make_up_the_whole_ones(backend, case):
     network = case.network(backend, "float32")
     X, y = case.batch(backend, "float32")
     whole = gradients_of(network, X, y)
     made_up = [np.full_like(gradient, np.nan) for gradient in whole]
-    with case.blocks():
-        for block in network.backprop(X, y, in_blocks=True):
-            k, stop = block.layer - 1, block.first + block.weight.shape[0]
-            assert np.isnan(made_up[k][block.first : stop]).all(), "two blocks have the same rows"
-            made_up[k][block.first : stop] = backend.to_numpy(block.weight)
-            if block.bias is not None:
+    with case.in_pieces():
+        for piece in network.backprop(X, y, in_pieces=True):
+            k, stop = piece.layer - 1, piece.first + piece.weight.shape[0]
+            assert np.isnan(made_up[k][piece.first : stop]).all(), "two pieces have the same rows"
+            made_up[k][piece.first : stop] = backend.to_numpy(piece.weight)
+            if piece.bias is not None:
                 assert stop == case.sizes[k]
-                made_up[case.n_layers + k][:] = backend.to_numpy(block.bias)
+                made_up[case.n_layers + k][:] = backend.to_numpy(piece.bias)
     for gradient, other in zip(made_up, whole, strict=True):
         np.testing.assert_allclose(gradient, other, rtol=0, atol=1e-5 * max(1, np.abs(other).max()))
 

@@ -47,7 +47,7 @@ def cases_and_schedules(draw: st.DrawFn) -> tuple[Case, Schedule]:
 
 def simulated(network: NetworkWithCheckpointing, schedule: Schedule, batch_size: int) -> Any:
     """The prediction, made from sizes and names alone."""
-    chain = chain_of(network.sizes, batch_size=batch_size, dtype=network.dtype, backend=network.backend.name)
+    chain = chain_of(network.sizes, batch_size=batch_size, dtype=network.dtype, backend=network.backend.variant)
     return simulate(schedule, chain)
 
 
@@ -74,7 +74,7 @@ def test_trained_weights_are_plain_ones_to_the_last_bit(backend, dtype, drawn, m
     case, schedule = drawn
     plain = case.network(backend, dtype)
     network = case.network(backend, dtype, NetworkWithCheckpointing, schedule=schedule)
-    with case.blocks():
+    with case.in_pieces():
         for each in (plain, network):
             each.SGD(case.host_batch(dtype), epochs=2, mini_batch_size=min(mini_batch_size, case.batch_size), eta=0.01)
     assert same_bits(parameters_of(network), parameters_of(plain))
@@ -138,7 +138,7 @@ def test_measured_peak_is_the_predicted_one(metered, dtype, drawn):
     case, schedule = drawn
     network = case.network(metered, dtype, NetworkWithCheckpointing, schedule=schedule)
     X, y = case.batch(metered, dtype)
-    with case.blocks():
+    with case.in_pieces():
         predicted = simulated(network, schedule, case.batch_size)
         with metered.measure() as usage:
             network.update_mini_batch(X, y, eta=0.01)
@@ -157,7 +157,7 @@ def test_measured_bytes_after_each_action_are_the_predicted_ones(metered, dtype,
         usage.mark()
         told.append((position, action))
 
-    with case.blocks():
+    with case.in_pieces():
         predicted = simulated(network, schedule, case.batch_size)
         with metered.measure() as usage, network.observing(observe):
             network.update_mini_batch(X, y, eta=0.01)
@@ -169,8 +169,8 @@ def test_measured_bytes_after_each_action_are_the_predicted_ones(metered, dtype,
 def test_measured_peak_of_plain_backpropagation_is_that_predicted_for_keeping_all(metered, dtype, case):
     network = case.network(metered, dtype)
     X, y = case.batch(metered, dtype)
-    chain = chain_of(case.sizes, batch_size=case.batch_size, dtype=dtype, backend=metered.name)
-    with case.blocks():
+    chain = chain_of(case.sizes, batch_size=case.batch_size, dtype=dtype, backend=metered.variant)
+    with case.in_pieces():
         predicted = simulate(store_all(n_layers=case.n_layers), chain)
         with metered.measure() as usage:
             network.update_mini_batch(X, y, eta=0.01)
