@@ -44,6 +44,11 @@ class Backend:
         return f"{type(self).__name__}({self.name!r}, device={str(self.device)!r})"
 
     @property
+    def variant(self) -> str:
+        """This backend's row of `FACTS`: its name, except for NumPy without compiled kernels."""
+        return self.name
+
+    @property
     def device_name(self) -> str:
         """The device's name, for reports."""
         return str(self.device)

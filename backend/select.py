@@ -2,7 +2,7 @@
 
 from backend.base import Backend
 from backend.errors import BackendUnavailable
-from backend.facts import NAMES
+from backend.facts import NAMES, UNCOMPILED
 
 
 def select_backend(name: str | Backend, *, device: int | None = None) -> Backend:
@@ -29,3 +29,18 @@ def select_backend(name: str | Backend, *, device: int | None = None) -> Backend
 
         return CupyBackend(device=device)
     raise BackendUnavailable(f"unknown backend {name!r}", f"choose {' or '.join(NAMES)}")
+
+
+def variant_here(name: str) -> str:
+    """The row of `FACTS` that the backend called `name` would have on this machine; no array library is imported.
+
+    Raises `BackendUnavailable` for compiled kernels that are there and are not what they should be.
+
+    >>> variant_here("cupy")
+    'cupy'
+    """
+    if name != "numpy":
+        return name
+    from backend.numpy.kernels.loading import kernels_here
+
+    return name if kernels_here()[0] else UNCOMPILED

@@ -60,7 +60,7 @@ def main(args: argparse.Namespace) -> int:
             even_sizes(depth, inputs=CLASSIC[0], width=args.width, outputs=CLASSIC[-1]),
             batch_size=args.batch_size,
             dtype=args.dtype,
-            backend=args.backend,
+            backend=backend.variant,
         )
         for depth in _depths(args.depths)
     ]

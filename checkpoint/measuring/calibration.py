@@ -85,8 +85,9 @@ class Calibration:
 
 def calibrate(sizes: Iterable[int], *, batch_size: int, dtype: str, backend: str, afresh: bool = False) -> Calibration:
     """A calibration for these layers, with the timings that are kept of this machine; `afresh`: without them."""
-    chain = chain_of(sizes, batch_size=batch_size, dtype=dtype, backend=backend)
-    return Calibration(chain.widths, dtype=dtype, backend=select_backend(backend), afresh=afresh)
+    found = select_backend(backend)
+    chain = chain_of(sizes, batch_size=batch_size, dtype=dtype, backend=found.variant)
+    return Calibration(chain.widths, dtype=dtype, backend=found, afresh=afresh)
 
 
 def _time_layer(direction: str, n_in: int, n_out: int, rows: int, first: bool, dtype: str, backend: Backend) -> float:

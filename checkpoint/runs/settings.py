@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend import select_backend
+from backend.select import variant_here
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.execution.verifying import VerifyingNetwork
 from checkpoint.measuring.bandwidth import rates_for
@@ -44,7 +45,7 @@ class RunSettings:
     @property
     def chain(self) -> Chain:
         """The chain of the network, for a whole mini-batch on its backend."""
-        return chain_of(self.sizes, batch_size=self.batch_size, dtype=self.dtype, backend=self.backend)
+        return chain_of(self.sizes, batch_size=self.batch_size, dtype=self.dtype, backend=variant_here(self.backend))
 
     @property
     def offloading(self) -> Offloading | None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from backend.limits import thread_count
 from backend.numpy.kernels import door
-from backend.numpy.kernels.loading import load_library
+from backend.numpy.kernels.loading import kernels_here
 
 SLICE_SECONDS = 0.05
 """How long a call lasts: signal handlers of Python's run between calls only."""
@@ -53,11 +53,15 @@ class _Call(ctypes.Structure):
     )
 
 
+MOST_THREADS = 64
+"""As in team.h."""
+
+
 class Engine:
     """The kernels of a loaded library. `threads` is the most that an operation is given; it may be set."""
 
     def __init__(self, library: ctypes.CDLL, level: str) -> None:
-        self.level, self.threads = level, thread_count()
+        self.level, self.threads = level, min(thread_count(), MOST_THREADS)
         whole, pointer, number = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
         library.engine_layout.restype = ctypes.c_char_p
         for name, returned, *taken in (
@@ -182,5 +186,5 @@ class Program:
 @functools.cache
 def load_engine() -> tuple[Engine | None, str]:
     """The engine and its level's name; or None, and why NumPy's own kernels serve. Raises `BackendUnavailable`."""
-    library, level_or_reason = load_library()
+    library, level_or_reason = kernels_here()
     return (None if library is None else Engine(library, level_or_reason)), level_or_reason

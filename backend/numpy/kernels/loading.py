@@ -5,6 +5,7 @@ or none runs here, the caller is told why, and NumPy's own kernels serve.
 """
 
 import ctypes
+import functools
 import hashlib
 import json
 import os
@@ -23,6 +24,12 @@ REBUILD = f"{sys.executable} -m pip install --force-reinstall --no-deps mlp-chec
 def asked_for_numpy() -> bool:
     """Whether the environment asks for NumPy's own kernels."""
     return os.environ.get(VARIABLE) == "numpy"
+
+
+@functools.cache
+def kernels_here() -> tuple[ctypes.CDLL | None, str]:
+    """`load_library`, once in a process."""
+    return load_library()
 
 
 def load_library(folder: Path = FOLDER) -> tuple[ctypes.CDLL | None, str]:

@@ -1,4 +1,4 @@
-"""Every activation of the compiled kernels against float128 or float64: values, derivatives, and what is not ordinary."""
+"""Every activation of the compiled kernels against wider types: values, derivatives, and what is not ordinary."""
 
 import numpy as np
 import pytest

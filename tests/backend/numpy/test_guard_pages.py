@@ -1,4 +1,4 @@
-"""Arrays that end, or begin, at a page that cannot be touched: the kernels read and write what is theirs, on random shapes.
+"""Arrays between pages that cannot be touched: the kernels read and write what is theirs, on random shapes.
 
 Each result is compared with float64. A process of its own runs them: a step too far ends it.
 """

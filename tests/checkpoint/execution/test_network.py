@@ -47,7 +47,7 @@ def cases_and_schedules(draw: st.DrawFn) -> tuple[Case, Schedule]:
 
 def simulated(network: NetworkWithCheckpointing, schedule: Schedule, batch_size: int) -> Any:
     """The prediction, made from sizes and names alone."""
-    chain = chain_of(network.sizes, batch_size=batch_size, dtype=network.dtype, backend=network.backend.name)
+    chain = chain_of(network.sizes, batch_size=batch_size, dtype=network.dtype, backend=network.backend.variant)
     return simulate(schedule, chain)
 
 
@@ -169,7 +169,7 @@ def test_measured_bytes_after_each_action_are_the_predicted_ones(metered, dtype,
 def test_measured_peak_of_plain_backpropagation_is_that_predicted_for_keeping_all(metered, dtype, case):
     network = case.network(metered, dtype)
     X, y = case.batch(metered, dtype)
-    chain = chain_of(case.sizes, batch_size=case.batch_size, dtype=dtype, backend=metered.name)
+    chain = chain_of(case.sizes, batch_size=case.batch_size, dtype=dtype, backend=metered.variant)
     with case.in_pieces():
         predicted = simulate(store_all(n_layers=case.n_layers), chain)
         with metered.measure() as usage:
