@@ -10,8 +10,14 @@ Array = Any
 """An array of a backend's namespace."""
 
 ACTIVATIONS = {
-    **{"identity": 0, "sigmoid": 1, "tanh": 2, "relu": 3, "softmax": 4},
-    **{"leaky-relu": 5, "elu": 6, "softplus": 7},
+    "identity": 0,
+    "sigmoid": 1,
+    "tanh": 2,
+    "relu": 3,
+    "softmax": 4,
+    "leaky-relu": 5,
+    "elu": 6,
+    "softplus": 7,
 }
 """The activations, by the numbers that compiled kernels know. Softmax is along each row, the rest are elementwise."""
 
