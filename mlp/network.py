@@ -168,8 +168,25 @@ class Network(Layers):
             delta = a  # which now holds the error of the layer below
 
     def cost_derivative(self, output_activations: Any, y: Any) -> Any:
-        """The derivative of the quadratic cost by the output: a_L - y. Under cross-entropy, by softmax's input."""
+        """The derivative of the quadratic cost by the output: a_L - y. Under cross-entropy, by softmax's input.
+
+        A subclass may have its own, for another cost; it is called in each step then, and what it allocates is its own.
+        """
         return output_activations - y
+
+    def to_output_delta(self, a: Any, y: Any) -> None:
+        if type(self).cost_derivative is Network.cost_derivative:
+            super().to_output_delta(a, y)  # the same, in place
+            return
+        name, activation = "what cost_derivative returns", self.layer_activation(self.n_layers)
+        derivative = self.as_rows(name, self.cost_derivative(a, y), self.sizes[-1])
+        if derivative.shape[0] != a.shape[0]:
+            raise NetworkError(f"{name} must have {a.shape[0]} rows, as the output has; got {derivative.shape[0]}")
+        self.backend.release(a)
+        if activation == "softmax":
+            a[...] = derivative
+        else:
+            self.backend.hidden_delta_(a, derivative, activation)
 
     # Learning
 
