@@ -15,6 +15,7 @@ from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.plan import plan_chain
 from checkpoint.schedule.actions import Action, Backward, Fetch, Forward, Offload, Release
 from checkpoint.schedule.chain import Chain, chain_of
+from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import every_nth
@@ -117,7 +118,9 @@ class NetworkWithCheckpointing(Network):
         if self.budget_bytes is None or (offloads and self.transfers is None):
             return False
         try:
-            fits = simulate(schedule, self.chain(batch_size)).peak_bytes <= self.budget_bytes
+            chain = self.chain(batch_size)
+            simulate(schedule, chain)
+            fits = arena_bytes(schedule, chain) <= self.budget_bytes
         except CheckpointError:
             return False
         if fits:
