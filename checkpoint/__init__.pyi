@@ -6,6 +6,7 @@ from .errors import BudgetError as BudgetError
 from .errors import CheckpointError as CheckpointError
 from .errors import ScheduleError as ScheduleError
 from .execution.network import NetworkWithCheckpointing as NetworkWithCheckpointing
+from .execution.saved import load as load
 from .planning.costs import Cost as Cost
 from .planning.costs import Flops as Flops
 from .planning.front import Front as Front

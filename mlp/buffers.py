@@ -1,10 +1,10 @@
-"""Memory that a training step takes and gives back, kept from step to step.
+"""Memory that training steps reuse.
 
-Fresh memory from the operating system costs a page fault every 4 KiB at first touch: about a tenth of a step. A step
-asks for the same arrays each time, so those that it gives back are handed out again.
+Fresh memory from the operating system costs a page fault every 4 KiB at first touch: about a tenth of a step. Each
+step takes the same arrays, so those of the last one are reused.
 
-What is kept idle never adds to the peak: in use and idle together stay within the most that was ever in use. Where an
-array of a new size is asked for, idle ones are let go first.
+Idle arrays never add to the peak: in use and idle together stay within the most that was ever in use. For an array of
+a new size, idle ones are freed first.
 """
 
 from math import prod
@@ -22,7 +22,7 @@ class Buffers:
         self._idle_values = self._used_values = self._most_values = 0
 
     def begin_step(self) -> None:
-        """Nothing is in use any more; what an abandoned step held belongs to whoever still holds it."""
+        """Count nothing as in use; an abandoned step's arrays belong to whoever still holds them."""
         self._used_values = 0
 
     def take(self, shape: tuple[int, ...]) -> Any:
@@ -42,17 +42,17 @@ class Buffers:
         return self._backend.xp.reshape(self._backend.empty((size,), self._dtype), shape)
 
     def give(self, array: Any) -> None:
-        """Take back an array that `take` gave and that nobody uses any more."""
+        """Take back an array from `take` that is no longer used."""
         if self._backend.facts.keeps_freed_memory:
             return
         self._used_values = max(self._used_values - array.size, 0)
-        if not self._backend.measuring:  # a measurement is to see each array come and go
+        if not self._backend.measuring:  # a measurement must see each array come and go
             self._backend.release(array)
             self._idle.setdefault(array.size, []).append(array)
             self._idle_values += array.size
 
     def clear(self) -> None:
-        """Let go of everything idle."""
+        """Free all idle arrays."""
         self._idle.clear()
         self._idle_values = 0
 

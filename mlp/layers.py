@@ -12,7 +12,7 @@ from typing import Any
 from backend import Backend
 from mlp.errors import TrainingError
 from mlp.gradient import Gradient
-from mlp.pieces import delta_block_rows, gradient_block_rows
+from mlp.pieces import error_piece_rows, gradient_piece_rows
 from mlp.store import Store
 
 
@@ -74,20 +74,20 @@ class Layers(Store):
         a: Any,
         delta: Any,
         *,
-        in_blocks: bool,
+        in_pieces: bool,
         pieces: str = "large",
         planned_rows: int | None = None,
     ) -> Iterator[Gradient]:
         """Yield the gradient of one layer, and turn `a` = a_{layer-1} into delta_{layer-1}, in place.
 
         `delta` = delta_layer is (rows, n_l); for layer 1, `a` is the input and stays as it is. Live beside the two: a
-        piece of the weight gradient (`in_blocks`) or all of it, the bias gradient and, where the backend can't do
+        piece of the weight gradient (`in_pieces`) or all of it, the bias gradient and, where the backend can't do
         without, a piece of the error below. `pieces` for `planned_rows` say how large they are (`mlp.pieces`).
         """
         n_in, n_out = self.weights[layer - 1].shape
         # A gradient in pieces lives until the next is asked for; a whole one belongs to whoever asked for it.
-        new = self.buffers.take if in_blocks else lambda shape: self.backend.empty(shape, self.dtype)
-        rows = self._gradient_rows(layer, delta, pieces, planned_rows) if in_blocks else n_in
+        new = self.buffers.take if in_pieces else lambda shape: self.backend.empty(shape, self.dtype)
+        rows = self._gradient_rows(layer, delta, pieces, planned_rows) if in_pieces else n_in
         bias, gradient = new((n_out,)), new((rows, n_out))
         piece = self._piece_of_error(layer, delta, rows, pieces, planned_rows)
         step = self._backward_step(layer, a, delta, rows, piece)
@@ -99,7 +99,7 @@ class Layers(Store):
             yield Gradient(layer, part, bias if first + rows >= n_in else None, first)
         if piece is not None:
             self.buffers.give(piece)
-        if in_blocks:
+        if in_pieces:
             self.buffers.give(bias)
             self.buffers.give(gradient)
 
@@ -159,7 +159,7 @@ class Layers(Store):
     def _gradient_rows(self, layer: int, delta: Any, pieces: str, planned_rows: int | None) -> int:
         n_in, n_out = self.weights[layer - 1].shape
         rows = delta.shape[0]
-        return gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows)
+        return gradient_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows)
 
     def _piece_of_error(self, layer: int, delta: Any, gradient_rows: int, pieces: str, planned_rows: int | None) -> Any:
         """An array for the piece of the error that is made apart; None where there is none."""
@@ -167,7 +167,7 @@ class Layers(Store):
             return None
         n_in, n_out = self.weights[layer - 1].shape
         rows = delta.shape[0]
-        made = delta_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows)
+        made = error_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows)
         return self.buffers.take((made * gradient_rows,))
 
     def _check_error(self, layer: int, bias: Any) -> None:

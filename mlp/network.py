@@ -8,6 +8,7 @@ Source of the equations: M. A. Nielsen, Neural Networks and Deep Learning (2015)
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,16 @@ class Network(Layers):
         """The velocity of each layer's weights and bias under momentum; empty without."""
         return self.optimizer_state.get("velocity", ())
 
+    def save(self, path: str | Path, *, keep: int = 0) -> None:
+        """Save the network to `path`: parameters, optimizer state, and what else it is. `checkpoint.load` reads it.
+
+        `path` holds the old state or the new one, whole, whenever this is killed; `keep`: how many older ones stay, as
+        PATH.1 to PATH.N. Raises `StateError` where it cannot be written, `TrainingError` for non-finite values.
+        """
+        from mlp.saving.write import save_state  # whose package loads networks
+
+        save_state(path, self, keep=keep)
+
     @property
     def saved_arguments(self) -> Mapping[str, str]:
         """What a class of its own needs to be made again from a saved state, beside `Network`'s arguments.
@@ -131,15 +142,15 @@ class Network(Layers):
 
     # Backpropagation
 
-    def backprop(self, X: Any, y: Any, *, in_blocks: bool = False) -> Iterator[Gradient]:
+    def backprop(self, X: Any, y: Any, *, in_pieces: bool = False) -> Iterator[Gradient]:
         """Yield the gradient of each layer, from the last to the first, as soon as it exists.
 
         `X` (batch, n_0) and `y` (batch, n_L), one-hot or any target, both of the network's dtype. A gradient is yielded
         after the error has gone through the layer's weights, so it may be applied to them at once. All activations are
         kept until their layer's turn.
 
-        `in_blocks`: yield each layer's gradient in blocks of rows instead, each of them valid only until the next is
-        asked for. This is what `update_mini_batch` uses, and its peak is the one that is predicted.
+        `in_pieces`: yield each layer's gradient in pieces instead, each of some rows and valid only until the next is
+        yielded. This is what `update_mini_batch` uses, and its peak is the one that is predicted.
 
         Raises `TrainingError` as soon as a layer's error is not finite.
         """
@@ -152,13 +163,30 @@ class Network(Layers):
         self.to_output_delta(delta, y)
         for layer in range(self.n_layers, 0, -1):
             a = activations.pop()
-            yield from self.backward_layer(layer, a, delta, in_blocks=in_blocks)
+            yield from self.backward_layer(layer, a, delta, in_pieces=in_pieces)
             self.buffers.give(delta)
             delta = a  # which now holds the error of the layer below
 
     def cost_derivative(self, output_activations: Any, y: Any) -> Any:
-        """The derivative of the quadratic cost by the output: a_L - y. Under cross-entropy, by softmax's input."""
+        """The derivative of the quadratic cost by the output: a_L - y. Under cross-entropy, by softmax's input.
+
+        A subclass may have its own, for another cost; it is called in each step then, and what it allocates is its own.
+        """
         return output_activations - y
+
+    def to_output_delta(self, a: Any, y: Any) -> None:
+        if type(self).cost_derivative is Network.cost_derivative:
+            super().to_output_delta(a, y)  # the same, in place
+            return
+        name, activation = "what cost_derivative returns", self.layer_activation(self.n_layers)
+        derivative = self.as_rows(name, self.cost_derivative(a, y), self.sizes[-1])
+        if derivative.shape[0] != a.shape[0]:
+            raise NetworkError(f"{name} must have {a.shape[0]} rows, as the output has; got {derivative.shape[0]}")
+        self.backend.release(a)
+        if activation == "softmax":
+            a[...] = derivative
+        else:
+            self.backend.hidden_delta_(a, derivative, activation)
 
     # Learning
 
@@ -167,7 +195,7 @@ class Network(Layers):
         X, y = self.as_batch(X, y)
         rate = check_number("eta", eta) / X.shape[0]
         with self.trusting_inputs():  # as_batch has looked
-            for gradient in self.backprop(X, y, in_blocks=True):
+            for gradient in self.backprop(X, y, in_pieces=True):
                 self.apply_gradient(gradient, rate)
                 del gradient  # or it would be held while the next one is made
 

@@ -60,7 +60,7 @@ class Parameters(Sequence[Any]):
             raise NetworkError(f"{name} must have shape {tuple(target.shape)}; got {tuple(value.shape)}{hint}")
         if value.dtype.kind not in "fiu":
             raise NetworkError(f"{name} must be real numbers; got dtype {value.dtype}")
-        with np.errstate(over="ignore"):  # what is too large for the dtype is found below
+        with np.errstate(over="ignore"):  # checked below
             value = value.astype(self._dtype, copy=False)
         if not np.isfinite(value).all():
             raise NetworkError(f"{name} must be finite in {self._dtype}; got a NaN, an infinity, or one too large")

@@ -120,7 +120,7 @@ def dtype(request: pytest.FixtureRequest) -> str:
 
 @dataclass(frozen=True)
 class Case:
-    """A small network and a mini-batch for it. `block_sizes` are `mlp.pieces`' constants, made small, or None."""
+    """A small network and a mini-batch for it. `piece_sizes` are `mlp.pieces`' constants, made small, or None."""
 
     sizes: tuple[int, ...]
     batch_size: int
@@ -129,7 +129,7 @@ class Case:
     initialization: str = "scaled"
     momentum: float = 0.0
     seed: int = 0
-    block_sizes: tuple[int, int, int] | None = None
+    piece_sizes: tuple[int, int, int] | None = None
 
     @property
     def n_layers(self) -> int:
@@ -152,12 +152,12 @@ class Case:
         return X, np.eye(self.sizes[-1], dtype=dtype)[random.integers(self.sizes[-1], size=self.batch_size)]
 
     @contextmanager
-    def blocks(self) -> Iterator[None]:
+    def in_pieces(self) -> Iterator[None]:
         """Backward steps in this case's pieces, which the default constants leave whole in small networks."""
         with pytest.MonkeyPatch.context() as patch:
-            if self.block_sizes:
-                gradient_rows, flops, delta_rows = self.block_sizes
-                patch.setattr(mlp.pieces, "BLOCK_FLOPS", flops)
+            if self.piece_sizes:
+                gradient_rows, flops, delta_rows = self.piece_sizes
+                patch.setattr(mlp.pieces, "PIECE_FLOPS", flops)
                 for kind in ("", "LARGE_"):
                     patch.setattr(mlp.pieces, f"{kind}GRADIENT_ROWS", gradient_rows)
                     patch.setattr(mlp.pieces, f"{kind}DELTA_ROWS", delta_rows)
@@ -175,7 +175,7 @@ def cases(*, max_layers: int = 7) -> st.SearchStrategy[Case]:
         initialization=st.sampled_from(INITIALIZATIONS),
         momentum=st.sampled_from((0.0, 0.5, 0.9)),
         seed=st.integers(0, 2**32 - 1),
-        block_sizes=st.sampled_from((None, (1, 1, 1), (2, 40, 3), (4, 1, 256))),
+        piece_sizes=st.sampled_from((None, (1, 1, 1), (2, 40, 3), (4, 1, 256))),
     )
     return drawn.filter(lambda case: case.sizes[-1] >= mlp.costs.TABLE[case.cost].least_units)
 

@@ -76,6 +76,7 @@ PUBLIC = {
         "every_nth",
         "figure",
         "front_of",
+        "load",
         "micro_batches",
         "offloaded",
         "plan",

@@ -16,6 +16,7 @@ from checkpoint.commands.options import (
 )
 from checkpoint.commands.training_options import add_network_options, settings_from
 from checkpoint.errors import CheckpointError
+from checkpoint.execution.saved import restore_plans
 from checkpoint.output import check_writable, write_report
 from checkpoint.runs.clock import process_begun
 from checkpoint.runs.fits import check_fits
@@ -94,6 +95,8 @@ def main(args: argparse.Namespace) -> int:
     first = (1, 1)
     if resumption:
         restore_state(resumption.path, network)
+        if settings.choice == resumption.settings.choice:
+            restore_plans(network, resumption.state, resumption.path)
         first = (resumption.progress.epoch, resumption.progress.step + 1)
         print(resumption.promise(settings, network, dataset))
     notes = notes_of(settings, network, dataset, source) if saving else {}

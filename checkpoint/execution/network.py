@@ -1,6 +1,6 @@
 """The network that is trained with checkpointing: the reader of schedules that runs them on arrays."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 
 from backend import Backend, Transfers
 from checkpoint.errors import CheckpointError
+from checkpoint.execution.arguments import arguments_text
 from checkpoint.execution.place import check_offload, rates_of, transfers_to
 from checkpoint.execution.step import Execution
 from checkpoint.planning.offloading import Offloading
@@ -72,14 +73,28 @@ class NetworkWithCheckpointing(Network):
             raise CheckpointError(f"schedule must be a Schedule, such as a plan's; got {schedule!r}")
         else:
             simulate(schedule, self.chain(schedule.batch_size or 1))
-        offloads = schedule is not None and any(isinstance(action, Offload) for action in schedule)
         self.budget_bytes = budget_bytes
-        self.transfers = transfers_to(self.backend, offload, needed=offloads)
-        """Where activations are offloaded to; None where none are."""
         self._place, self._offloading = offload, offloading
         self._schedule = schedule
+        self.transfers = self._open_transfers()
+        """Where activations are offloaded to; None where none are."""
         self._schedules: dict[int, Schedule] = {}
         self._observers: tuple[Observer, ...] = ()
+
+    def _open_transfers(self) -> Transfers | None:
+        offloads = self._schedule is not None and any(isinstance(action, Offload) for action in self._schedule)
+        return transfers_to(self.backend, self._place, needed=offloads)
+
+    def __getstate__(self) -> dict[str, Any]:
+        if isinstance(self._place, Transfers):
+            raise CheckpointError("this network was given Transfers, which are one network's, so it cannot be copied")
+        state = super().__getstate__()
+        del state["transfers"]
+        return state | {"_observers": ()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.transfers = self._open_transfers()
 
     def chain(self, batch_size: int) -> Chain:
         """The chain that this network is for mini-batches of `batch_size` rows."""
@@ -92,6 +107,27 @@ class NetworkWithCheckpointing(Network):
             most = max(batch_size, *self._schedules, 1)
             self._schedules[batch_size] = self._new_schedule(replace(self.chain(batch_size), planned_rows=most))
         return self._schedules[batch_size]
+
+    def use_plan(self, schedule: Schedule, *, batch_size: int) -> bool:
+        """Follow `schedule`, planned earlier for this budget, on `batch_size` rows; returns whether it can be.
+
+        It cannot where it takes more than the budget, or offloads and this network does not.
+        """
+        offloads = any(isinstance(action, Offload) for action in schedule)
+        if self.budget_bytes is None or (offloads and self.transfers is None):
+            return False
+        try:
+            fits = simulate(schedule, self.chain(batch_size)).peak_bytes <= self.budget_bytes
+        except CheckpointError:
+            return False
+        if fits:
+            self._schedules[batch_size] = schedule
+        return fits
+
+    @property
+    def saved_arguments(self) -> Mapping[str, str]:
+        """The schedule, or the budget and the plans made for it, as text for a saved state."""
+        return arguments_text(budget_bytes=self.budget_bytes, schedule=self._schedule, plans=self._schedules)
 
     def _new_schedule(self, chain: Chain) -> Schedule:
         if self._schedule is not None:
@@ -118,7 +154,7 @@ class NetworkWithCheckpointing(Network):
             activations.append(a)
         return activations
 
-    def backprop(self, X: Any, y: Any, *, in_blocks: bool = False) -> Iterator[Gradient]:
+    def backprop(self, X: Any, y: Any, *, in_pieces: bool = False) -> Iterator[Gradient]:
         """Yield the gradient of each layer, from the last to the first; see `Network.backprop`.
 
         One loop over the schedule's actions. With row blocks, a layer's gradient comes when its last block is added.
@@ -126,7 +162,7 @@ class NetworkWithCheckpointing(Network):
         X, y = self.as_batch(X, y)
         self.buffers.begin_step()
         schedule = self.schedule_for(X.shape[0])
-        step = self.execution(X, y, schedule, in_blocks=in_blocks)
+        step = self.execution(X, y, schedule, in_pieces=in_pieces)
         try:
             for position, action in enumerate(schedule):
                 match action:
@@ -145,10 +181,10 @@ class NetworkWithCheckpointing(Network):
         finally:
             step.end()
 
-    def execution(self, X: Any, y: Any, schedule: Schedule, *, in_blocks: bool) -> Execution:
+    def execution(self, X: Any, y: Any, schedule: Schedule, *, in_pieces: bool) -> Execution:
         """What runs the actions of one step on a mini-batch."""
         run = self.forward_between_checkpoints
-        return Execution(self, X, y, run=run, schedule=schedule, transfers=self.transfers, in_blocks=in_blocks)
+        return Execution(self, X, y, run=run, schedule=schedule, transfers=self.transfers, in_pieces=in_pieces)
 
     @contextmanager
     def observing(self, observer: Observer) -> Iterator[None]:

@@ -34,7 +34,7 @@ class Execution:
 
     `run(a, start, stop)` returns [a_{start+1}, ..., a_stop], as `forward_between_checkpoints` does. `schedule`: the one
     whose actions will come, which `simulate` is taken to accept; it says in which pieces backward steps work.
-    `transfers`: where activations are offloaded to, if they are. `in_blocks`: see `Network.backprop`.
+    `transfers`: where activations are offloaded to, if they are. `in_pieces`: see `Network.backprop`.
     """
 
     def __init__(
@@ -46,9 +46,9 @@ class Execution:
         run: Callable[[Any, int, int], list[Any]],
         schedule: Schedule,
         transfers: Transfers | None,
-        in_blocks: bool,
+        in_pieces: bool,
     ) -> None:
-        self._network, self._y, self._run, self._in_blocks = network, y, run, in_blocks
+        self._network, self._y, self._run, self._in_pieces = network, y, run, in_pieces
         self._batch_size = X.shape[0]
         self._pieces = _Pieces(pieces=schedule.pieces, planned_rows=schedule.planned_rows)
         self._held = {0: _Held(X, 0)}
@@ -114,7 +114,7 @@ class Execution:
         a = self._held[layer - 1].rows(rows)
         whole = rows == (0, self._batch_size)
         if whole:
-            yield from network.backward_layer(layer, a, delta, in_blocks=self._in_blocks, **self._pieces)
+            yield from network.backward_layer(layer, a, delta, in_pieces=self._in_pieces, **self._pieces)
         else:
             onto = layer in self._sums
             total = self._sums[layer] if onto else self._new_sum(layer)
@@ -127,7 +127,7 @@ class Execution:
         if not whole and rows[1] == self._batch_size:
             total = self._sums.pop(layer)
             yield total
-            if self._in_blocks:  # it was valid until now
+            if self._in_pieces:  # it was valid until now
                 self._network.buffers.give(total.weight)
                 self._network.buffers.give(total.bias)
 
@@ -139,7 +139,7 @@ class Execution:
         """Arrays for a layer's gradient, which row blocks are added onto; their values are not set."""
         network = self._network
         shapes = [p[layer - 1].shape for p in (network.weights, network.biases)]
-        if self._in_blocks:
+        if self._in_pieces:
             arrays = [network.buffers.take(shape) for shape in shapes]
         else:  # they belong to whoever asks for the gradient
             arrays = [network.backend.empty(shape, network.dtype) for shape in shapes]

@@ -1,14 +1,42 @@
-"""The seconds of a real step: what the sum of a calibration's layers is to be compared with."""
+"""The seconds of a real step, beside the sum of the calibration's layers that predicts them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from backend import Backend
 from checkpoint.execution.network import NetworkWithCheckpointing
+from checkpoint.measuring.calibration import Calibration
 from checkpoint.measuring.timings import least_seconds
+from checkpoint.planning.costs import cost_of
+from checkpoint.planning.offloading import Offloading, cost_with_copies
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
+from checkpoint.strategies import store_all
+
+
+def step_report(
+    chain: Chain,
+    schedule: Schedule,
+    calibration: Calibration,
+    offload: str | Path | None,
+    offloading: Offloading | None,
+) -> dict[str, Any]:
+    """The predicted and the measured seconds of a step: keys of the JSON of `plan`."""
+    if offloading is None:
+        predicted = cost_of(schedule, chain, calibration)
+    else:
+        predicted = cost_with_copies(schedule, chain, calibration, offloading)
+    return {
+        "predicted_seconds": predicted,
+        "predicted_ratio": predicted / cost_of(store_all(n_layers=chain.n_layers), chain, calibration),
+        "measured_seconds": time_step(
+            chain, schedule, dtype=calibration.dtype, backend=calibration.backend, offload=offload
+        ),
+        "kept_timings_off": None,
+        "device": calibration.device,
+    }
 
 
 def time_step(

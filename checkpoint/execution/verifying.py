@@ -34,10 +34,10 @@ class VerifyingNetwork(NetworkWithCheckpointing):
         super().__init__(*args, **options)
         self._simulations: dict[int, Simulation] = {}
 
-    def execution(self, X: Any, y: Any, schedule: Schedule, *, in_blocks: bool) -> Execution:
+    def execution(self, X: Any, y: Any, schedule: Schedule, *, in_pieces: bool) -> Execution:
         run = self.forward_between_checkpoints
         return _VerifyingExecution(
-            self, X, y, run=run, schedule=schedule, transfers=self.transfers, in_blocks=in_blocks
+            self, X, y, run=run, schedule=schedule, transfers=self.transfers, in_pieces=in_pieces
         )
 
     def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None:

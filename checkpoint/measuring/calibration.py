@@ -103,7 +103,7 @@ def _time_layer(direction: str, n_in: int, n_out: int, rows: int, first: bool, d
         net.forward_layer(layer, a, out=out)
 
     def backward() -> None:
-        for gradient in net.backward_layer(layer, a, delta, in_blocks=True):
+        for gradient in net.backward_layer(layer, a, delta, in_pieces=True):
             net.apply_gradient(gradient, 1e-6)
             del gradient
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from tabulate import tabulate
+
 from checkpoint.planning.costs import Cost, Flops
 from checkpoint.planning.front import Front
 from checkpoint.planning.offloading import Offloading
@@ -94,6 +96,43 @@ def front_report(front: Front, *, cost: Cost | None = None) -> dict[str, Any]:
         "run_bytes": front.run_bytes,
         "step_share": front.store_all.peak_bytes / front.run_bytes,
     }
+
+
+def front_text(front: Front, report: Mapping[str, Any]) -> str:
+    """The table of a front, of what a `chain_report` and a `front_report` have together."""
+    chain = front.chain
+    title = (
+        f"{format_sizes(chain.widths)}, batch {chain.batch_size}: plans that none beats, beside well-known schedules"
+    )
+    headers = [
+        "peak",
+        "peak bytes",
+        "arena bytes",
+        "recomputed,\nforward passes",
+        "cost of\na step",
+        "least rows\nat once",
+        "",
+        "schedule",
+    ]
+    aligned = (*["right"] * 6, "left", "left")
+    table = tabulate(list(_front_rows(report["front"])), headers, disable_numparse=True, colalign=aligned)
+    part = "All plans of the front" if front.complete else "Some plans of the front, for budgets evenly spaced"
+    notes = f"{part}. Peaks are above rest; costs count {report['front_cost_unit']}, store all's is 1."
+    return "\n".join([title, "", table, "", notes, *front.advice])
+
+
+def _front_rows(points: list[dict[str, Any]]) -> Iterator[list[str]]:
+    for point in points:
+        yield [
+            format_bytes(point["peak_bytes"]),
+            f"{point['peak_bytes']:,}",
+            f"{point['arena_bytes']:,}",
+            f"{point['recompute_fraction']:.3f}",
+            f"{point['cost_ratio']:.3f}",
+            "all" if point["row_block"] is None else str(point["row_block"]),
+            "plan" if point["planned"] else "beaten" if point["dominated"] else "as good",
+            point["name"],
+        ]
 
 
 def schedule_text(report: Mapping[str, Any]) -> str:

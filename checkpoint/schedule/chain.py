@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from backend.facts import FACTS
 from checkpoint.arguments import whole_number
 from mlp.errors import NetworkError
-from mlp.pieces import delta_block_rows, gradient_block_rows
+from mlp.pieces import error_piece_rows, gradient_piece_rows
 from mlp.sizes import check_sizes
 
 MAX_ROWS = 2**31 - 1
@@ -86,8 +86,8 @@ class Chain:
         """The rows of a block of the weight gradient and of a piece of the error, in a backward step on `rows` rows."""
         n_in, n_out, pieces, planned_rows = self.widths[layer - 1], self.widths[layer], self.pieces, self.planned_rows
         return (
-            gradient_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows),
-            delta_block_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows),
+            gradient_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows),
+            error_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows),
         )
 
     def workspace_bytes(self, layer: int, rows: int | None = None) -> int:

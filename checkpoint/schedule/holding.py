@@ -72,6 +72,10 @@ class Holding:
         filling = whole and start > 0
         if filling and (layer not in self.held or self.held[layer].made != start):
             raise Refused(f"rows {start}:{stop} of a_{layer} do not follow those made of it before, from row 0 on")
+        if filling and self.held[layer].stop < self.chain.batch_size:
+            raise Refused(
+                f"a_{layer} is held for rows {self.held[layer].start}:{start} alone; no others have a place there"
+            )
         if layer in self.held and not filling:
             raise Refused(f"a_{layer} is held already; release it before running layer {layer} again")
         self._need(layer - 1, start, stop)
@@ -127,6 +131,12 @@ class Holding:
         elif self._find(layer, start, stop).turned < stop:
             raise Refused(f"the error of layer {layer} is not held; layer {layer + 1} must go backward first")
         self._need(layer - 1, start, stop)
+        below = self.held[layer - 1]
+        if layer > 1 and below.turned < start:
+            raise Refused(
+                f"rows {below.turned}:{start} of a_{layer - 1} are held and can no longer become the error, as layer "
+                f"{layer} has gone backward for them; hold rows from {start} on alone"
+            )
         # So nothing is left on the host at the end, where every layer has gone backward.
         for turned in (layer - 1, layer) if layer == n_layers else (layer - 1,):
             if turned in self.host.held:

@@ -24,7 +24,8 @@ def load_state(
     network = Network(state.sizes, backend=backend, **state.network_arguments)
     restore_state(path, network)
     if state.arguments and not plain:
-        dropped = ", ".join(f"{name} {value}" for name, value in state.arguments.items())
+        short = {name: f" {value}" if len(value) <= 30 else "" for name, value in state.arguments.items()}
+        dropped = ", ".join(f"{name}{value}" for name, value in short.items())
         warnings.warn(
             f"{path} was saved with {dropped[:300]}; this is a plain network without that, whose steps may take more "
             f"memory; checkpoint.load brings it back",

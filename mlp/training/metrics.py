@@ -1,4 +1,4 @@
-"""How good a network's outputs are: the accuracy, where targets name classes, and the mean cost.
+"""Accuracy, for targets that name classes, and the mean cost, for any targets.
 
 Accuracy by the largest output is meant for one-hot targets. One unit has no other to be larger than, so there it is by
 a threshold, of targets 0 and 1 or -1 and 1. For any other targets it would be a meaningless number, and is refused.
@@ -17,7 +17,7 @@ from mlp.errors import NetworkError
 from mlp.training.batches import CHECKED_ROWS, Batches, Taker
 
 EVALUATED_ROWS = 1000
-"""Rows that are evaluated at a time unless told otherwise."""
+"""Rows evaluated at a time by default."""
 
 
 class Evaluated(Taker, Protocol):
@@ -93,7 +93,7 @@ def mean_cost(network: Evaluated, data: Batches, *, batch_size: int = EVALUATED_
 
 
 class Evaluation:
-    """The accuracy and the mean cost on one data set, as often as they are asked for; the targets are judged once."""
+    """The accuracy and the mean cost on one data set, computed on each call; the targets are classified once."""
 
     def __init__(self, network: Evaluated, data: Batches) -> None:
         self._network, self._data = network, data
@@ -102,7 +102,7 @@ class Evaluation:
             self._classes = classes_of(data, network.sizes[-1])
 
     def __call__(self) -> tuple[float | None, float]:
-        """(accuracy, mean cost) as the network is now; no accuracy where targets name no classes."""
+        """(accuracy, mean cost) now; the accuracy is None where targets name no classes."""
         network, correct, cost = self._network, 0, 0.0
         for output, y in _outputs(network, self._data, EVALUATED_ROWS):
             if self._classes is not None:
@@ -114,7 +114,7 @@ class Evaluation:
 
 def _outputs(network: Evaluated, data: Batches, batch_size: int) -> Iterator[tuple[Any, Any]]:
     """(output, y) of all mini-batches of `data`, in order."""
-    network.buffers.clear()  # a step's memory is not needed now, and the evaluation's is
+    network.buffers.clear()  # make room: steps need no memory now
     for start in range(0, len(data), batch_size):
         X, y = data.take(slice(start, min(start + batch_size, len(data))))
         yield network.feedforward(X), y

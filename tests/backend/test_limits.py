@@ -49,6 +49,7 @@ V2_GROUP = "sys/fs/cgroup/user.slice/job"
         ("max 100000", "150000 100000", 2),  # a group that contains it
         ("400000 100000", "50000 100000", 1),
         ("25000 50000", "max 100000", 1),
+        ("150000 100000", "max 100000", 2),  # one and a half cores' time
         ("garbage", "", 64),
     ],
 )
@@ -91,7 +92,7 @@ def test_where_there_are_no_groups_the_affinity_is_all(tmp_path: Path, many_core
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        *[("4", 4), (" 4 ", 4), ("4,2", 4), ("٤", 4), ("04", 4), ("४,2", 4)],
+        *[("4", 4), (" 4 ", 4), ("4,2", 4), ("٤", 4), ("٠١", 1), ("04", 4), ("४,2", 4)],
         *[("", None), ("0", None), ("-2", None), ("four", None), ("²", None), (",4", None), ("9" * 5000, None)],
     ],
 )

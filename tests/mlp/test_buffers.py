@@ -43,7 +43,7 @@ def test_steps_that_nobody_measures_stay_within_the_predicted_peak(case):
 def test_checkpointed_steps_that_nobody_measures_stay_within_the_predicted_peak(case):
     network = case.network("numpy", "float32", NetworkWithCheckpointing, checkpoint_every_nth_layer=2)
     X, y = case.host_batch("float32")
-    with case.blocks():
+    with case.in_pieces():
         predicted = simulate(every_nth(n_layers=case.n_layers, n=2), network.chain(case.batch_size))
         with Unseen() as domain:
             for rows in (case.batch_size, case.batch_size, max(1, case.batch_size // 2), case.batch_size):

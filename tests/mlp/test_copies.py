@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from backend import select_backend
+from backend import open_transfers, select_backend
+from checkpoint import CheckpointError, NetworkWithCheckpointing
+from checkpoint.strategies.offloaded import every_nth_offloaded
 from mlp import Network
 from tests.conftest import Case, parameters_of, same_bits
 
@@ -88,3 +90,42 @@ def test_copy_may_be_sent_to_another_process(tmp_path: Path):
         cwd=Path(__file__).parents[2],
     )
     assert bytes.fromhex(ended.stdout.strip()) == network.weights[1].tobytes()
+
+
+# Networks with checkpointing
+
+
+def with_checkpointing(tmp_path: Path) -> dict[str, Any]:
+    schedule = every_nth_offloaded(n_layers=4, n=2)
+    return {
+        "every second layer": {"checkpoint_every_nth_layer": 2},
+        "a budget": {"budget_bytes": 2**20},
+        "offloading": {"schedule": schedule, "offload": tmp_path},
+    }
+
+
+@pytest.mark.parametrize("kind", ["every second layer", "a budget", "offloading"])
+@pytest.mark.parametrize("make_copy", [copy.deepcopy, by_pickle, by_joblib])
+def test_copy_of_a_network_with_checkpointing_trains_on_like_it(kind: str, make_copy: Any, tmp_path: Path):
+    case = Case((5, 4, 4, 4, 3), 6, momentum=0.5)
+    batch = case.host_batch("float32")
+    networks = [
+        NetworkWithCheckpointing(case.sizes, momentum=0.5, **with_checkpointing(tmp_path)[kind]) for _ in range(2)
+    ]
+    for network in networks:
+        network.update_mini_batch(*batch, eta=0.5)
+    other = make_copy(networks[0])
+    assert other.transfers is not networks[0].transfers or other.transfers is None
+    assert (other.transfers is None) == (kind != "offloading")
+    for _ in range(2):
+        other.update_mini_batch(*batch, eta=0.5)
+        networks[1].update_mini_batch(*batch, eta=0.5)
+    assert same_bits(parameters_of(other), parameters_of(networks[1]))
+    assert not same_bits(parameters_of(networks[0]), parameters_of(networks[1]))
+
+
+def test_network_that_was_given_transfers_says_why_it_cannot_be_copied(tmp_path: Path):
+    transfers = open_transfers(select_backend("numpy"), tmp_path)
+    network = NetworkWithCheckpointing([5, 4, 4, 3], checkpoint_every_nth_layer=2, offload=transfers)
+    with pytest.raises(CheckpointError, match="given Transfers, which are one network's"):
+        copy.deepcopy(network)

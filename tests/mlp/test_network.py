@@ -147,7 +147,7 @@ def test_step_divides_by_the_rows_of_the_mini_batch(backend, dtype):
 def test_step_holds_nothing_afterwards(metered, case):
     network = case.network(metered, "float32")
     X, y = case.batch(metered, "float32")
-    with case.blocks(), metered.measure() as usage:
+    with case.in_pieces(), metered.measure() as usage:
         network.update_mini_batch(X, y, eta=0.01)
     assert usage.end_bytes == 0
 

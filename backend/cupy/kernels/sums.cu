@@ -1,21 +1,63 @@
-// Sums that a training step needs. A thread adds every k-th value, and the threads of a block are added in pairs through
-// shared memory: an order that depends on the shape alone. No two blocks write to one place, and nothing is atomic.
+// Sums that a training step needs. Each has an order that depends on the shape alone: a thread adds every k-th value, the
+// threads of a block are added in pairs through shared memory, and the sums of blocks that share columns are added in
+// turn by the last of these blocks to arrive. No two blocks write to one place.
 
-// out := the sum of d's rows, or out += it where `onto`
-extern "C" __global__ void sum_rows(
-        const Item* d, long long leading, Item* out, long long rows, long long columns, long long onto) {
-    __shared__ Item part[SUMMED_ROWS * SUMMED_COLUMNS];
-    int shares = blockDim.y, place = threadIdx.y * SUMMED_COLUMNS + threadIdx.x;
-    long long j = (long long)blockIdx.x * SUMMED_COLUMNS + threadIdx.x;
-    Item total = 0;
-    if (j < columns)
-        for (long long i = threadIdx.y; i < rows; i += shares) total += d[i * leading + j];
-    part[place] = total;
-    for (int half = shares / 2; half > 0; half /= 2) {
+// The sum of one column's threads, for threadIdx.y == 0; `sums` is shared by the block.
+__device__ inline Pack in_pairs(Pack total, Pack* sums) {
+    int place = threadIdx.y * SUMMED_COLUMNS + threadIdx.x;
+    sums[place] = total;
+    for (int half = blockDim.y / 2; half > 0; half /= 2) {
         __syncthreads();
-        if (threadIdx.y < half) part[place] += part[place + half * SUMMED_COLUMNS];
+        if (threadIdx.y < half)
+            for (int k = 0; k < VALUES; k++) sums[place].at[k] += sums[place + half * SUMMED_COLUMNS].at[k];
     }
-    if (threadIdx.y == 0 && j < columns) out[j] = onto ? out[j] + part[place] : part[place];
+    Pack all = sums[threadIdx.x];
+    __syncthreads();  // before sums is used again
+    return all;
+}
+
+// out := the sum of d's rows, or out += it where `onto`. Blocks of one blockIdx.x share columns, each with `share` of the
+// rows; `parts` is memory for the shares' sums, and `arrived` counts the blocks that have written theirs: 0 before and
+// after. Whole Packs only.
+extern "C" __global__ void sum_rows(
+        const Item* d, long long leading, Item* out, long long rows, long long columns, long long share, long long onto,
+        Item* parts, unsigned* arrived) {
+    __shared__ Pack sums[SUMMED_ROWS * SUMMED_COLUMNS];
+    __shared__ bool is_last;
+    long long j = ((long long)blockIdx.x * SUMMED_COLUMNS + threadIdx.x) * VALUES;
+    bool inside = j < columns;
+    unsigned first = blockIdx.y * (unsigned)share;
+    unsigned stop = first + share < rows ? (unsigned)(first + share) : (unsigned)rows;
+    Pack total = {};
+    if (inside) {
+        const Item* value = d + (first + threadIdx.y) * leading + j;
+        for (unsigned i = first + threadIdx.y; i < stop; i += blockDim.y) {
+            Pack row = *(const Pack*)value;
+            for (int k = 0; k < VALUES; k++) total.at[k] += row.at[k];
+            value += blockDim.y * leading;
+        }
+    }
+    total = in_pairs(total, sums);
+    if (gridDim.y > 1) {
+        if (threadIdx.y == 0 && inside) *(Pack*)(parts + blockIdx.y * columns + j) = total;
+        __threadfence();
+        __syncthreads();
+        if (threadIdx.x == 0 && threadIdx.y == 0) is_last = atomicAdd(arrived + blockIdx.x, 1u) == gridDim.y - 1;
+        __syncthreads();
+        if (!is_last) return;
+        __threadfence();
+        total = {};
+        if (inside)
+            for (unsigned i = threadIdx.y; i < gridDim.y; i += blockDim.y)
+                for (int k = 0; k < VALUES; k++) total.at[k] += ((volatile Item*)parts)[i * columns + j + k];
+        total = in_pairs(total, sums);
+        if (threadIdx.x == 0 && threadIdx.y == 0) arrived[blockIdx.x] = 0;
+    }
+    if (threadIdx.y == 0 && inside) {
+        if (onto)
+            for (int k = 0; k < VALUES; k++) total.at[k] += out[j + k];
+        *(Pack*)(out + j) = total;
+    }
 }
 
 // *count := how many values are NaN or infinite: either one less itself is NaN. One block of THREADS threads.

@@ -53,11 +53,15 @@ class _Call(ctypes.Structure):
     )
 
 
+MOST_THREADS = 64
+"""As in team.h."""
+
+
 class Engine:
     """The kernels of a loaded library. `threads` is the most that an operation is given; it may be set."""
 
     def __init__(self, library: ctypes.CDLL, level: str) -> None:
-        self.level, self.threads = level, thread_count()
+        self.level, self.threads = level, min(thread_count(), MOST_THREADS)
         whole, pointer, number = ctypes.c_int64, ctypes.c_void_p, ctypes.c_double
         library.engine_layout.restype = ctypes.c_char_p
         for name, returned, *taken in (

@@ -346,7 +346,7 @@ def schedule_of(name: str, n_layers: int) -> Schedule:
 def pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks as they are, which leave small layers whole, and so small that every layer has several."""
     if request.param:
-        monkeypatch.setattr(mlp.pieces, "BLOCK_FLOPS", 64)
+        monkeypatch.setattr(mlp.pieces, "PIECE_FLOPS", 64)
         for kind in ("", "LARGE_"):
             monkeypatch.setattr(mlp.pieces, f"{kind}GRADIENT_ROWS", 16)
             monkeypatch.setattr(mlp.pieces, f"{kind}DELTA_ROWS", 10)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -205,8 +206,48 @@ def test_calibrated_plan_shows_predicted_and_real_time_and_measures_once(
     assert record["measured_seconds"] > 0
     (kept,) = (tmp_path / "mlp-checkpointing").iterdir()
     before = kept.read_text()
+    monkeypatch.setattr("checkpoint.measuring.calibration.differs", lambda *_: False)  # whatever else runs here
     assert run(capsys, "plan", *options)[0] == 0
     assert kept.read_text() == before
+
+
+def test_timings_that_a_step_shows_to_be_wrong_are_made_again_and_that_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / project)
+    options = [
+        "plan",
+        "--sizes",
+        "784,32x6,10",
+        "--batch-size",
+        256,
+        "--budget",
+        "80%",
+        "--json",
+        tmp_path / "plan.json",
+    ]
+    status, out, _ = run(capsys, *options, "--calibrate")
+    assert (status, "made again" in out) == (0, False)
+    (kept,) = (tmp_path / "mlp-checkpointing").iterdir()
+
+    def slowed(times: float) -> None:
+        record = json.loads(kept.read_text())
+        timings = record["machines"][0]["timings"]
+        record["machines"][0]["timings"] = {name: times * seconds for name, seconds in timings.items()}
+        kept.write_text(json.dumps(record))
+
+    slowed(1000)
+    status, out, _ = run(capsys, *options, "--calibrate")
+    report = json.loads((tmp_path / "plan.json").read_text())
+    assert status == 0
+    assert re.search(r"kept timings were made again, as a step was \S+ times faster than they predicted", out)
+    assert report["kept_timings_off"] < 0.01
+    assert report["predicted_seconds"] < 1
+    slowed(1000)
+    status, out, _ = run(capsys, *options, "--recalibrate")
+    report = json.loads((tmp_path / "plan.json").read_text())
+    assert (status, "made again" in out, report["kept_timings_off"]) == (0, False, None)
+    assert report["predicted_seconds"] < 1
 
 
 def test_front_marks_plain_micro_batching(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

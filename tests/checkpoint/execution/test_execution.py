@@ -91,7 +91,7 @@ def test_measured_bytes_are_the_predicted_ones(metered, dtype, drawn):
     case, schedule = drawn
     network = case.network(metered, dtype, NetworkWithCheckpointing, schedule=schedule)
     X, y = case.batch(metered, dtype)
-    with case.blocks():
+    with case.in_pieces():
         predicted = simulate(schedule, network.chain(case.batch_size))
         with metered.measure() as usage, network.observing(lambda *_: usage.mark()):
             network.update_mini_batch(X, y, eta=0.01)

@@ -74,7 +74,7 @@ def test_trained_weights_are_plain_ones_to_the_last_bit(backend, dtype, drawn, m
     case, schedule = drawn
     plain = case.network(backend, dtype)
     network = case.network(backend, dtype, NetworkWithCheckpointing, schedule=schedule)
-    with case.blocks():
+    with case.in_pieces():
         for each in (plain, network):
             each.SGD(case.host_batch(dtype), epochs=2, mini_batch_size=min(mini_batch_size, case.batch_size), eta=0.01)
     assert same_bits(parameters_of(network), parameters_of(plain))
@@ -138,7 +138,7 @@ def test_measured_peak_is_the_predicted_one(metered, dtype, drawn):
     case, schedule = drawn
     network = case.network(metered, dtype, NetworkWithCheckpointing, schedule=schedule)
     X, y = case.batch(metered, dtype)
-    with case.blocks():
+    with case.in_pieces():
         predicted = simulated(network, schedule, case.batch_size)
         with metered.measure() as usage:
             network.update_mini_batch(X, y, eta=0.01)
@@ -157,7 +157,7 @@ def test_measured_bytes_after_each_action_are_the_predicted_ones(metered, dtype,
         usage.mark()
         told.append((position, action))
 
-    with case.blocks():
+    with case.in_pieces():
         predicted = simulated(network, schedule, case.batch_size)
         with metered.measure() as usage, network.observing(observe):
             network.update_mini_batch(X, y, eta=0.01)
@@ -170,7 +170,7 @@ def test_measured_peak_of_plain_backpropagation_is_that_predicted_for_keeping_al
     network = case.network(metered, dtype)
     X, y = case.batch(metered, dtype)
     chain = chain_of(case.sizes, batch_size=case.batch_size, dtype=dtype, backend=metered.variant)
-    with case.blocks():
+    with case.in_pieces():
         predicted = simulate(store_all(n_layers=case.n_layers), chain)
         with metered.measure() as usage:
             network.update_mini_batch(X, y, eta=0.01)
@@ -313,7 +313,7 @@ def test_step_holds_no_more_forward_passes_than_its_schedule_has():
 
 def test_checkpointing_overrides_backprop_and_nothing_else_of_training():
     own = {name for name in vars(NetworkWithCheckpointing) if not name.startswith("_")}
-    assert own & set(dir(Network)) == {"backprop"}
+    assert own & set(dir(Network)) == {"backprop", "saved_arguments"}  # the latter is of saving
 
 
 # Bad arguments

@@ -63,7 +63,7 @@ def test_measured_bytes_are_the_predicted_ones(
         schedule = Schedule(case.n_layers, written(text))
     net = offloading_net(case, offloading, dtype, folder, schedule)
     X, y = case.batch(offloading, dtype)
-    with case.blocks():
+    with case.in_pieces():
         predicted = simulate(schedule, net.chain(case.batch_size))
         with offloading.measure() as usage, net.observing(lambda *_: usage.mark()):
             net.update_mini_batch(X, y, eta=0.01)

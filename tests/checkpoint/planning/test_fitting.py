@@ -34,17 +34,17 @@ def a_chain(random: Random, backend: str) -> Chain:
 def test_the_arena_of_every_plan_is_within_its_budget(backend: str, rates: str | None) -> None:
     random = Random(f"{backend} {rates}")
     for _ in range(5):
-        chain, offload = a_chain(random, backend), RATES[rates]
+        chain, rate = a_chain(random, backend), RATES[rates]
         with pytest.raises(BudgetError) as caught:
-            plan_chain(chain, budget_bytes=0, offload=offload)
+            plan_chain(chain, budget_bytes=0, offloading=rate)
         least = caught.value.minimum_bytes
         most = arena_bytes(store_all(n_layers=chain.n_layers), chain)
         for budget in (least, random.randint(least, most), most):
-            found = plan_chain(chain, budget_bytes=budget, offload=offload)
+            found = plan_chain(chain, budget_bytes=budget, offloading=rate)
             assert found.peak_bytes == simulate(found.schedule, chain).peak_bytes
             assert found.peak_bytes <= found.arena_bytes == arena_bytes(found.schedule, chain) <= budget
         with pytest.raises(BudgetError, match="smallest peak"):
-            plan_chain(chain, budget_bytes=least - 1, offload=offload)
+            plan_chain(chain, budget_bytes=least - 1, offloading=rate)
 
 
 SIZES, BATCH = (20, 64, 30, 10), 250

@@ -122,9 +122,14 @@ REJECTED = {
     "rows of an array for all do not begin at 0": ("F1[2:5]+", 0, r"F1\[2:5\]\+: rows 2:5 of a_1 do not follow"),
     "rows of an array for all are left out": ("F1[0:2]+ F1[3:5]+", 1, "rows 3:5 of a_1 do not follow those made"),
     "rows of an array for all come twice": ("F1[0:2]+ F1[0:2]+", 1, "a_1 is held already"),
-    "rows are put in an array for some": ("F1[0:2] F1[2:5]+ F2", 2, "F2: a_1 is not held"),
+    "rows are put in an array for some": ("F1[0:2] F1[2:5]+ F2", 1, r"F1.*a_1 is held for rows 0:2 alone"),
     "rows are used before they are made": ("F1[0:2]+ F2", 1, "F2: rows 2:5 of a_1 have not been made yet"),
     "an array for all is let go half made": ("F1[0:2]+ D1", 1, "D1: rows 2:5 of a_1 have not been made yet"),
+    "rows are held that cannot become the error": (
+        "F1 F2[0:2] F3[0:2] B3[0:2] D2[0:2] F2 F3[2:5] B3[2:5] B2 B1",
+        7,
+        "B3.*rows 0:2 of a_2 are held and can no longer become the error",
+    ),
     "rows are released apart": ("F1 F2 D1[0:2]", 2, "rows 0:5 of a_1 are held; they can only be released together"),
 }
 

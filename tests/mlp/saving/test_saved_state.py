@@ -134,11 +134,12 @@ def test_write_that_fails_half_way_leaves_the_old_state(path):
     save_state(path, network(), PROGRESS)
     before = path.read_bytes()
     program = (
-        "import resource, signal, sys; from mlp import *; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
-        "sys.dont_write_bytecode = True; resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000));"
-        "save_state(sys.argv[1], Network([100, 100]))"
+        "import resource, signal, sys; from mlp import Network, save_state; network = Network([100, 100]);"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000));"
+        "save_state(sys.argv[1], network)"
     )
-    ended = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True, check=False)
+    # -B: the limit would leave half a file of Python's own, of compiled code, which stops each later start
+    ended = subprocess.run([sys.executable, "-B", "-c", program, path], capture_output=True, text=True, check=False)
     assert "StateError" in ended.stderr
     assert "File too large" in ended.stderr
     assert path.read_bytes() == before

@@ -1,0 +1,140 @@
+"""The step of the planner's choice over the fastest of other plans and strategies within the same budget.
+
+    python -m bench.plans --turns 5
+
+Budgets are parts of what storing all takes. A ratio of 1.10 says that another way in the same bytes is 10% faster; one
+below 1 that the choice is the fastest. As the fastest of several is taken by measured medians, noise makes ratios look
+larger than they are, never smaller.
+"""
+
+import argparse
+import statistics
+import sys
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tabulate import tabulate
+from tqdm import tqdm
+
+from bench.command import closing, opening, parser_of, positive
+from bench.plans.cases import CASES, SHARES
+from bench.plans.rivals import MOST, chosen, rivals
+from bench.steps.cases import MIB, Case
+from bench.steps.promised import promised_bytes
+from bench.steps.runners import build
+from bench.steps.timing import Entry, Timed, time_interleaved
+from checkpoint import BudgetError
+
+WANTED_MEDIAN, WANTED_WORST = 1.02, 1.08
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One budget of one case: the choice, the fastest other way, and the median over the turns of their ratio."""
+
+    case: str
+    share: float
+    budget_bytes: int
+    chosen: Timed
+    fastest: Timed
+    others: tuple[Timed, ...]
+
+    @property
+    def ratio(self) -> float:
+        """Seconds of the choice over those of the fastest other way."""
+        return self.chosen.ratio_to(self.fastest)
+
+    def record(self) -> dict[str, Any]:
+        """Every figure, in bytes and seconds."""
+        return {
+            "case": self.case,
+            "share": self.share,
+            "budget_bytes": self.budget_bytes,
+            "ratio": self.ratio,
+            "fastest": self.fastest.way.name,
+            "ways": [_record(row) for row in (self.chosen, *self.others)],
+        }
+
+
+def judge(case: Case, share: float, *, turns: int, most: int) -> Judged | str:
+    """Time a case at one budget; or why it cannot be, as text."""
+    chain = case.chain
+    budget = int(share * promised_bytes(None, chain))
+    try:
+        choice = chosen(chain, budget_bytes=budget)
+    except BudgetError as error:
+        return str(error)
+    assert choice.schedule is not None
+    others = rivals(chain, budget_bytes=budget, but=choice.schedule, most=most)
+    if not others:
+        return "no other way keeps to the budget"
+    entries: list[Entry] = [(way, build(way, case)) for way in (choice, *others)]
+    with tqdm(leave=False, disable=None, bar_format="{desc} [{elapsed}]") as bar:
+        rows = time_interleaved(case, entries, turns=turns, report=bar.set_description)
+    fastest = min(rows[1:], key=lambda row: row.seconds)
+    return Judged(case.name, share, budget, rows[0], fastest, tuple(rows[1:]))
+
+
+def table(rows: list[Judged]) -> str:
+    """One line for each case and budget."""
+    body = [
+        [
+            row.case,
+            f"{row.share:.0%}",
+            f"{row.budget_bytes / MIB:.1f}",
+            f"{row.chosen.seconds * 1e3:.1f}",
+            f"{row.ratio:.2f}",
+            f"{len(row.others)}",
+            f"{row.chosen.way.recompute_fraction or 0.0:.2f}",
+            row.fastest.way.name,
+        ]
+        for row in rows
+    ]
+    headers = ["case", "budget", "MiB", "chosen ms", "over fastest", "others", "recomputed", "fastest other"]
+    return tabulate(body, headers, disable_numparse=True, colalign=("left", *["right"] * 6, "left"))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure and print; 0, or 2 where the JSON cannot be written."""
+    parser = parser_of("plans", __doc__)
+    parser.add_argument("--case", action="append", choices=CASES, help="may be repeated (default: all)")
+    parser.add_argument(
+        "--share", action="append", type=_share, help="of store all's bytes (default: 0.6 0.3 0.15 0.08)"
+    )
+    parser.add_argument("--turns", type=positive, default=5, metavar="N", help="(default: 5)")
+    parser.add_argument("--most", type=positive, default=MOST, metavar="N", help=f"other ways (default: {MOST})")
+    args = parser.parse_args(argv)
+    where = opening(args)
+    if where is None:
+        return 2
+    rows = []
+    for case in (CASES[name] for name in args.case or CASES):
+        for share in args.share or SHARES:
+            found = judge(case, share, turns=args.turns, most=args.most)
+            if isinstance(found, str):
+                print(f"{case.name} at {share:.0%} is left out: {found}")
+            else:
+                rows.append(found)
+    print(table(rows))
+    if rows:
+        ratios = [row.ratio for row in rows]
+        print(f"\nmedian {statistics.median(ratios):.3f} (wanted {WANTED_MEDIAN} at most)", end=", ")
+        print(f"worst {max(ratios):.3f} (wanted {WANTED_WORST} at most)")
+    return closing(args, "plans", where, [row.record() for row in rows])
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 < share <= 1:
+        raise argparse.ArgumentTypeError(f"wanted a part of store all's bytes, above 0 and up to 1; got {text}")
+    return share
+
+
+def _record(row: Timed) -> dict[str, Any]:
+    record = asdict(row.way)
+    del record["schedule"]
+    return {**record, "seconds": row.seconds, "turn_seconds": list(row.turns), "peak_bytes": row.peak_bytes}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""Networks loaded from saved states with the way in which they checkpoint."""
+
+from pathlib import Path
+from typing import Any
+
+from backend import Backend, select_backend
+from checkpoint.errors import CheckpointError
+from checkpoint.execution.arguments import arguments_of, plans_of
+from checkpoint.execution.network import NetworkWithCheckpointing
+from checkpoint.schedule.chain import Chain, chain_of
+from mlp import Network, SavedState, load_state, read_state, restore_state
+
+CHOICES = ("checkpoint_every_nth_layer", "budget_bytes", "schedule")
+
+
+def load(path: str | Path, *, backend: str | Backend = "numpy", **checkpointing: Any) -> Network:
+    """The network saved at `path`, on any backend, with the schedule or the budget that it was saved with.
+
+    It is a plain `Network` where it was saved as one. `checkpointing`: arguments that `NetworkWithCheckpointing` has
+    beside `Network`'s. `offload` and `offloading` are never taken from a file; one of the others replaces what was
+    saved.
+
+    Raises `StateError` for whatever else the file is, `CheckpointError` or a subclass where the network cannot
+    checkpoint so here, and `BackendUnavailable` for the backend.
+    """
+    path = Path(path)
+    state = read_state(path)
+    chosen = any(checkpointing.get(name) is not None for name in CHOICES)
+    saved = {} if chosen else arguments_of(state.arguments, _chain(state), path)
+    if not saved and not checkpointing:
+        return load_state(path, backend=backend, plain=True)[0]
+    if not saved and not chosen:
+        raise CheckpointError(
+            f"{path} is of a plain network, which does not offload; give one of {', '.join(CHOICES)} too"
+        )
+    network = NetworkWithCheckpointing(
+        state.sizes, backend=select_backend(backend), **state.network_arguments, **saved, **checkpointing
+    )
+    restore_state(path, network)
+    if not chosen:
+        restore_plans(network, state, path)
+    return network
+
+
+def restore_plans(network: Network, state: SavedState, path: Path) -> None:
+    """Let `network`, made with the budget of `state`, follow the plans that were saved with it, and make none anew.
+
+    Plans for another backend, or that do not fit the budget any more, are left out: they are made again.
+    """
+    if isinstance(network, NetworkWithCheckpointing) and state.environment.get("backend") == network.backend.name:
+        for batch_size, plan in plans_of(state.arguments, path).items():
+            network.use_plan(plan, batch_size=batch_size)
+
+
+def _chain(state: SavedState) -> Chain | None:
+    if state.progress is None:
+        return None
+    backend = state.environment.get("backend", "numpy")
+    return chain_of(state.sizes, batch_size=state.progress.mini_batch_size, dtype=state.dtype, backend=backend)
