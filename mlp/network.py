@@ -7,7 +7,6 @@ Source of the equations: M. A. Nielsen, Neural Networks and Deep Learning (2015)
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import numpy as np
 from backend import Backend, select_backend
 from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS, check_name, check_number, check_whole
-from mlp.arrays import is_finite
 from mlp.costs import COSTS, output_activation
 from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError
@@ -24,16 +22,13 @@ from mlp.gradient import Gradient
 from mlp.initialization import initial_parameters
 from mlp.layers import Layers
 from mlp.optimizers import GradientDescent, Momentum, Optimizer
+from mlp.prediction import PREDICTED_BYTES, predict
 from mlp.sizes import check_sizes
 from mlp.training.batches import Batches
 from mlp.training.history import EpochRecord
 from mlp.training.loop import train
 from mlp.training.metrics import EVALUATED_ROWS, accuracy, mean_cost
 from mlp.training.pairs import batches_of
-from mlp.training.sources import inputs_of
-
-PREDICTED_BYTES = 2**24
-"""What a row block of `predict` takes at most, unless told otherwise."""
 
 
 class Network(Layers):
@@ -258,17 +253,7 @@ class Network(Layers):
         `feedforward` in row blocks: beside the result, a block's inputs and activations take at most `most_bytes`, or
         what one row takes.
         """
-        source = inputs_of(X, self.sizes[0], self.dtype, self.backend)
-        row_bytes = (self.sizes[0] + max(map(sum, pairwise(self.sizes)))) * np.dtype(self.dtype).itemsize
-        rows = max(1, check_whole("most_bytes", most_bytes, least=1) // row_bytes)
-        outputs = np.empty((len(source), self.sizes[-1]), self.dtype)
-        for start in range(0, len(source), rows):
-            block = slice(start, min(start + rows, len(source)))
-            inputs = self.as_inputs(source.take(block))
-            if not is_finite(inputs, self.backend):
-                raise NetworkError(f"X holds a value that is not finite, in rows {start} and on; remove it")
-            outputs[block] = self.backend.to_numpy(self.feedforward(inputs))
-        return outputs
+        return predict(self, X, most_bytes=check_whole("most_bytes", most_bytes, least=1))
 
     def _batches(self, X: Any, y: Any) -> Batches:
         pairs = y is None and isinstance(X, list | tuple | Iterator)

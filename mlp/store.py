@@ -103,6 +103,7 @@ class Store:
     def __setstate__(self, state: dict[str, Any]) -> None:
         values, backend = state.pop("values"), state.pop("backend")
         self.__dict__.update(state)
+        self._inputs_are_finite = False  # whoever said so spoke of the other one
         self.backend = backend if isinstance(backend, Backend) else select_backend(backend[0], device=backend[1])
         self._allocate()
         self.backend.prepare(self.sizes, self.dtype)

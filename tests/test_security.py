@@ -1,4 +1,4 @@
-"""SECURITY.md: each promise names tests that exist, and what it says of the sources is true of all of them."""
+"""What SECURITY.md says: each promise names tests that exist; what it says of the sources is true of all of them."""
 
 import ast
 import re

@@ -15,6 +15,7 @@ from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.plan import plan_chain
 from checkpoint.schedule.actions import Action, Backward, Fetch, Forward, Offload, Release
 from checkpoint.schedule.chain import Chain, chain_of
+from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import every_nth
@@ -39,7 +40,7 @@ class NetworkWithCheckpointing(Network):
 
     A schedule for whole mini-batches in large pieces gives the gradients of plain backpropagation to the last bit. On
     NumPy so do small pieces, and row blocks that begin at multiples of 128 rows. Others add the same terms in another
-    order, and differ by rounding (`checkpoint.planning.plan.keeps_bits`).
+    order, and differ by rounding (`checkpoint.planning.planned.keeps_bits`).
 
     Raises `CheckpointError` for arguments that make no schedule, `ScheduleError` for a schedule that cannot be run and,
     at the first step, `BudgetError` for a budget that is too small.
@@ -117,7 +118,9 @@ class NetworkWithCheckpointing(Network):
         if self.budget_bytes is None or (offloads and self.transfers is None):
             return False
         try:
-            fits = simulate(schedule, self.chain(batch_size)).peak_bytes <= self.budget_bytes
+            chain = self.chain(batch_size)
+            simulate(schedule, chain)
+            fits = arena_bytes(schedule, chain) <= self.budget_bytes
         except CheckpointError:
             return False
         if fits:

@@ -60,21 +60,25 @@ extern "C" __global__ void sum_rows(
     }
 }
 
-// *count := how many values are NaN or infinite: either one less itself is NaN. One block of THREADS threads.
+// How many values are NaN or infinite: either one less itself is NaN. Where one block looks at all of them, *count is set
+// to it; else each block adds what it found to *count, which is 0 before. Whole numbers have one sum in any order.
 extern "C" __global__ void count_not_finite(
-        const Item* v, long long leading, long long rows, long long columns, long long* count) {
-    __shared__ long long part[THREADS];
-    int place = threadIdx.x;
-    long long found = 0;
-    for (long long i = 0; i < rows; i++)
-        for (long long j = place; j < columns; j += THREADS) {
-            Item x = v[i * leading + j];
-            found += !(x - x == 0);
+        const Item* v, long long leading, long long rows, long long columns, unsigned long long* count) {
+    __shared__ unsigned part[THREADS];
+    int place = threadIdx.y * blockDim.x + threadIdx.x;
+    unsigned found = 0;
+    for (unsigned i = blockIdx.y * blockDim.y + threadIdx.y; i < rows; i += gridDim.y * blockDim.y)
+        for (long long j = ((long long)blockIdx.x * blockDim.x + threadIdx.x) * VALUES; j < columns;
+             j += (long long)gridDim.x * blockDim.x * VALUES) {
+            Pack pack = *(const Pack*)(v + i * leading + j);
+            for (int k = 0; k < VALUES; k++) found += !(pack.at[k] - pack.at[k] == 0);
         }
     part[place] = found;
     for (int half = THREADS / 2; half > 0; half /= 2) {
         __syncthreads();
         if (place < half) part[place] += part[place + half];
     }
-    if (place == 0) *count = part[0];
+    if (place != 0) return;
+    if (gridDim.x == 1 && gridDim.y == 1) *count = part[0];
+    else if (part[0] != 0) atomicAdd(count, (unsigned long long)part[0]);
 }

@@ -12,7 +12,7 @@ from backend.cupy.kernels.source import (
     PACK_BYTES,
     SUMMED_COLUMNS,
     SUMMED_ROWS,
-    THREADS,
+    block_of,
     function,
     power_of_two,
     values_at_once,
@@ -31,6 +31,10 @@ PARTS_BYTES = 2 * BUSY_BLOCKS * SUMMED_COLUMNS * PACK_BYTES
 SCRATCH_BYTES = PARTS_BYTES + 4 * BUSY_BLOCKS * PACK_BYTES // ITEM_BYTES["float"]
 """Memory that `sum_rows` needs: for the sums of shares, and for counts of the blocks that have arrived, one for each
 block across; these are as many more as a Pack has values where the values are taken one by one."""
+
+
+LOOKS = 8
+"""How often each thread looks, at least, before another block takes part in counting what is not finite."""
 
 
 def shares_of(rows: int, columns: int, item: str) -> int:
@@ -70,6 +74,17 @@ def count_not_finite(v: Any, count: Any) -> int:
     """How many values of a vector without gaps, or of a row-major matrix, are NaN or infinite; by way of `count`."""
     if v.ndim == 1:
         vector(v, v.size)
+    item = item_of(v)
+    if v.size == 0:
+        return 0
     rows, columns, (leading,) = side_by_side(v)
-    function("sums", item_of(v), "count_not_finite")((1,), (THREADS,), (v, leading, rows, columns, count))
+    values = values_at_once(item, rows, (v.data.ptr, leading))
+    if columns % values:
+        values = 1
+    along, down = block_of(-(-columns // values))
+    across = min(BUSY_BLOCKS, -(-columns // (values * along * LOOKS)))
+    grid = (across, min(-(-BUSY_BLOCKS // across), -(-rows // (down * LOOKS))))
+    if grid != (1, 1):
+        count.data.memset_async(0, count.nbytes)
+    function("sums", item, "count_not_finite", values)(grid, (along, down), (v, leading, rows, columns, count))
     return int(count.get()[0])

@@ -21,7 +21,7 @@ ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_100")
 
 PACKED = {
     "elementwise": ("add_bias_activate", "output_delta", "hidden_delta", "apply_gradient", "apply_momentum"),
-    "sums": ("sum_rows",),
+    "sums": ("sum_rows", "count_not_finite"),
 }
 """The kernels that take 16 bytes at once where they can."""
 
@@ -31,7 +31,8 @@ INSTRUCTIONS_EACH = {
     "hidden_delta": 90,
     "output_delta": 90,
     "add_bias_activate": 195,
-    "sum_rows": 70,
+    "sum_rows": 95,
+    "count_not_finite": 110,
 }
 """The most machine instructions of a kernel for float32 for each value that a thread takes at once, all of its branches
 and its padding counted. Value by value `apply_gradient` had 121."""
@@ -139,7 +140,7 @@ def test_packs_are_loaded_and_stored_at_once(name: str, item: str, architecture:
     for kernel in PACKED[name]:
         body = compiled.ptx_of(kernel)
         assert re.search(rf"ld\.global\S*\.v{values}\.\w+", body), kernel
-        assert re.search(rf"st\.global\S*\.v{values}\.\w+", body), kernel
+        assert kernel == "count_not_finite" or re.search(rf"st\.global\S*\.v{values}\.\w+", body), kernel
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

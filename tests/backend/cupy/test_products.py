@@ -1,5 +1,6 @@
 """The CuPy backend's products, of slices and transposes, without a copy."""
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -7,6 +8,8 @@ import numpy as np
 import pytest
 
 from backend.cupy.backend import CupyBackend
+from backend.cupy.kernels import cublas
+from backend.cupy.kernels.cublas import CublasHandle, cublas_handle
 from backend.cupy.kernels.gemm import gemm
 from backend.errors import BackendError
 from tests.backend.cupy.agreement import DTYPES, Pair, agree, normal, tolerance
@@ -65,7 +68,7 @@ def test_gemm_scales_the_product_and_what_was_there(
     out = cupy_backend.asarray(before)
     with cupy_backend.device, cupy_backend.measure() as usage:
         gemm(cupy_backend.asarray(a), cupy_backend.asarray(b), out=out, alpha=alpha, beta=beta)
-    assert usage.peak_bytes == 1024  # the two factors
+    assert usage.peak_bytes == 1024  # the two matrices
     np.testing.assert_allclose(cupy_backend.to_numpy(out), alpha * a @ b + beta * before, **tolerance(dtype))
 
 
@@ -84,6 +87,81 @@ def test_gemm_leaves_the_modes_of_the_handle_as_they_were(cupy_backend: CupyBack
     finally:
         cublas.setMathMode(handle, cublas.CUBLAS_DEFAULT_MATH)
         cublas.setPointerMode(handle, cublas.CUBLAS_POINTER_MODE_HOST)
+
+
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the functions by which a cuBLAS handle is set, as they are called."""
+    called: list[str] = []
+    plain = CublasHandle._do
+
+    def listed(self: CublasHandle, name: str, *arguments: Any) -> None:
+        called.append(name)
+        plain(self, name, *arguments)
+
+    monkeypatch.setattr(CublasHandle, "_do", listed)
+    return called
+
+
+def test_nothing_is_set_around_a_product(cupy_backend: CupyBackend, settings: list[str]) -> None:
+    a, out = cupy_backend.asarray(normal(3, 3)), cupy_backend.empty((3, 3), "float32")
+    cupy_backend.matmul(a, a, out=out)
+    settings.clear()
+    for _ in range(3):
+        cupy_backend.matmul(a, a, out=out)
+    assert settings == []
+
+
+def test_workspace_is_given_again_with_each_other_stream(cupy_backend: CupyBackend, settings: list[str]) -> None:
+    import cupy
+
+    a, out = cupy_backend.asarray(normal(3, 3)), cupy_backend.zeros((3, 3), "float32")
+    cupy_backend.matmul(a, a, out=out)
+    settings.clear()
+    with cupy_backend.device:
+        stream = cupy.cuda.Stream(non_blocking=True)
+        cupy_backend.synchronize()
+        with stream:
+            cupy_backend.matmul(a, a, out=out)
+            stream.synchronize()
+    np.testing.assert_allclose(cupy_backend.to_numpy(out), normal(3, 3) @ normal(3, 3), **tolerance("float32"))
+    cupy_backend.matmul(a, a, out=out)
+    assert settings == ["cublasSetStream_v2", "cublasSetWorkspace_v2"] * 2
+
+
+def test_a_product_allocates_nothing_of_the_device(cupy_backend: CupyBackend) -> None:
+    a, out = cupy_backend.asarray(normal(40, 40)), cupy_backend.empty((40, 40), "float32")
+    cupy_backend.matmul(a, a, out=out)
+    before = cupy_backend.device_memory()
+    cupy_backend.matmul(a, a, out=out)
+    assert cupy_backend.device_memory() == before
+
+
+def test_each_thread_has_a_handle_of_its_own(cupy_backend: CupyBackend) -> None:
+    a, out = cupy_backend.asarray(normal(5, 5)), cupy_backend.empty((5, 5), "float32")
+    handles: list[Any] = []
+
+    def multiply() -> None:
+        with cupy_backend.device:
+            cupy_backend.matmul(a, a, out=out)
+            handles.append(cublas_handle())
+            cupy_backend.synchronize()
+
+    thread = threading.Thread(target=multiply)
+    thread.start()
+    thread.join()
+    multiply()
+    multiply()
+    assert handles[0] is not handles[1]
+    assert handles[1] is handles[2]
+
+
+def test_what_cublas_refuses_is_an_error_with_its_status(cupy_backend: CupyBackend) -> None:
+    from cupy_backends.cuda.libs import cublas as of_cupy
+
+    with pytest.raises(of_cupy.CUBLASError) as caught:
+        cublas._check(3)
+    assert caught.value.status == 3
 
 
 @pytest.mark.parametrize(

@@ -72,12 +72,29 @@ def test_all_finite_takes_a_matrix(
     agree(cupy_backend, "all_finite", Pair(cupy_backend, whole).cut(cut))
 
 
-@pytest.mark.parametrize("size", [1, 255, 256, 257, 5000])
+@pytest.mark.parametrize("size", [1, 255, 256, 257, 5000, 100_001])
 def test_the_last_value_is_looked_at_too(cupy_backend: CupyBackend, size: int) -> None:
     v = cupy_backend.zeros((size,), "float32")
     assert cupy_backend.all_finite(v)
     v[-1] = np.nan
     assert not cupy_backend.all_finite(v)
+
+
+@pytest.mark.parametrize("shape", [(4000, 10), (3, 70_000), (700, 300), (2000, 64)])
+def test_every_block_counts(cupy_backend: CupyBackend, shape: tuple[int, int]) -> None:
+    whole = normal(*shape)
+    on_device = cupy_backend.asarray(whole)
+    assert cupy_backend.all_finite(on_device)
+    for i, j in ((0, 0), (shape[0] - 1, shape[1] - 1), (shape[0] // 2, shape[1] // 3)):
+        on_device[i, j] = np.inf
+        assert not cupy_backend.all_finite(on_device)
+        on_device[i, j] = 0
+    assert cupy_backend.all_finite(on_device)
+
+
+@pytest.mark.parametrize("shape", [(0,), (0, 5), (5, 0)])
+def test_nothing_is_finite(cupy_backend: CupyBackend, shape: tuple[int, ...]) -> None:
+    assert cupy_backend.all_finite(cupy_backend.empty(shape, "float32"))
 
 
 def test_all_finite_allocates_in_no_pool(cupy_backend: CupyBackend) -> None:
