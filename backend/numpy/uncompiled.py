@@ -22,7 +22,6 @@ WORK_VALUES = 2**15
 """Values that a kernel takes at a time."""
 
 
-
 _NUMBERS = {
     (np.dtype(dtype), value): np.array(value, dtype)
     for dtype in ("float32", "float64")
