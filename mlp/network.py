@@ -7,7 +7,6 @@ Source of the equations: M. A. Nielsen, Neural Networks and Deep Learning (2015)
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,16 @@ import numpy as np
 from backend import Backend, select_backend
 from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS, check_name, check_number, check_whole
-from mlp.arrays import is_finite
 from mlp.costs import COSTS, output_activation
 from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError
 from mlp.gradient import Gradient
-from mlp.buffers import Places
 from mlp.initialization import initial_parameters
 from mlp.layers import Layers
 from mlp.optimizers import GradientDescent, Momentum, Optimizer
 from mlp.overriding import in_program, is_as_written
-from mlp.places import stacked
+from mlp.plain import places_of, write
+from mlp.prediction import PREDICTED_BYTES, predict
 from mlp.program import Written
 from mlp.records import Records
 from mlp.sizes import check_sizes
@@ -35,7 +33,6 @@ from mlp.training.history import EpochRecord
 from mlp.training.loop import train
 from mlp.training.metrics import EVALUATED_ROWS, accuracy, mean_cost
 from mlp.training.pairs import batches_of
-from mlp.training.sources import inputs_of
 
 STEP_METHODS = (
     "backprop",
@@ -47,9 +44,6 @@ STEP_METHODS = (
     "backward_layer",
 )
 """What a step of a `Network` is made of, which a subclass may have of its own."""
-
-PREDICTED_BYTES = 2**24
-"""What a row block of `predict` takes at most, unless told otherwise."""
 
 
 class Network(Layers):
@@ -173,7 +167,7 @@ class Network(Layers):
         Raises `TrainingError` as soon as a layer's error is not finite.
         """
         X, y = self.as_batch(X, y)
-        room = self.buffers.begin(self._places(X.shape[0], in_pieces=in_pieces))
+        room = self.buffers.begin(places_of(self, X.shape[0], in_pieces=in_pieces))
         try:
             activations = [X]
             for layer in range(1, self.n_layers + 1):
@@ -202,32 +196,30 @@ class Network(Layers):
 
     def write_step(self, rows: int, records: Records) -> Written:
         """`update_mini_batch` on `rows` rows as records."""
-        L, places = self.n_layers, self._places(rows, in_pieces=True)
-        offsets = [0, *places.offsets]
-        for layer in range(1, L + 1):
-            records.forward(layer, 0, rows, offsets[layer - 1], offsets[layer])
-        records.output_error(0, rows, offsets[L])
-        for position, layer in enumerate(range(L, 0, -1)):
-            bias, weight = offsets[L + 1 + 2 * position : L + 3 + 2 * position]
-            piece_rows = self.piece_rows(layer, rows)[0]
-            records.backward(layer, rows, offsets[layer - 1], offsets[layer], weight, bias, piece_rows)
-        return Written(places.arena_bytes, [records.table()])
-
-    def _places(self, rows: int, *, in_pieces: bool) -> Places:
-        """Where the arrays of a step on `rows` rows lie."""
-        return stacked(
-            self.sizes,
-            rows,
-            lambda layer: self.piece_rows(layer, rows),
-            facts=self.backend.facts,
-            item_bytes=np.dtype(self.dtype).itemsize,
-            in_pieces=in_pieces,
-        )
+        return write(self, rows, records)
 
     @in_program
     def cost_derivative(self, output_activations: Any, y: Any) -> Any:
-        """The derivative of the quadratic cost by the output: a_L - y. Under cross-entropy, by softmax's input."""
+        """The derivative of the quadratic cost by the output: a_L - y. Under cross-entropy, by softmax's input.
+
+        A subclass may have its own, for another cost; it is called in each step then, and what it allocates is its own.
+        """
         return output_activations - y
+
+    @in_program
+    def to_output_delta(self, a: Any, y: Any) -> None:
+        if type(self).cost_derivative is Network.cost_derivative:
+            super().to_output_delta(a, y)  # the same, in place
+            return
+        name, activation = "what cost_derivative returns", self.layer_activation(self.n_layers)
+        derivative = self.as_rows(name, self.cost_derivative(a, y), self.sizes[-1])
+        if derivative.shape[0] != a.shape[0]:
+            raise NetworkError(f"{name} must have {a.shape[0]} rows, as the output has; got {derivative.shape[0]}")
+        self.backend.release(a)
+        if activation == "softmax":
+            a[...] = derivative
+        else:
+            self.backend.hidden_delta_(a, derivative, activation)
 
     # Learning
 
@@ -302,17 +294,7 @@ class Network(Layers):
         `feedforward` in row blocks: beside the result, a block's inputs and activations take at most `most_bytes`, or
         what one row takes.
         """
-        source = inputs_of(X, self.sizes[0], self.dtype, self.backend)
-        row_bytes = (self.sizes[0] + max(map(sum, pairwise(self.sizes)))) * np.dtype(self.dtype).itemsize
-        rows = max(1, check_whole("most_bytes", most_bytes, least=1) // row_bytes)
-        outputs = np.empty((len(source), self.sizes[-1]), self.dtype)
-        for start in range(0, len(source), rows):
-            block = slice(start, min(start + rows, len(source)))
-            inputs = self.as_inputs(source.take(block))
-            if not is_finite(inputs, self.backend):
-                raise NetworkError(f"X holds a value that is not finite, in rows {start} and on; remove it")
-            outputs[block] = self.backend.to_numpy(self.feedforward(inputs))
-        return outputs
+        return predict(self, X, most_bytes=check_whole("most_bytes", most_bytes, least=1))
 
     def _batches(self, X: Any, y: Any) -> Batches:
         pairs = y is None and isinstance(X, list | tuple | Iterator)

@@ -10,15 +10,15 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from backend import Backend
 from backend.numpy.kernels.engine import BadNumber
 from mlp.buffers import Buffers
 from mlp.errors import not_finite
 from mlp.optimizers import GradientDescent, Momentum, Optimizer
-from mlp.records import INPUTS, TARGETS, Records
+from mlp.records import INPUTS, TARGETS, Parameters, Records
 
 MOST_SIZES = 4
 """Programs are kept for so many sizes of mini-batches: an operation takes 120 bytes in them."""
+
 
 @dataclass(slots=True)
 class StepCount:
@@ -83,19 +83,13 @@ class Written:
     programs: list[Any] = field(default_factory=list)
 
 
-class Stepper(Protocol):
+class Stepper(Parameters, Protocol):
     """What takes whole steps: layers with an optimizer, which can write a step of theirs down."""
 
     buffers: Buffers
     count: StepCount
     optimizer: Optimizer
     optimizer_state: dict[str, tuple[tuple[Any, Any], ...]]
-
-    @property
-    def backend(self) -> Backend: ...
-
-    @property
-    def dtype(self) -> str: ...
 
     @property
     def weights(self) -> Sequence[Any]: ...

@@ -22,17 +22,12 @@ _FIELDS = ("kind", "layer", "start", "rows", "first", "width", "a", "out", "weig
 class Parameters(Protocol):
     """The layers whose steps are written down."""
 
-    @property
-    def sizes(self) -> tuple[int, ...]: ...
+    sizes: tuple[int, ...]
+    dtype: str
+    backend: Backend
 
     @property
     def n_layers(self) -> int: ...
-
-    @property
-    def dtype(self) -> str: ...
-
-    @property
-    def backend(self) -> Backend: ...
 
     def layer_activation(self, layer: int) -> str: ...
 
@@ -93,7 +88,8 @@ class Records:
         noted = np.array(self._noted, np.int64).reshape(-1, len(_FIELDS)).T
         self._noted = []
         kind, layer, start, rows, first, width, a, out, weight, bias, onto = noted
-        item, table = np.dtype(self._layers.dtype).itemsize, self._engine.records(len(kind))
+        item = np.dtype(self._layers.dtype).itemsize
+        table: np.ndarray = self._engine.records(len(kind))
         widths, L = np.array(self._layers.sizes, np.int64), self._layers.n_layers
         codes = np.array([0, *(self._engine.activations[self._layers.layer_activation(k)] for k in range(1, L + 1))])
         is_forward, is_error, is_update = kind == self._forward, kind == self._error, kind == self._update

@@ -151,7 +151,7 @@ class CupyBackend(Backend):
 
     def sum_rows(self, d: Any, *, out: Any, onto: bool = False) -> None:
         with self.device:
-            sums.sum_rows(d, out=out, onto=onto)
+            sums.sum_rows(d, out=out, scratch=self._pool.scratch(), onto=onto)
 
     def add_product_(self, total: Any, a: Any, b: Any) -> None:
         with self.device:

@@ -18,7 +18,7 @@ class CupyMeter:
 
     def __init__(self, number: int, used_bytes: Callable[[], int]) -> None:
         self._placed_bytes = 0
-        self._used_bytes = lambda: used_bytes() + self._placed_bytes
+        self._allocated_bytes = used_bytes
         self._open: list[tuple[int, Usage]] = []
         self._hook = _hook_after_malloc(number, self._look)
 
@@ -47,6 +47,9 @@ class CupyMeter:
                 self._hook.__exit__(None, None, None)
             usage.end_bytes = self._used_bytes() - start
             usage._read = None
+
+    def _used_bytes(self) -> int:
+        return self._allocated_bytes() + self._placed_bytes
 
     def place(self, size: int, end: int) -> None:
         """See `Backend.place`."""

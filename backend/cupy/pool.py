@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from backend.cupy.kernels.sums import SCRATCH_BYTES
 from backend.cupy.meter import CupyMeter
 from backend.errors import OutOfDeviceMemory
 from backend.facts import FACTS
@@ -38,6 +39,7 @@ class DevicePool:
             memory = cupy.cuda.MemoryPointer(cupy.cuda.Memory(np.dtype("int64").itemsize), 0)
             self._answer = cupy.ndarray((1,), "int64", memptr=memory)
         self._answering = threading.Lock()
+        self._scratch: dict[int, Any] = {}
         self._arena_bytes = 0
         self.meter = CupyMeter(number, lambda: self.used_bytes - self._arena_bytes)
 
@@ -116,6 +118,18 @@ class DevicePool:
         """One int64 on the device for a kernel's answer, allocated once; for one thread at a time."""
         with self._answering:
             yield self._answer
+
+    def scratch(self) -> int:
+        """The address of `SCRATCH_BYTES` for kernels on the current stream, outside the pool; the device is current.
+
+        Kernels of one stream run in turn, so they share it; it was zero at first.
+        """
+        stream = self._cupy.cuda.get_current_stream()
+        if stream.ptr not in self._scratch:
+            memory = self._cupy.cuda.MemoryPointer(self._cupy.cuda.Memory(SCRATCH_BYTES), 0)
+            memory.memset_async(0, SCRATCH_BYTES, stream)
+            self._scratch[stream.ptr] = memory
+        return int(self._scratch[stream.ptr].ptr)
 
     def give_back(self) -> None:
         """Return memory that no array uses to the driver."""
