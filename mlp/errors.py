@@ -48,3 +48,12 @@ class StateError(ValueError):
         text = f"{path}: {problem}" if str(path) else problem
         super().__init__(one_line(text, limit=2000))
         self.path = str(path)
+
+
+def not_finite(what: str, layer: int) -> TrainingError:
+    """The error that names a layer whose output or error, `what`, is not finite."""
+    return TrainingError(
+        f"the {what} of layer {layer} is not finite any more, NaN or infinite; lower eta, or look for such values in "
+        f"the data",
+        layer=layer,
+    )

@@ -17,8 +17,9 @@ from mlp.arrays import as_rows, is_finite
 from mlp.buffers import Buffers
 from mlp.errors import NetworkError
 from mlp.parameters import Parameters
+from mlp.program import Programs, StepCount
 
-_MADE_ANEW = ("buffers", "_room", "_weights", "_biases")
+_MADE_ANEW = ("buffers", "programs", "count", "_room", "_weights", "_biases")
 
 
 class Store:
@@ -31,7 +32,9 @@ class Store:
 
     def _allocate(self) -> None:
         backend, sizes, dtype = self.backend, self.sizes, self.dtype
-        self.buffers = Buffers(backend, dtype)
+        self.buffers, self.programs = Buffers(backend, dtype), Programs()
+        self.count = StepCount()
+        """How steps were taken since the network was made: by actions, or by calls of programs."""
         self._room = np.empty((), dtype)
         self._weights = Parameters("weights", backend.empties(pairwise(sizes), dtype), backend, dtype)
         biases = backend.empties(((n_out,) for n_out in sizes[1:]), dtype)

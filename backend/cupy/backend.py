@@ -68,6 +68,11 @@ class CupyBackend(Backend):
             a.data.memset_async(0, a.nbytes)
         return a
 
+    def arena(self, values: int, dtype: str) -> Any:
+        kind = np.dtype(dtype)
+        with self.device:
+            return self._cupy.ndarray((values,), kind, memptr=self._pool.arena(values * kind.itemsize))
+
     def take_rows(self, a: Any, rows: np.ndarray) -> Any:
         with self._pool.allocating():
             return super().take_rows(a, rows)
@@ -103,6 +108,9 @@ class CupyBackend(Backend):
     def device_memory(self) -> DeviceMemory:
         """What the device's memory is used for now: the pool's bytes, and those outside the pool."""
         return self._pool.memory
+
+    def place(self, size: int, *, end: int = 0) -> None:
+        self._pool.meter.place(size, end)
 
     def give_back(self) -> None:
         """Return memory that no array uses to the driver, for others who want it."""

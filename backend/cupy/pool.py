@@ -6,6 +6,7 @@ a device in this process share it: they share the device, and a block that one f
 
 import functools
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -39,7 +40,8 @@ class DevicePool:
             self._answer = cupy.ndarray((1,), "int64", memptr=memory)
         self._answering = threading.Lock()
         self._scratch: dict[int, Any] = {}
-        self.meter = CupyMeter(number, lambda: self.used_bytes)
+        self._arena_bytes = 0
+        self.meter = CupyMeter(number, lambda: self.used_bytes - self._arena_bytes)
 
     @property
     def limit_bytes(self) -> int | None:
@@ -81,6 +83,20 @@ class DevicePool:
             return self._pool.malloc(size)
         except self._cupy.cuda.memory.OutOfMemoryError as error:
             raise self._out_of_memory(size) from error
+
+    def arena(self, size: int) -> Any:
+        """Device memory that the meter does not count; the device must be current. Raises as `malloc` does."""
+        self._count_arena(taken := _rounded(size))
+        try:
+            memory = self.malloc(size)
+        except BaseException:
+            self._count_arena(-taken)
+            raise
+        weakref.finalize(memory.mem, self._count_arena, -taken)
+        return memory
+
+    def _count_arena(self, size: int) -> None:
+        self._arena_bytes += size
 
     def _out_of_memory(self, size: int) -> OutOfDeviceMemory:
         """What kept the pool from taking `size` bytes more: CuPy's limit, or the device."""

@@ -121,7 +121,6 @@ class Evaluation:
 
 def _outputs(network: Evaluated, data: Batches, batch_size: int) -> Iterator[tuple[Any, Any]]:
     """(output, y) of all mini-batches of `data`, in order."""
-    network.buffers.clear()  # make room: steps need no memory now
     for start in range(0, len(data), batch_size):
         X, y = data.take(slice(start, min(start + batch_size, len(data))))
         yield network.feedforward(X), y
