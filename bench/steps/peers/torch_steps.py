@@ -3,13 +3,17 @@
 And its matrix products alone.
 """
 
+import os
 import types
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # its profiler reports each start and stop on standard error
+
 import numpy as np
 import torch
+from torch._functorch import config as functorch_config
 from torch.utils.checkpoint import checkpoint_sequential
 
 from bench.machine.environment import blas_threads
@@ -95,7 +99,7 @@ def _compiled(net: Any, X: Any, y: Any, *, budget: float) -> Callable[[Any], Any
     code = forward.__code__.replace(co_name=f"forward_in_{budget:g}".replace(".", "_"))
     own = types.FunctionType(code, globals(), code.co_name, None, forward.__closure__)
     try:
-        with torch._functorch.config.patch(activation_memory_budget=budget):
+        with functorch_config.patch(activation_memory_budget=budget):
             compiled: Callable[[Any], Any] = torch.compile(own)
             (((compiled(X) - y) ** 2).sum() / (2 * len(X))).backward()
     except Exception as error:  # whatever compilers raise: a peer that cannot be built is left out by name
