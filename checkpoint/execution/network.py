@@ -45,7 +45,7 @@ class NetworkWithCheckpointing(Network):
 
     A schedule for whole mini-batches in large pieces gives the gradients of plain backpropagation to the last bit. On
     NumPy so do small pieces, and row blocks that begin at multiples of 128 rows. Others add the same terms in another
-    order, and differ by rounding (`checkpoint.planning.plan.keeps_bits`).
+    order, and differ by rounding (`checkpoint.planning.planned.keeps_bits`).
 
     Raises `CheckpointError` for arguments that make no schedule, `ScheduleError` for a schedule that cannot be run and,
     at the first step, `BudgetError` for a budget that is too small.

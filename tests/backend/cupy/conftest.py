@@ -21,3 +21,10 @@ def no_collection() -> Iterator[None]:
     gc.disable()
     yield
     gc.enable()
+
+
+@pytest.fixture
+def no_limit(cupy_backend: CupyBackend) -> Iterator[None]:
+    """Whatever limit a test sets ends with it."""
+    yield
+    cupy_backend.limit_bytes = None
