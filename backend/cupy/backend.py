@@ -69,9 +69,8 @@ class CupyBackend(Backend):
         return a
 
     def arena(self, values: int, dtype: str) -> Any:
-        kind = np.dtype(dtype)
         with self.device:
-            return self._cupy.ndarray((values,), kind, memptr=self._pool.arena(values * kind.itemsize))
+            return self._pool.arena(values, np.dtype(dtype))
 
     def take_rows(self, a: Any, rows: np.ndarray) -> Any:
         with self._pool.allocating():

@@ -84,16 +84,18 @@ class DevicePool:
         except self._cupy.cuda.memory.OutOfMemoryError as error:
             raise self._out_of_memory(size) from error
 
-    def arena(self, size: int) -> Any:
-        """Device memory that the meter does not count; the device must be current. Raises as `malloc` does."""
-        self._count_arena(taken := _rounded(size))
+    def arena(self, values: int, kind: np.dtype) -> Any:
+        """A vector in device memory that the meter does not count; the device must be current. Raises as `malloc`."""
+        size = values * kind.itemsize
+        taken = _rounded(size)
+        self._count_arena(taken)
         try:
-            memory = self.malloc(size)
+            vector = self._cupy.ndarray((values,), kind, memptr=self.malloc(size))
         except BaseException:
             self._count_arena(-taken)
             raise
-        weakref.finalize(memory.mem, self._count_arena, -taken)
-        return memory
+        weakref.finalize(vector, self._count_arena, -taken)  # its parts hold on to it
+        return vector
 
     def _count_arena(self, size: int) -> None:
         self._arena_bytes += size

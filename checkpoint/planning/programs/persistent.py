@@ -67,14 +67,18 @@ class Persistent:
     """The least cost of a whole step; infinite where nothing fits."""
 
     def __post_init__(self) -> None:
-        ladder = self.ladder
+        ladder, last = self.ladder, self.ladder.n - 1
         self.levels = self.budget_bytes // self.unit
         # The most bytes of runs up to a place, and the least of those from it on: both never fall.
         self._most_to = {start: list(accumulate(sweeps, max)) for start, sweeps in ladder.sweeps.items()}
         self._least_from = {
             start: list(accumulate(reversed(sweeps), min))[::-1] for start, sweeps in ladder.sweeps.items()
         }
-        self._units = [-(-held // self.unit) for held in ladder.held]
+        self._floors = {
+            start: [ladder.floor(start, stop) for stop in range(start, last + 1)] for start in (0, *ladder.starts)
+        }
+        self._ends = [ladder.start_of(i) for i in range(ladder.n + 1)]
+        self._units = self._rounded()
         self._costs: list[dict[int, list[float]]] = []
         self._swept_costs: list[dict[int, list[float]]] = []
         self._costs_by_end: list[dict[int, list[float]]] = []
@@ -82,8 +86,11 @@ class Persistent:
         for level in range(self.levels + 1):
             self._add_level(level)
         self._add_input()
-        self.cost = self._cost(0, ladder.n, self.levels)
         self._chosen: dict[tuple[int, int, int], _Chosen] = {}
+
+    def _rounded(self) -> list[int]:
+        """The units that each kept activation takes: rounded up, so that what is planned fits."""
+        return [-(-held // self.unit) for held in self.ladder.held]
 
     def bytes_at(self, level: int) -> int:
         """The bytes that are left at a level."""
@@ -107,33 +114,48 @@ class Persistent:
 
     def _add_level(self, level: int) -> None:
         ladder, last = self.ladder, self.ladder.n - 1
-        costs: dict[int, list[float]] = {start: [inf] for start in ladder.starts}
-        swept: dict[int, list[float]] = {start: [inf] for start in ladder.starts}
-        by_end: dict[int, list[float]] = {start: [inf] for start in ladder.starts}
-        self._costs.append(costs)
-        self._swept_costs.append(swept)
-        self._costs_by_end.append(by_end)
-        for length in range(1, last):
-            for start in ladder.starts:
-                stop = start + length
-                if stop > last:
-                    break
-                best = self._best(start, stop, level)
-                costs[start].append(best)
-                swept[start].append(best + ladder.sweep_cost(start, stop))
-                by_end[ladder.start_of(stop)].append(best)
+        self._costs.append({})
+        self._swept_costs.append({})
+        self._costs_by_end.append({start: [inf] * last for start in ladder.starts})
+        for start in reversed(ladder.starts):
+            self._add_start(start, level)
         to_end = [inf] * (ladder.n + 1)
         self._costs_to_end.append(to_end)
         for i in range(ladder.n - 1, 0, -1):
             to_end[i] = self._best(i, ladder.n, level)
 
+    def _add_start(self, start: int, level: int) -> None:
+        """The intervals from one start: `_best` for each of them, which most of the time of a program goes into."""
+        ladder, ends, left, lower = self.ladder, self._ends, self.bytes_at(level), level - self._units[start]
+        sweeps, most_to, least_from = ladder.sweeps[start], self._most_to[start], self._least_from[start]
+        floors, leaves, forward = self._floors[start], ladder.inner_leaves[start], ladder.forward
+        here, behind = self._costs_by_end[level], self._costs_by_end[lower] if lower >= 0 else None
+        costs, swept = [inf], [inf]
+        for stop in range(start + 1, ladder.n):
+            length, best = stop - start, inf
+            for leaf in leaves[length]:
+                if leaf.need_bytes <= left:
+                    best = leaf.cost
+                    break
+            if best > floors[length] and behind is not None:
+                free = left - ladder.held[start] - ladder.held[stop]
+                n = min(length, bisect_right(least_from, free)) - 1
+                if n > 0:
+                    before = swept[1 : n + 1]
+                    if n >= bisect_right(most_to, free):  # some on the way cannot be run to
+                        before = [cost if sweeps[k] <= free else inf for k, cost in enumerate(before, 1)]
+                    best = min(best, min(map(add, before, behind[ends[stop]][length - 1 : length - 1 - n : -1])))
+            costs.append(best)
+            swept.append(best + forward[stop] - forward[start])
+            if start:
+                here[ends[stop]][length] = best
+        self._costs[level][start], self._swept_costs[level][start] = costs, swept
+
     def _add_input(self) -> None:
         """The intervals from the input, which takes no bytes and is met at the highest level alone."""
-        costs, swept = self._costs[-1][0], self._swept_costs[-1][0] = [inf], [inf]
-        for stop in range(1, self.ladder.n + 1):
-            best = self._best(0, stop, self.levels)
-            costs.append(best)
-            swept.append(best + self.ladder.sweep_cost(0, stop))
+        self._add_start(0, self.levels)
+        self.cost = self._best(0, self.ladder.n, self.levels)
+        self._costs[-1][0].append(self.cost)
 
     def _best(self, i: int, j: int, level: int) -> float:
         """cost(i, j, m), those of shorter intervals and lower levels being known."""
