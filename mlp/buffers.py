@@ -8,12 +8,17 @@ never in it.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from backend import Backend
+from backend.facts import LINE_BYTES
+
+LEAST_ROWS = 128
+"""Fewer rows at once make evaluation slow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +118,35 @@ class Buffers:
         finally:
             self._apart = before
 
+    # Between steps
+
+    def rows_at_once(self, widths: Sequence[int], *, most: int) -> int:
+        """How many rows `in_turns` has room for in the arena: `most` where there is none, and no fewer than 128."""
+        if self._arena is None or not self.is_free:
+            return most
+        fitting = (int(self._arena.size) - self._line) // _two_neighbours(widths)
+        return min(most, max(fitting, LEAST_ROWS))
+
+    def in_turns(self, rows: int, widths: Sequence[int]) -> Iterator[Any]:
+        """Arrays (rows, width), of which no more than two neighbours are used at once.
+
+        They lie at the ends of the arena in turns; where it is too small, or a step's, they are new ones.
+        """
+        size = 0 if self._arena is None or not self.is_free else int(self._arena.size)
+        fits = rows * _two_neighbours(widths) <= size - self._line
+        for number, width in enumerate(widths):
+            values = rows * width
+            first = (size - values) // self._line * self._line if number % 2 else 0
+            if fits:
+                yield self._backend.xp.reshape(self._arena[first : first + values], (rows, width))
+            else:
+                yield self._backend.empty((rows, width), self._dtype)
+
+    @property
+    def _line(self) -> int:
+        """The values of a cache line."""
+        return LINE_BYTES // np.dtype(self._dtype).itemsize
+
     # An array for whoever makes the next activation
 
     @contextmanager
@@ -130,3 +164,8 @@ class Buffers:
         if array is not None and tuple(array.shape) == shape:
             return array
         return self._backend.empty(shape, self._dtype)
+
+
+def _two_neighbours(widths: Sequence[int]) -> int:
+    """The most units that two neighbouring layers have together, at least 1."""
+    return max(map(sum, pairwise((0, *widths))), default=1)

@@ -145,11 +145,16 @@ class Network(Layers):
                     array[...] = self.backend.asarray(value)
 
     def feedforward(self, X: Any) -> Any:
-        """The network's output for `X` (batch, n_0): (batch, n_L), same dtype and device. Two layers are live."""
+        """The network's output for `X` (batch, n_0): (batch, n_L), a new array of the same dtype on the same device.
+
+        Two layers are live, the hidden ones in the memory of steps where that is large enough.
+        """
         a = self.as_inputs(X)
-        for layer in range(1, self.n_layers + 1):
-            a = self.forward_layer(layer, a, out=self.backend.empty((a.shape[0], self.sizes[layer]), self.dtype))
-        return a
+        for layer, out in enumerate(self.buffers.in_turns(a.shape[0], self.sizes[1:-1]), 1):
+            a = self.forward_layer(layer, a, out=out)
+            del out
+        output = self.backend.empty((a.shape[0], self.sizes[-1]), self.dtype)
+        return self.forward_layer(self.n_layers, a, out=output)
 
     # Backpropagation
 

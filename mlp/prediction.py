@@ -22,7 +22,7 @@ def predict(network: Evaluated, X: Any, *, most_bytes: int) -> np.ndarray:
     """
     source = inputs_of(X, network.sizes[0], network.dtype, network.backend)
     row_bytes = (network.sizes[0] + max(map(sum, pairwise(network.sizes)))) * np.dtype(network.dtype).itemsize
-    rows = max(1, most_bytes // row_bytes)
+    rows = network.buffers.rows_at_once(network.sizes[1:-1], most=max(1, most_bytes // row_bytes))
     outputs = np.empty((len(source), network.sizes[-1]), network.dtype)
     for start in range(0, len(source), rows):
         block = slice(start, min(start + rows, len(source)))

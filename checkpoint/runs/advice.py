@@ -7,18 +7,18 @@ from checkpoint.schedule.chain import Chain
 from checkpoint.units import counted, format_bytes
 
 
-def advice(chain: Chain, *, peak_bytes: int, free_bytes: int | None = None) -> str:
-    """What to use in place of a step on `chain` that takes `peak_bytes`: the fastest plan that fits, or the smallest.
+def advice(chain: Chain, *, arena_bytes: int, free_bytes: int | None = None) -> str:
+    """What to use in place of a step on `chain` that takes `arena_bytes`: the fastest plan that fits, or the smallest.
 
     `free_bytes`: what is free for a step, of which a part is planned with; half of the peak is where that is None.
     The words fit after "; ".
     """
-    known = free_bytes is not None and free_bytes < peak_bytes
-    room = int((free_bytes or 0) * AUTO_SHARE) if known else peak_bytes // 2
+    known = free_bytes is not None and free_bytes < arena_bytes
+    room = int((free_bytes or 0) * AUTO_SHARE) if known else arena_bytes // 2
     try:
         found = plan_chain(chain, budget_bytes=room)
     except BudgetError as error:
-        if error.minimum_bytes >= peak_bytes:
+        if error.minimum_bytes >= arena_bytes:
             return f"no plan takes less at batch size {chain.batch_size}; give a smaller --batch-size"
         least = f"the smallest plan takes --budget {error.minimum_bytes} ({format_bytes(error.minimum_bytes)})"
         if known and error.minimum_bytes > (free_bytes or 0):

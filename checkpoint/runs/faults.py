@@ -16,7 +16,7 @@ from mlp import TrainingError
 
 
 @contextmanager
-def watched(saver: Saver, chain: Chain, *, peak_bytes: int) -> Iterator[Interruption]:
+def watched(saver: Saver, chain: Chain, *, arena_bytes: int) -> Iterator[Interruption]:
     """A block that trains. Signals, `MemoryError` and `TrainingError` leave it saying what was saved, and where.
 
     On a signal the state is saved. A step that failed has changed some layers and not others, so after it nothing is
@@ -36,9 +36,9 @@ def watched(saver: Saver, chain: Chain, *, peak_bytes: int) -> Iterator[Interrup
     except MemoryError as error:
         reason = error.reason if isinstance(error, OutOfDeviceMemory) else str(error) or "no reason given"
         traceback.clear_frames(error.__traceback__)  # which hold the step's arrays
-        remedy = _advice(chain, peak_bytes, saver.backend.device_memory())
+        remedy = _advice(chain, arena_bytes, saver.backend.device_memory())
         raise Fault(
-            f"out of memory {saver.where}: {reason}; a step was to take {format_bytes(peak_bytes)} "
+            f"out of memory {saver.where}: {reason}; a step was to take {format_bytes(arena_bytes)} "
             f"above rest; {remedy}; {saver.last_good}"
         ) from None
     except Stopped as stop:
@@ -56,12 +56,12 @@ def _saved(saver: Saver, stop: Stopped) -> str:
     return saver.last_good
 
 
-def _advice(chain: Chain, peak_bytes: int, device: DeviceMemory | None) -> str:
+def _advice(chain: Chain, arena_bytes: int, device: DeviceMemory | None) -> str:
     free_bytes = None
     if device is not None:  # a step's own arrays are gone by now, and its mini-batch and the one after it too
         batch = sum(chain.array_bytes(chain.batch_size * width) for width in (chain.widths[0], chain.widths[-1]))
         free_bytes = max(device.free_bytes - 2 * batch, 0)
     try:
-        return advice(chain, peak_bytes=peak_bytes, free_bytes=free_bytes)
+        return advice(chain, arena_bytes=arena_bytes, free_bytes=free_bytes)
     except MemoryError:  # nothing is left for planning either
         return "give a smaller --budget or --batch-size"

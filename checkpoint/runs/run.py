@@ -16,6 +16,7 @@ from checkpoint.runs.interruption import Interruption
 from checkpoint.runs.record import RunRecord, place_record, rest_bytes, seconds_record, weights_sha256
 from checkpoint.runs.saver import Saver
 from checkpoint.runs.settings import RunSettings, make_network
+from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
 from mlp import EpochRecord, ImageBatches, Network, Progress, Step, train
@@ -52,7 +53,7 @@ def run(
     test_data = ImageBatches(network, dataset.test_images, dataset.test_labels, scaling=dataset.scaling)
     saver = saver or Saver(network, progress_of(settings, dataset, at=first), None)
     first_step = MeasuredFirstStep(network, settings.batch_size)
-    with watched(saver, settings.chain, peak_bytes=predicted.peak_bytes) as interruption:
+    with watched(saver, settings.chain, arena_bytes=_arena_bytes(settings, network, schedule)) as interruption:
         hooks = _Hooks(interruption, first_step, saver, lambda: outputs_alike(network, test_data), after_epoch)
         history = train(
             network,
@@ -148,6 +149,13 @@ def _schedule(settings: RunSettings, network: Network) -> Schedule:
     if isinstance(network, NetworkWithCheckpointing):
         return network.schedule_for(settings.batch_size)
     return settings.choice.schedule(settings.chain)
+
+
+def _arena_bytes(settings: RunSettings, network: Network, schedule: Schedule) -> int:
+    """What a step on a whole mini-batch takes above rest."""
+    if isinstance(network, NetworkWithCheckpointing):
+        return network.arenas.places(network, settings.batch_size, gradients=True).arena_bytes
+    return arena_bytes(schedule, settings.chain)
 
 
 def _at_the_end(

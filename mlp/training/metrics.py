@@ -121,6 +121,7 @@ class Evaluation:
 
 def _outputs(network: Evaluated, data: Batches, batch_size: int) -> Iterator[tuple[Any, Any]]:
     """(output, y) of all mini-batches of `data`, in order."""
-    for start in range(0, len(data), batch_size):
-        X, y = data.take(slice(start, min(start + batch_size, len(data))))
+    rows = network.buffers.rows_at_once(network.sizes[1:-1], most=batch_size)
+    for start in range(0, len(data), rows):
+        X, y = data.take(slice(start, min(start + rows, len(data))))
         yield network.feedforward(X), y

@@ -1,8 +1,11 @@
 """The memory that steps take and give back: never more than was predicted, and never the same array twice at once."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from backend import select_backend
 from backend.numpy.meter import ArrayDomain
@@ -193,3 +196,31 @@ def test_without_the_arena_arrays_come_and_go(buffers):
         room.give(a)
         del a
         assert domain.current_bytes() == 0
+
+
+@given(case=cases(), rows=st.integers(1, 40))
+def test_evaluation_lies_in_the_arena_where_it_fits_and_has_the_same_bits(case, rows):
+    network, fresh = case.network("numpy", "float32"), case.network("numpy", "float32")
+    network.update_mini_batch(*case.host_batch("float32"), eta=1.0)
+    fresh.weights, fresh.biases = list(network.weights), list(network.biases)
+    X = np.random.default_rng(1).random((rows, case.sizes[0]), "float32")
+    network.feedforward(X)
+    two = max(map(sum, pairwise((0, *case.sizes[1:-1]))), default=0)
+    with Unseen() as domain:
+        output = network.feedforward(X)
+        if 4 * (rows * two + 16) <= network.buffers.arena_bytes:
+            assert domain.peak_bytes() == output.nbytes
+    assert same_bits([output], [fresh.feedforward(X)])
+
+
+def test_evaluation_takes_the_rows_that_fit_in_the_arena_at_once(buffers):
+    assert buffers.rows_at_once((10, 30, 20), most=5000) == 5000
+    buffers.reserve(4 * (50 * 300 + 16))
+    assert buffers.rows_at_once((10, 30, 20), most=5000) == 300
+    assert buffers.rows_at_once((10, 30, 20), most=200) == 200
+    assert buffers.rows_at_once((1000,), most=5000) == 128
+    first, second, third = buffers.in_turns(300, (10, 30, 20))
+    assert all(np.shares_memory(a, buffers.reserve(0)) for a in (first, second, third))
+    assert not (np.shares_memory(first, second))
+    assert not (np.shares_memory(second, third))
+    assert np.shares_memory(first, third)

@@ -8,7 +8,17 @@ import pytest
 import mlp.pieces
 from backend.cupy.backend import CupyBackend
 from backend.errors import OutOfDeviceMemory
-from checkpoint import NetworkWithCheckpointing, Schedule, chain_of, every_nth, simulate, square_root, store_all
+from checkpoint import (
+    NetworkWithCheckpointing,
+    Schedule,
+    chain_of,
+    every_nth,
+    micro_batches,
+    simulate,
+    square_root,
+    store_all,
+)
+from checkpoint.schedule.placement import place
 from mlp import Network
 
 pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("no_collection", "no_limit")]
@@ -105,15 +115,27 @@ def test_a_step_allocates_in_no_other_pool(cupy_backend: CupyBackend) -> None:
             seen.append(mem_size)
 
     net, X, y = network_and_batch(cupy_backend, (20, 70, 50, 10), 33, "float32", every_nth(n_layers=3, n=2))
-    chain = chain_of(net.sizes, batch_size=33, backend="cupy")
     with Watch():
-        net.update_mini_batch(X, y, eta=0.5)
-    expected = [chain.activation_bytes(layer) for layer in (1, 2, 3, 1)]
-    for layer in (3, 2, 1):
-        n_in, n_out = chain.widths[layer - 1 : layer + 1]
-        expected += [chain.array_bytes(n_out), chain.array_bytes(n_in * n_out)]
-        expected += [chain.array_bytes(33 * n_in)] if layer > 1 else []
-    assert sorted(seen) == sorted(expected)
+        for _ in range(3):
+            net.update_mini_batch(X, y, eta=0.5)
+    assert seen == [place(every_nth(n_layers=3, n=2), net.chain(33)).arena_bytes]
+
+
+@pytest.mark.parametrize("schedule", [every_nth(n_layers=3, n=2), micro_batches(n_layers=3, batch_size=33, rows=8)])
+def test_training_fits_in_rest_and_the_arena_and_in_no_less(cupy_backend: CupyBackend, schedule: Schedule) -> None:
+    net, X, y = network_and_batch(cupy_backend, (20, 70, 50, 10), 33, "float32", schedule)
+    rest_bytes = cupy_backend.device_memory().used_bytes
+    room = place(schedule, net.chain(33)).arena_bytes
+    try:
+        cupy_backend.limit_bytes = rest_bytes + room - 512
+        with pytest.raises(OutOfDeviceMemory):
+            net.update_mini_batch(X, y, eta=0.5)
+        cupy_backend.limit_bytes = rest_bytes + room
+        for _ in range(3):
+            net.update_mini_batch(X, y, eta=0.5)
+        assert cupy_backend.device_memory().used_bytes == rest_bytes + room
+    finally:
+        cupy_backend.limit_bytes = None
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

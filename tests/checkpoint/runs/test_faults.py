@@ -208,9 +208,10 @@ def test_weight_that_is_not_finite_stops_the_step_and_names_it(value, layer, at_
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     if "not finite any more" in error:
-        # compiled kernels look at each output, and name the very layer
-        found = f"output of layer {layer} " if select_backend("numpy").whole_steps else "error of layer "
-        assert f"epoch 1, step 3: the {found}" in error
+        # compiled kernels look at each output; where tanh makes an infinity 1, the error below it shows it
+        seen = np.isnan(value) and select_backend("numpy").whole_steps
+        found = f"output of layer {layer}" if seen else f"(output of layer {layer}|error of layer [1-7])"
+        assert re.search(f"epoch 1, step 3: the {found} is not finite", error)
     else:  # tanh of an infinity is 1: it is found when the weights are saved
         assert f"weight.{layer} holds a value that is not finite" in error
     assert "run.state holds the training after 2 steps" in error
