@@ -32,6 +32,9 @@ class Backend:
     threads: int | None = None
     """The host's threads that kernels run on; None where another device computes."""
 
+    whole_steps: Any = None
+    """What runs a whole step in one call; None where operations are called one by one."""
+
     measuring = False
     """Whether a `measure` block is open."""
 
@@ -78,6 +81,13 @@ class Backend:
         """A new array of zeros, row-major."""
         return self.xp.zeros(shape, dtype=self.dtype(dtype), device=self.device)
 
+    def arena(self, values: int, dtype: str) -> Array:
+        """A vector of `values` values that the arrays of a step lie in. `measure` counts those arrays, not the vector.
+
+        Whoever puts an array there, or takes it away, says so by `place`.
+        """
+        return self.empty((values,), dtype)
+
     def dtype(self, name: str) -> Any:
         """The namespace's own object for "float32" or "float64"."""
         return getattr(self.xp, name)
@@ -117,6 +127,9 @@ class Backend:
         """Measure the array bytes of a block: `with backend.measure() as usage: ...`, then `usage.peak_bytes`."""
         raise MeterError(f"the {self.name} backend has no meter; measure on numpy or cupy")
         yield Usage()
+
+    def place(self, size: int, *, end: int = 0) -> None:
+        """Have `measure` count `size` bytes more in use, or fewer below 0; they reach to byte `end` of an arena."""
 
     def device_memory(self) -> DeviceMemory | None:
         """What the device's memory is used for now; None where arrays lie in the host's memory."""
@@ -170,13 +183,15 @@ class Backend:
 
     def forward_layer_(
         self, a: Array, W: Array, b: Array, activation: str, *, out: Array, soon: Array | None = None
-    ) -> None:
+    ) -> bool:
         """out := activation(a W + b): `a` (rows, n_in), `W` (n_in, n_out), `b` (n_out,), `out` (rows, n_out).
 
+        Returns False where the backend has seen that a value is not finite; one that does not look returns True.
         `soon` is the array needed next: a backend may prefetch it, or ignore it.
         """
         self.matmul(a, W, out=out)
         self.add_bias_activate_(out, b, activation)
+        return True
 
     def backward_layer_(
         self,

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 CHUNK_ROWS = 128
 """Rows of the batch whose part of a weight gradient the compiled kernels sum before they add it to the rest."""
 
+LINE_BYTES, PADDED_BYTES = 64, 4096
+"""A cache line, and the size from which on arrays begin and end on one in an arena: 1.6% more at most."""
+
 NAMES = ("numpy", "cupy")
 """The backends that a user can ask for."""
 
@@ -35,6 +38,19 @@ class Facts:
     chunk_rows: int | None = None
     keeps_freed_memory: bool = False
     asynchronous: bool = False
+
+    def array_bytes(self, size: int) -> int:
+        """The bytes that an array of `size` bytes takes from the allocator."""
+        return -(-size // self.allocation_bytes) * self.allocation_bytes
+
+    def placed_bytes(self, size: int) -> int:
+        """The bytes that an array of `size` bytes takes in an arena, where large ones are padded to cache lines."""
+        return padded(self.array_bytes(size))
+
+
+def padded(size: int) -> int:
+    """`size` bytes, rounded up to cache lines if they are many."""
+    return size if size < PADDED_BYTES else -(-size // LINE_BYTES) * LINE_BYTES
 
 
 UNCOMPILED = "numpy-uncompiled"

@@ -9,11 +9,23 @@ from typing import Any
 Array = Any
 """An array of a backend's namespace."""
 
-ACTIVATIONS = {"identity": 0, "sigmoid": 1, "tanh": 2, "relu": 3, "softmax": 4}
+ACTIVATIONS = {
+    "identity": 0,
+    "sigmoid": 1,
+    "tanh": 2,
+    "relu": 3,
+    "softmax": 4,
+    "leaky-relu": 5,
+    "elu": 6,
+    "softplus": 7,
+}
 """The activations, by the numbers that compiled kernels know. Softmax is along each row, the rest are elementwise."""
 
 COSTS = {"quadratic": 0, "cross-entropy": 1}
 """The costs, by the same kind of number."""
+
+LEAKY_SLOPE = 0.01
+"""The slope of leaky ReLU below 0."""
 
 SUMMED_ROWS = 64
 """Rows that `cost_sum` takes at a time, so that its temporaries stay small."""
@@ -28,6 +40,12 @@ def activate_(xp: Any, z: Array, activation: str) -> None:
         z[...] = xp.tanh(z)
     elif activation == "relu":
         z[...] = xp.where(z < 0, xp.zeros_like(z), z)
+    elif activation == "leaky-relu":
+        z[...] = xp.where(z < 0, LEAKY_SLOPE * z, z)
+    elif activation == "elu":
+        z[...] = xp.where(z < 0, xp.expm1(xp.where(z < 0, z, xp.zeros_like(z))), z)
+    elif activation == "softplus":
+        z[...] = xp.where(z < 0, xp.zeros_like(z), z) + xp.log1p(xp.exp(-xp.abs(z)))
     elif activation == "softmax":
         z -= xp.max(z, axis=1, keepdims=True)
         z[...] = xp.exp(z)
@@ -44,6 +62,12 @@ def times_derivative(xp: Any, d: Array, a: Array, activation: str) -> Array:
         return d * ((1 - a) * (1 + a))
     if activation == "relu":
         return xp.where(a <= 0, xp.zeros_like(d), d)
+    if activation == "leaky-relu":
+        return xp.where(a <= 0, LEAKY_SLOPE * d, d)
+    if activation == "elu":
+        return xp.where(a <= 0, d * (a + 1), d)
+    if activation == "softplus":
+        return d * -xp.expm1(-a)
     if activation == "identity":
         return d
     raise ValueError(f"activation {activation!r} has no elementwise derivative")

@@ -9,11 +9,13 @@ class Usage:
     """Array bytes during a block of code, above those live when it began.
 
     `peak_bytes` is the most at any moment and `end_bytes` what was still live at the end; both are set when the block
-    ends. `mark()` inside the block appends the bytes live at that moment to `marks`.
+    ends. `arena_bytes` is the end of the array that lay highest in an arena. `mark()` inside the block appends the
+    bytes live at that moment to `marks`.
     """
 
     peak_bytes: int = 0
     end_bytes: int = 0
+    arena_bytes: int = 0
     marks: list[int] = field(default_factory=list)
     _read: Callable[[], int] | None = None
 

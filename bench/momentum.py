@@ -55,12 +55,12 @@ class Momentum:
 def least_plan(case: Case, *, most_work: float = MOST_WORK) -> Plan:
     """The plan of the fewest bytes that recomputes at most `most_work` forward passes, to within 16 KiB."""
     below, found = 0, _plan(case, promised_bytes(None, case.chain))
-    while found.peak_bytes - below > PRECISION_BYTES:
-        middle = (below + found.peak_bytes) // 2
+    while found.arena_bytes - below > PRECISION_BYTES:
+        middle = (below + found.arena_bytes) // 2
         try:
             tried = _plan(case, middle)
         except BudgetError as error:
-            below = max(middle, min(error.minimum_bytes - 1, found.peak_bytes - 1))
+            below = max(middle, min(error.minimum_bytes - 1, found.arena_bytes - 1))
             continue
         if tried.recompute_fraction <= most_work:
             found = tried

@@ -85,6 +85,15 @@ def parse_speed(text: str) -> float:
     return speed
 
 
+def three_digits(value: float) -> str:
+    """`value` with three significant digits, zeros included; more where its whole part has more.
+
+    >>> three_digits(20), three_digits(0.0737), three_digits(1234.5)
+    ('20.0', '0.0737', '1234')
+    """
+    return f"{value:#.3g}".rstrip(".") if abs(value) < 999.5 else f"{value:.0f}"
+
+
 def counted(count: int, noun: str) -> str:
     """`count` of what `noun` names, in the singular or the plural.
 

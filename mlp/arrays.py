@@ -1,4 +1,4 @@
-"""The door for arrays: whatever reaches a kernel has its library, shape, dtype, strides, alignment and device known.
+"""The door for arrays: library, shape, dtype, strides, alignment and device are checked before a kernel sees one.
 
 Arrays of other libraries come by DLPack, sharing their memory. A step converts nothing, so that it takes the bytes that
 were predicted: an array that would have to be converted is refused, with what to write instead. Data sets are laxer,
@@ -21,7 +21,7 @@ def as_array(name: str, x: Any, backend: Backend) -> Any:
     """`x` as a plain NumPy array or an array of `backend`, sharing memory where that is possible.
 
     Raises `NetworkError`, which calls it `name`, for a masked or sparse array, one on another device, and anything that
-    no array can be made of.
+    cannot become an array.
     """
     if isinstance(x, np.ma.MaskedArray):
         raise NetworkError(f"{name} is a masked array, and what it hides would be used; give {name}.filled(...)")
@@ -37,7 +37,7 @@ def as_array(name: str, x: Any, backend: Backend) -> Any:
         return np.asarray(x)
     except NetworkError:
         raise
-    except Exception as error:  # other libraries raise what they like: TypeError, RuntimeError, BufferError, ...
+    except Exception as error:  # other libraries raise many kinds: TypeError, RuntimeError, BufferError, ...
         reason = one_line(str(error), limit=90)
         raise NetworkError(f"{name} must be an array; none can be made of {kind_of(x)} ({reason})") from None
 
@@ -60,7 +60,7 @@ def kind_of(x: Any) -> str:
 
 
 def as_rows(name: str, x: Any, *, width: int, dtype: str, backend: Backend) -> Any:
-    """`x` as a matrix for a step, (rows, `width`), on the backend's device; nothing is converted or copied on the host.
+    """`x` as a step's matrix, (rows, `width`), on the backend's device, neither converted nor copied on the host.
 
     Raises `NetworkError`, which calls it `name`, for anything else.
     """
@@ -83,7 +83,7 @@ def as_rows(name: str, x: Any, *, width: int, dtype: str, backend: Backend) -> A
         )
     if not on_host:
         return x
-    if x.shape[0] == 1 and x.strides[0] != x.nbytes:  # nobody should follow the stride of a single row
+    if x.shape[0] == 1 and x.strides[0] != x.nbytes:  # whose stride means nothing, and must not be followed
         x = x.reshape(-1).reshape(1, width)
     return x if backend.owns(x) else backend.asarray(x)
 
@@ -91,7 +91,7 @@ def as_rows(name: str, x: Any, *, width: int, dtype: str, backend: Backend) -> A
 def is_row_major(x: np.ndarray) -> bool:
     """Whether each row of the matrix `x` is without gaps and aligned, and rows are whole values apart, none in another.
 
-    A single row has no stride that matters, and so has a single column.
+    The stride of a single row, or of a single column, does not matter.
     """
     item = x.itemsize
     columns_fit = x.shape[1] == 1 or x.strides[1] == item
@@ -102,7 +102,7 @@ def is_row_major(x: np.ndarray) -> bool:
 def is_finite(x: Any, backend: Backend, *, room: np.ndarray | None = None) -> bool:
     """Whether no value of the matrix `x` is NaN or infinite.
 
-    `room` is for one value of x's dtype, of no dimensions; with it, nothing is allocated for the answer on the host.
+    `room`: a zero-dimensional array of x's dtype; with it, nothing is allocated on the host.
     """
     if isinstance(x, np.ndarray):  # a NaN is both the largest and the smallest
         return isfinite(x.max(out=room)) and isfinite(x.min(out=room))

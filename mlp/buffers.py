@@ -1,65 +1,132 @@
-"""Memory that a training step takes and gives back, kept from step to step.
+"""The memory of training steps: one block, the arena, in which each array of a step has its place.
 
-Fresh memory from the operating system costs a page fault every 4 KiB at first touch: about a tenth of a step. A step
-asks for the same arrays each time, so those that it gives back are handed out again.
-
-What is kept idle never adds to the peak: in use and idle together stay within the most that was ever in use. Where an
-array of a new size is asked for, idle ones are let go first.
+The arena stays from step to step, as large as the largest step so far: fresh memory from the operating system costs a
+page fault every 4 KiB at first touch, about a tenth of a step. Arrays that a caller keeps, such as whole gradients, are
+never in it.
 """
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
+
+import numpy as np
 
 from backend import Backend
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the arrays of a step lie, in the order in which they are taken: `offsets` in bytes, `values` in number."""
+
+    values: Sequence[int]
+    offsets: Sequence[int]
+    arena_bytes: int
+
+
+@dataclass(slots=True)
+class Room:
+    """The memory of one step: places in the arena, or arrays of its own where there is no `arena`."""
+
+    backend: Backend
+    dtype: str
+    places: Iterator[tuple[int, int]]
+    arena: Any = None
+    is_open: bool = True
+    _held: dict[int, tuple[Any, int]] = field(default_factory=dict)
+
+    def take(self, shape: tuple[int, ...]) -> Any:
+        """The next array of the step, row-major; its values are not set."""
+        if self.arena is None:
+            return self.backend.empty(shape, self.dtype)
+        values, offset = next(self.places)
+        if values != prod(shape):
+            raise AssertionError(f"an array of {shape} is taken where {values} values are placed")
+        item = np.dtype(self.dtype).itemsize
+        first = offset // item
+        array = self.backend.xp.reshape(self.arena[first : first + values], shape)
+        facts, size = self.backend.facts, values * item
+        counted = facts.array_bytes(size)
+        self._held[id(array)] = array, counted
+        self.backend.place(counted, end=offset + facts.placed_bytes(size))
+        return array
+
+    def give(self, array: Any) -> None:
+        """Take back an array of `take`'s that nobody uses any more; any other is left alone."""
+        held, counted = self._held.pop(id(array), (None, 0))
+        if held is not None:
+            self.backend.release(array)
+            self.backend.place(-counted)
+
+    def end(self) -> None:
+        """Take back everything: the next step may have the arena."""
+        for array, _ in list(self._held.values()):
+            self.give(array)
+        self.is_open, self.arena = False, None
+
+
 class Buffers:
-    """Arrays of one dtype for one network's steps. Not for two threads at once."""
+    """The memory of one network's steps, arrays of one dtype. Not for two threads at once."""
 
     def __init__(self, backend: Backend, dtype: str) -> None:
         self._backend, self._dtype = backend, dtype
-        self._idle: dict[int, list[Any]] = {}
-        self._idle_values = self._used_values = self._most_values = 0
+        self._arena: Any = None
+        self._offered: Any = None
+        self._room: Room | None = None
+        self._apart = False
 
-    def begin_step(self) -> None:
-        """Nothing is in use any more; what an abandoned step held belongs to whoever still holds it."""
-        self._used_values = 0
+    @property
+    def arena_bytes(self) -> int:
+        """The bytes of the arena as it is now."""
+        return 0 if self._arena is None else int(self._arena.size) * np.dtype(self._dtype).itemsize
 
-    def take(self, shape: tuple[int, ...]) -> Any:
-        """A row-major array whose values are not set."""
-        if self._backend.facts.keeps_freed_memory:
-            return self._backend.empty(shape, self._dtype)
-        if self._backend.measuring:
-            self.clear()
-        size = prod(shape)
-        self._used_values += size
-        self._most_values = max(self._most_values, self._used_values)
-        if size in self._idle:
-            array = self._pop(size)
-            return array if array.shape == shape else self._backend.xp.reshape(array, shape)
-        while self._used_values + self._idle_values > self._most_values:
-            self._pop(next(iter(self._idle)))
-        return self._backend.xp.reshape(self._backend.empty((size,), self._dtype), shape)
+    def begin(self, places: Places) -> Room:
+        """The room of a step whose arrays lie at `places`, until its `end`.
 
-    def give(self, array: Any) -> None:
-        """Take back an array that `take` gave and that nobody uses any more."""
-        if self._backend.facts.keeps_freed_memory:
-            return
-        self._used_values = max(self._used_values - array.size, 0)
-        if not self._backend.measuring:  # a measurement is to see each array come and go
-            self._backend.release(array)
-            self._idle.setdefault(array.size, []).append(array)
-            self._idle_values += array.size
+        It is apart from the arena while an earlier step is not over there: its arrays are new ones.
+        """
+        along = iter(zip(places.values, places.offsets, strict=True))
+        if self._apart or (self._room is not None and self._room.is_open):
+            return Room(self._backend, self._dtype, along)
+        self._room = Room(self._backend, self._dtype, along, self.reserve(places.arena_bytes))
+        return self._room
 
-    def clear(self) -> None:
-        """Let go of everything idle."""
-        self._idle.clear()
-        self._idle_values = 0
+    def reserve(self, size: int) -> Any:
+        """The arena, of at least `size` bytes, as a vector."""
+        if self._arena is None or self.arena_bytes < size:
+            self._arena = None  # before the larger one exists, not after
+            self._arena = self._backend.arena(max(1, -(-size // np.dtype(self._dtype).itemsize)), self._dtype)
+        return self._arena
 
-    def _pop(self, size: int) -> Any:
-        arrays = self._idle[size]
-        array = arrays.pop()
-        if not arrays:
-            del self._idle[size]
-        self._idle_values -= size
-        return array
+    @property
+    def is_free(self) -> bool:
+        """Whether the arena is no step's now, and steps lie in it."""
+        return not self._apart and (self._room is None or not self._room.is_open)
+
+    @contextmanager
+    def apart(self) -> Iterator[None]:
+        """A block whose steps have no arena: each of their arrays is allocated, and freed after its last use."""
+        self._arena, before, self._apart = None, self._apart, True
+        try:
+            yield
+        finally:
+            self._apart = before
+
+    # An array for whoever makes the next activation
+
+    @contextmanager
+    def offering(self, array: Any) -> Iterator[None]:
+        """A block in which the first array asked of `offered` is this one, if the shape fits."""
+        self._offered = array
+        try:
+            yield
+        finally:
+            self._offered = None
+
+    def offered(self, shape: tuple[int, ...]) -> Any:
+        """The array on offer, once; or a new one."""
+        array, self._offered = self._offered, None
+        if array is not None and tuple(array.shape) == shape:
+            return array
+        return self._backend.empty(shape, self._dtype)

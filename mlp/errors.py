@@ -12,11 +12,11 @@ def one_line(text: str, *, limit: int = 400) -> str:
 
 
 class NetworkError(ValueError):
-    """An argument that no network, or not this network, can take: what was wanted, what arrived, what to do."""
+    """An argument that does not fit a network: what was wanted, what arrived, what to do."""
 
 
 class TrainingError(RuntimeError):
-    """Training cannot go on: an error or a parameter is no longer finite.
+    """Training cannot continue: an error or a parameter is no longer finite.
 
     `layer`, `epoch` and `step` say where, as far as it is known; `train` adds the last two.
     """
@@ -35,7 +35,7 @@ class TrainingError(RuntimeError):
 
 
 class StateWarning(UserWarning):
-    """A saved state says more than was brought back: what that is, and what would bring it back."""
+    """Part of a saved state was not restored: which, and what would restore it."""
 
 
 class StateError(ValueError):
@@ -48,3 +48,12 @@ class StateError(ValueError):
         text = f"{path}: {problem}" if str(path) else problem
         super().__init__(one_line(text, limit=2000))
         self.path = str(path)
+
+
+def not_finite(what: str, layer: int) -> TrainingError:
+    """The error that names a layer whose output or error, `what`, is not finite."""
+    return TrainingError(
+        f"the {what} of layer {layer} is not finite any more, NaN or infinite; lower eta, or look for such values in "
+        f"the data",
+        layer=layer,
+    )

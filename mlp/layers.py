@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend import Backend
-from mlp.errors import TrainingError
+from mlp.buffers import Room
+from mlp.errors import not_finite
 from mlp.gradient import Gradient
+from mlp.overriding import in_program
 from mlp.pieces import error_piece_rows, gradient_piece_rows
 from mlp.store import Store
 
@@ -41,6 +43,8 @@ class Layers(Store):
     def __init__(self, sizes: tuple[int, ...], activations: tuple[str, ...], *, dtype: str, backend: Backend) -> None:
         super().__init__(sizes, dtype=dtype, backend=backend)
         self._activations = activations
+        self.is_finite = True
+        """Whether the layer that ran last has given finite numbers, as far as its backend has looked."""
 
     def layer_activation(self, layer: int) -> str:
         """The name of layer `layer`'s activation, 1 .. L; "softmax" for the last one under cross-entropy."""
@@ -48,19 +52,35 @@ class Layers(Store):
 
     # Forward
 
+    @in_program
     def forward_layer(self, layer: int, a: Any, *, out: Any) -> Any:
         """Write a_layer to `out`, (rows, n_layer), from `a` = a_{layer-1}; returns `out`."""
         weights, k = self.weights, layer - 1
         soon = weights[layer] if layer < len(weights) else None
-        self.backend.forward_layer_(a, weights[k], self.biases[k], self.layer_activation(layer), out=out, soon=soon)
+        activation = self.layer_activation(layer)
+        self.is_finite = self.backend.forward_layer_(a, weights[k], self.biases[k], activation, out=out, soon=soon)
         return out
 
+    @in_program
     def new_activation(self, layer: int, a: Any) -> Any:
-        """a_layer from `a` = a_{layer-1}, in an array of the step's, protected until its backward step."""
-        activation = self.forward_layer(layer, a, out=self.buffers.take((a.shape[0], self.sizes[layer])))
+        """a_layer from `a` = a_{layer-1}, in a new array or the step's next, protected until its backward step.
+
+        Raises `TrainingError` where the backend has seen a value that is not finite.
+        """
+        activation = self.forward_layer(layer, a, out=self.buffers.offered((a.shape[0], self.sizes[layer])))
+        self.check_output(layer)
         self.backend.protect(activation)
         return activation
 
+    def check_output(self, layer: int) -> None:
+        """Raise `TrainingError` if the output of this layer, which has just run, is known to be not finite.
+
+        An infinity can make an activation above it flat, so that no error shows it, and spoil that layer's gradient.
+        """
+        if not self.is_finite:
+            raise not_finite("output", layer)
+
+    @in_program
     def to_output_delta(self, a: Any, y: Any) -> None:
         """Turn `a` = a_L into delta_L, in place."""
         self.backend.release(a)
@@ -68,11 +88,13 @@ class Layers(Store):
 
     # Backward
 
+    @in_program
     def backward_layer(
         self,
         layer: int,
         a: Any,
         delta: Any,
+        room: Room,
         *,
         in_pieces: bool,
         pieces: str = "large",
@@ -86,10 +108,10 @@ class Layers(Store):
         """
         n_in, n_out = self.weights[layer - 1].shape
         # A gradient in pieces lives until the next is asked for; a whole one belongs to whoever asked for it.
-        new = self.buffers.take if in_pieces else lambda shape: self.backend.empty(shape, self.dtype)
+        new = room.take if in_pieces else lambda shape: self.backend.empty(shape, self.dtype)
         rows = self._gradient_rows(layer, delta, pieces, planned_rows) if in_pieces else n_in
         bias, gradient = new((n_out,)), new((rows, n_out))
-        piece = self._piece_of_error(layer, delta, rows, pieces, planned_rows)
+        piece = self._piece_of_error(room, layer, delta, rows, pieces, planned_rows)
         step = self._backward_step(layer, a, delta, rows, piece)
         for first in range(0, n_in, rows):
             part = gradient[: min(rows, n_in - first), :]
@@ -98,17 +120,19 @@ class Layers(Store):
                 self._check_error(layer, bias)
             yield Gradient(layer, part, bias if first + rows >= n_in else None, first)
         if piece is not None:
-            self.buffers.give(piece)
+            room.give(piece)
         if in_pieces:
-            self.buffers.give(bias)
-            self.buffers.give(gradient)
+            room.give(bias)
+            room.give(gradient)
 
+    @in_program
     def add_backward_layer(
         self,
         layer: int,
         a: Any,
         delta: Any,
         total: Gradient,
+        room: Room,
         *,
         onto: bool,
         pieces: str = "large",
@@ -122,14 +146,14 @@ class Layers(Store):
         rows = n_in = self.weights[layer - 1].shape[0]
         if not self.backend.facts.error_in_place:
             rows = self._gradient_rows(layer, delta, pieces, planned_rows)
-        piece = self._piece_of_error(layer, delta, rows, pieces, planned_rows)
+        piece = self._piece_of_error(room, layer, delta, rows, pieces, planned_rows)
         soon = None if next_total is None else next_total.weight
         step = self._backward_step(layer, a, delta, rows, piece, onto=onto, soon=soon)
         for first in range(0, n_in, rows):
             part = total.weight[first : min(first + rows, n_in), :]
             self._run(step, first, part, None if first else total.bias)
         if piece is not None:
-            self.buffers.give(piece)
+            room.give(piece)
         self._check_error(layer, total.bias)
 
     def _backward_step(
@@ -157,18 +181,25 @@ class Layers(Store):
         )
 
     def _gradient_rows(self, layer: int, delta: Any, pieces: str, planned_rows: int | None) -> int:
-        n_in, n_out = self.weights[layer - 1].shape
-        rows = delta.shape[0]
-        return gradient_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows)
+        return self.piece_rows(layer, delta.shape[0], pieces, planned_rows)[0]
 
-    def _piece_of_error(self, layer: int, delta: Any, gradient_rows: int, pieces: str, planned_rows: int | None) -> Any:
+    def piece_rows(
+        self, layer: int, rows: int, pieces: str = "large", planned_rows: int | None = None
+    ) -> tuple[int, int]:
+        """The rows of a piece of the weight gradient and of a piece of the error, in a backward step on `rows` rows."""
+        n_in, n_out = self.sizes[layer - 1], self.sizes[layer]
+        return (
+            gradient_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows),
+            error_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows),
+        )
+
+    def _piece_of_error(
+        self, room: Room, layer: int, delta: Any, gradient_rows: int, pieces: str, planned_rows: int | None
+    ) -> Any:
         """An array for the piece of the error that is made apart; None where there is none."""
         if layer == 1 or self.backend.facts.error_in_place:
             return None
-        n_in, n_out = self.weights[layer - 1].shape
-        rows = delta.shape[0]
-        made = error_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows)
-        return self.buffers.take((made * gradient_rows,))
+        return room.take((self.piece_rows(layer, delta.shape[0], pieces, planned_rows)[1] * gradient_rows,))
 
     def _check_error(self, layer: int, bias: Any) -> None:
         """Raise `TrainingError` if the error of a layer holds a NaN or an infinity: then so does its sum, `bias`.
@@ -179,8 +210,4 @@ class Layers(Store):
         if layer < self.n_layers and self.backend.facts.asynchronous:
             return
         if not self.backend.all_finite(bias):
-            raise TrainingError(
-                f"the error of layer {layer} is not finite any more, NaN or infinite; lower eta, or look for such "
-                f"values in the data",
-                layer=layer,
-            )
+            raise not_finite("error", layer)

@@ -7,7 +7,6 @@ Source of the equations: M. A. Nielsen, Neural Networks and Deep Learning (2015)
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import numpy as np
 from backend import Backend, select_backend
 from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS, check_name, check_number, check_whole
-from mlp.arrays import is_finite
 from mlp.costs import COSTS, output_activation
 from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError
@@ -24,16 +22,28 @@ from mlp.gradient import Gradient
 from mlp.initialization import initial_parameters
 from mlp.layers import Layers
 from mlp.optimizers import GradientDescent, Momentum, Optimizer
+from mlp.overriding import in_program, is_as_written
+from mlp.plain import places_of, write
+from mlp.prediction import PREDICTED_BYTES, predict
+from mlp.program import Written
+from mlp.records import Records
 from mlp.sizes import check_sizes
 from mlp.training.batches import Batches
 from mlp.training.history import EpochRecord
 from mlp.training.loop import train
 from mlp.training.metrics import EVALUATED_ROWS, accuracy, mean_cost
 from mlp.training.pairs import batches_of
-from mlp.training.sources import inputs_of
 
-PREDICTED_BYTES = 2**24
-"""What a row block of `predict` takes at most, unless told otherwise."""
+STEP_METHODS = (
+    "backprop",
+    "cost_derivative",
+    "apply_gradient",
+    "forward_layer",
+    "new_activation",
+    "to_output_delta",
+    "backward_layer",
+)
+"""What a step of a `Network` is made of, which a subclass may have of its own."""
 
 
 class Network(Layers):
@@ -92,9 +102,10 @@ class Network(Layers):
 
     def _zeros(self) -> tuple[tuple[Any, Any], ...]:
         """Arrays of zeros in the shapes of each layer's weights and bias."""
-        zeros = self.backend.zeros
-        pairs = zip(self.weights, self.biases, strict=True)
-        return tuple((zeros(W.shape, self.dtype), zeros(b.shape, self.dtype)) for W, b in pairs)
+        pair = [self.backend.empties([a.shape for a in arrays], self.dtype) for arrays in (self.weights, self.biases)]
+        for array in (*pair[0], *pair[1]):
+            array[...] = 0
+        return tuple(zip(*pair, strict=True))
 
     @property
     def velocities(self) -> tuple[tuple[Any, Any], ...]:
@@ -142,6 +153,7 @@ class Network(Layers):
 
     # Backpropagation
 
+    @in_program
     def backprop(self, X: Any, y: Any, *, in_pieces: bool = False) -> Iterator[Gradient]:
         """Yield the gradient of each layer, from the last to the first, as soon as it exists.
 
@@ -155,21 +167,59 @@ class Network(Layers):
         Raises `TrainingError` as soon as a layer's error is not finite.
         """
         X, y = self.as_batch(X, y)
-        self.buffers.begin_step()
-        activations = [X]
-        for layer in range(1, self.n_layers + 1):
-            activations.append(self.new_activation(layer, activations[-1]))
-        delta = activations.pop()
-        self.to_output_delta(delta, y)
-        for layer in range(self.n_layers, 0, -1):
-            a = activations.pop()
-            yield from self.backward_layer(layer, a, delta, in_pieces=in_pieces)
-            self.buffers.give(delta)
-            delta = a  # which now holds the error of the layer below
+        room = self.buffers.begin(places_of(self, X.shape[0], in_pieces=in_pieces))
+        try:
+            activations = [X]
+            for layer in range(1, self.n_layers + 1):
+                with self.buffers.offering(room.take((X.shape[0], self.sizes[layer]))):
+                    activations.append(self.new_activation(layer, activations[-1]))
+            delta = activations.pop()
+            self.to_output_delta(delta, y)
+            for layer in range(self.n_layers, 0, -1):
+                a = activations.pop()
+                yield from self.backward_layer(layer, a, delta, room, in_pieces=in_pieces)
+                self.count.actions += 1
+                room.give(delta)
+                delta = a  # which now holds the error of the layer below
+        finally:
+            room.end()
 
+    # The same in one call, where the backend can: `mlp.program`
+
+    def steps_are_as_written(self) -> bool:
+        """Whether a program of `write_step` does what the methods of this network do."""
+        return is_as_written(self, STEP_METHODS)
+
+    def written_from(self, rows: int) -> Any:
+        """What a program for `rows` rows follows from: it is written again when this is another object."""
+        return None
+
+    def write_step(self, rows: int, records: Records) -> Written:
+        """`update_mini_batch` on `rows` rows as records."""
+        return write(self, rows, records)
+
+    @in_program
     def cost_derivative(self, output_activations: Any, y: Any) -> Any:
-        """The derivative of the quadratic cost by the output: a_L - y. Under cross-entropy, by softmax's input."""
+        """The derivative of the quadratic cost by the output: a_L - y. Under cross-entropy, by softmax's input.
+
+        A subclass may have its own, for another cost; it is called in each step then, and what it allocates is its own.
+        """
         return output_activations - y
+
+    @in_program
+    def to_output_delta(self, a: Any, y: Any) -> None:
+        if type(self).cost_derivative is Network.cost_derivative:
+            super().to_output_delta(a, y)  # the same, in place
+            return
+        name, activation = "what cost_derivative returns", self.layer_activation(self.n_layers)
+        derivative = self.as_rows(name, self.cost_derivative(a, y), self.sizes[-1])
+        if derivative.shape[0] != a.shape[0]:
+            raise NetworkError(f"{name} must have {a.shape[0]} rows, as the output has; got {derivative.shape[0]}")
+        self.backend.release(a)
+        if activation == "softmax":
+            a[...] = derivative
+        else:
+            self.backend.hidden_delta_(a, derivative, activation)
 
     # Learning
 
@@ -177,11 +227,14 @@ class Network(Layers):
         """One step of gradient descent: w -= eta / batch * gradient, or by way of the velocity under momentum."""
         X, y = self.as_batch(X, y)
         rate = check_number("eta", eta) / X.shape[0]
+        if self.programs.step(self, X, y, rate):
+            return
         with self.trusting_inputs():  # as_batch has looked
             for gradient in self.backprop(X, y, in_pieces=True):
                 self.apply_gradient(gradient, rate)
                 del gradient  # or it would be held while the next one is made
 
+    @in_program
     def apply_gradient(self, gradient: Gradient, rate: float) -> None:
         """Change a layer's parameters by its gradient, or a piece of it; `rate` is eta / batch."""
         k = gradient.layer - 1
@@ -241,17 +294,7 @@ class Network(Layers):
         `feedforward` in row blocks: beside the result, a block's inputs and activations take at most `most_bytes`, or
         what one row takes.
         """
-        source = inputs_of(X, self.sizes[0], self.dtype, self.backend)
-        row_bytes = (self.sizes[0] + max(map(sum, pairwise(self.sizes)))) * np.dtype(self.dtype).itemsize
-        rows = max(1, check_whole("most_bytes", most_bytes, least=1) // row_bytes)
-        outputs = np.empty((len(source), self.sizes[-1]), self.dtype)
-        for start in range(0, len(source), rows):
-            block = slice(start, min(start + rows, len(source)))
-            inputs = self.as_inputs(source.take(block))
-            if not is_finite(inputs, self.backend):
-                raise NetworkError(f"X holds a value that is not finite, in rows {start} and on; remove it")
-            outputs[block] = self.backend.to_numpy(self.feedforward(inputs))
-        return outputs
+        return predict(self, X, most_bytes=check_whole("most_bytes", most_bytes, least=1))
 
     def _batches(self, X: Any, y: Any) -> Batches:
         pairs = y is None and isinstance(X, list | tuple | Iterator)

@@ -44,6 +44,10 @@ class Parameters(Sequence[Any]):
         for index, fitting in [(i, self._fitting(i, one)) for i, one in zip(places, values, strict=True)]:
             self._fill(index, fitting)  # all fit, or none is copied
 
+    def __reduce__(self) -> tuple[type[list[Any]], tuple[list[np.ndarray]]]:
+        """A copy, by `copy` or `pickle`, is a list of arrays on the host: to keep, and to assign again."""
+        return list, ([np.array(self._backend.to_numpy(array)) for array in self._arrays],)
+
     def __repr__(self) -> str:
         shapes = ", ".join(str(tuple(array.shape)) for array in self._arrays[:6])
         return f"<{self._name} of {len(self)} layers, {self._dtype}: {shapes}{', ...' * (len(self) > 6)}>"
@@ -60,7 +64,7 @@ class Parameters(Sequence[Any]):
             raise NetworkError(f"{name} must have shape {tuple(target.shape)}; got {tuple(value.shape)}{hint}")
         if value.dtype.kind not in "fiu":
             raise NetworkError(f"{name} must be real numbers; got dtype {value.dtype}")
-        with np.errstate(over="ignore"):  # what is too large for the dtype is found below
+        with np.errstate(over="ignore"):  # checked below
             value = value.astype(self._dtype, copy=False)
         if not np.isfinite(value).all():
             raise NetworkError(f"{name} must be finite in {self._dtype}; got a NaN, an infinity, or one too large")

@@ -1,4 +1,4 @@
-"""What a network holds: its parameters on a backend, and the room of its steps. And the door to it for arrays.
+"""What a network holds: its parameters on a backend and its steps' memory, and the checks of arrays that come in.
 
 Parameters are allocated once and stay where they are. A copy, by `copy.deepcopy` or `pickle`, has parameters
 of its own with the same values, on the same backend.
@@ -17,8 +17,9 @@ from mlp.arrays import as_rows, is_finite
 from mlp.buffers import Buffers
 from mlp.errors import NetworkError
 from mlp.parameters import Parameters
+from mlp.program import Programs, StepCount
 
-_MADE_ANEW = ("buffers", "_room", "_weights", "_biases")
+_MADE_ANEW = ("buffers", "programs", "count", "_room", "_weights", "_biases")
 
 
 class Store:
@@ -31,7 +32,9 @@ class Store:
 
     def _allocate(self) -> None:
         backend, sizes, dtype = self.backend, self.sizes, self.dtype
-        self.buffers = Buffers(backend, dtype)
+        self.buffers, self.programs = Buffers(backend, dtype), Programs()
+        self.count = StepCount()
+        """How steps were taken since the network was made: by actions, or by calls of programs."""
         self._room = np.empty((), dtype)
         self._weights = Parameters("weights", backend.empties(pairwise(sizes), dtype), backend, dtype)
         biases = backend.empties(((n_out,) for n_out in sizes[1:]), dtype)
@@ -69,8 +72,9 @@ class Store:
     def as_batch(self, X: Any, y: Any) -> tuple[Any, Any]:
         """`X` and `y` on the backend's device. Raises `NetworkError` unless they are a mini-batch for these layers.
 
-        An infinity in X would not show in the error of the last layers, and ruin the weights of the first. So `X` is
-        looked through here. What is wrong in `y` shows in the error of the last layer, before anything is applied.
+        An infinity in `X` would not show in the error of the last layers, but would ruin the weights of the first, so
+        `X` is checked here. A value of `y` that is not finite shows in the last layer's error, before anything is
+        applied.
         """
         X, y = self.as_rows("X", X, self.sizes[0]), self.as_rows("y", y, self.sizes[-1])
         if X.shape[0] != y.shape[0]:
@@ -81,7 +85,7 @@ class Store:
 
     @contextmanager
     def trusting_inputs(self) -> Iterator[None]:
-        """Steps in this block do not look for infinities in X: the caller knows that all of the data is finite."""
+        """Steps in this block do not check that X is finite: the caller knows it."""
         before, self._inputs_are_finite = self._inputs_are_finite, True
         try:
             yield
@@ -102,6 +106,7 @@ class Store:
     def __setstate__(self, state: dict[str, Any]) -> None:
         values, backend = state.pop("values"), state.pop("backend")
         self.__dict__.update(state)
+        self._inputs_are_finite = False  # whoever said so spoke of the other one
         self.backend = backend if isinstance(backend, Backend) else select_backend(backend[0], device=backend[1])
         self._allocate()
         self.backend.prepare(self.sizes, self.dtype)
@@ -111,6 +116,6 @@ class Store:
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         new = type(self).__new__(type(self))
         memo[id(self)] = new
-        memo[id(self.backend)] = self.backend  # which is shared
+        memo[id(self.backend)] = self.backend  # shared
         new.__setstate__(copy.deepcopy(self.__getstate__() | {"backend": self.backend}, memo))
         return new

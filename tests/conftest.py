@@ -9,7 +9,7 @@ import os
 import weakref
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,15 @@ def dtype(request: pytest.FixtureRequest) -> str:
         if name == "array-api-strict" and request.param == "float64":
             pytest.skip("array-api-strict's device1 has float32 only")
     return str(request.param)
+
+
+@pytest.fixture(params=["arena", "allocator"])
+def memory(request: pytest.FixtureRequest) -> Callable[[Network], AbstractContextManager[None]]:
+    """What has a network's steps lie in the arena, as they do; or has each array come from the allocator and go back.
+
+    The allocator is the witness: what its own meter counts is what the arena's arrays are said to take.
+    """
+    return lambda network: network.buffers.apart() if request.param == "allocator" else nullcontext()
 
 
 @dataclass(frozen=True)

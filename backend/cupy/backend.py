@@ -68,6 +68,10 @@ class CupyBackend(Backend):
             a.data.memset_async(0, a.nbytes)
         return a
 
+    def arena(self, values: int, dtype: str) -> Any:
+        with self.device:
+            return self._pool.arena(values, np.dtype(dtype))
+
     def take_rows(self, a: Any, rows: np.ndarray) -> Any:
         with self._pool.allocating():
             return super().take_rows(a, rows)
@@ -103,6 +107,9 @@ class CupyBackend(Backend):
     def device_memory(self) -> DeviceMemory:
         """What the device's memory is used for now: the pool's bytes, and those outside the pool."""
         return self._pool.memory
+
+    def place(self, size: int, *, end: int = 0) -> None:
+        self._pool.meter.place(size, end)
 
     def give_back(self) -> None:
         """Return memory that no array uses to the driver, for others who want it."""
@@ -143,7 +150,7 @@ class CupyBackend(Backend):
 
     def sum_rows(self, d: Any, *, out: Any, onto: bool = False) -> None:
         with self.device:
-            sums.sum_rows(d, out=out, onto=onto)
+            sums.sum_rows(d, out=out, scratch=self._pool.scratch(), onto=onto)
 
     def add_product_(self, total: Any, a: Any, b: Any) -> None:
         with self.device:

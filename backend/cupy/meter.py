@@ -11,10 +11,14 @@ from backend.memory import Usage
 
 
 class CupyMeter:
-    """Measures blocks of code; they may be nested, in one thread. `used_bytes` reads the pool of device `number`."""
+    """Measures blocks of code; they may be nested, in one thread. `used_bytes` reads the pool of device `number`.
+
+    Arrays in an arena, which `used_bytes` leaves out, are counted by `place`.
+    """
 
     def __init__(self, number: int, used_bytes: Callable[[], int]) -> None:
-        self._used_bytes = used_bytes
+        self._placed_bytes = 0
+        self._allocated_bytes = used_bytes
         self._open: list[tuple[int, Usage]] = []
         self._hook = _hook_after_malloc(number, self._look)
 
@@ -43,6 +47,17 @@ class CupyMeter:
                 self._hook.__exit__(None, None, None)
             usage.end_bytes = self._used_bytes() - start
             usage._read = None
+
+    def _used_bytes(self) -> int:
+        return self._allocated_bytes() + self._placed_bytes
+
+    def place(self, size: int, end: int) -> None:
+        """See `Backend.place`."""
+        self._placed_bytes += size
+        for _, usage in self._open:
+            usage.arena_bytes = max(usage.arena_bytes, end)
+        if self._open:
+            self._look()
 
     def _look(self) -> None:
         used = self._used_bytes()

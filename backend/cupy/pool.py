@@ -6,12 +6,14 @@ a device in this process share it: they share the device, and a block that one f
 
 import functools
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
+from backend.cupy.kernels.sums import SCRATCH_BYTES
 from backend.cupy.meter import CupyMeter
 from backend.errors import OutOfDeviceMemory
 from backend.facts import FACTS
@@ -37,7 +39,9 @@ class DevicePool:
             memory = cupy.cuda.MemoryPointer(cupy.cuda.Memory(np.dtype("int64").itemsize), 0)
             self._answer = cupy.ndarray((1,), "int64", memptr=memory)
         self._answering = threading.Lock()
-        self.meter = CupyMeter(number, lambda: self.used_bytes)
+        self._scratch: dict[int, Any] = {}
+        self._arena_bytes = 0
+        self.meter = CupyMeter(number, lambda: self.used_bytes - self._arena_bytes)
 
     @property
     def limit_bytes(self) -> int | None:
@@ -80,6 +84,22 @@ class DevicePool:
         except self._cupy.cuda.memory.OutOfMemoryError as error:
             raise self._out_of_memory(size) from error
 
+    def arena(self, values: int, kind: np.dtype) -> Any:
+        """A vector in device memory that the meter does not count; the device must be current. Raises as `malloc`."""
+        size = values * kind.itemsize
+        taken = _rounded(size)
+        self._count_arena(taken)
+        try:
+            vector = self._cupy.ndarray((values,), kind, memptr=self.malloc(size))
+        except BaseException:
+            self._count_arena(-taken)
+            raise
+        weakref.finalize(vector, self._count_arena, -taken)  # its parts hold on to it
+        return vector
+
+    def _count_arena(self, size: int) -> None:
+        self._arena_bytes += size
+
     def _out_of_memory(self, size: int) -> OutOfDeviceMemory:
         """What kept the pool from taking `size` bytes more: CuPy's limit, or the device."""
         used, limit = int(self._pool.used_bytes()), int(self._pool.get_limit())
@@ -100,6 +120,18 @@ class DevicePool:
         """One int64 on the device for a kernel's answer, allocated once; for one thread at a time."""
         with self._answering:
             yield self._answer
+
+    def scratch(self) -> int:
+        """The address of `SCRATCH_BYTES` for kernels on the current stream, outside the pool; the device is current.
+
+        Kernels of one stream run in turn, so they share it; it was zero at first.
+        """
+        stream = self._cupy.cuda.get_current_stream()
+        if stream.ptr not in self._scratch:
+            memory = self._cupy.cuda.MemoryPointer(self._cupy.cuda.Memory(SCRATCH_BYTES), 0)
+            memory.memset_async(0, SCRATCH_BYTES, stream)
+            self._scratch[stream.ptr] = memory
+        return int(self._scratch[stream.ptr].ptr)
 
     def give_back(self) -> None:
         """Return memory that no array uses to the driver."""

@@ -8,13 +8,11 @@ from typing import Any
 import numpy as np
 
 from backend.base import Backend
-from backend.facts import UNCOMPILED
+from backend.facts import LINE_BYTES, UNCOMPILED
 from backend.memory import Usage
 from backend.numpy.kernels import door
 from backend.numpy.meter import ArrayDomain
-
-LINE_BYTES = 64
-"""Bytes that are fetched from memory together."""
+from backend.numpy.pages import pages
 
 _domain = ArrayDomain()
 _NAMES = {np.dtype(name): name for name in ("float32", "float64")}
@@ -62,6 +60,10 @@ class NumpyArrays(Backend):
     def zeros(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         return np.zeros(shape, dtype)
 
+    def arena(self, values: int, dtype: str) -> np.ndarray:
+        """See `Backend.arena`. Its pages come from the operating system, which takes them back when it is freed."""
+        return np.frombuffer(pages(values * np.dtype(dtype).itemsize), dtype, values)
+
     def owns(self, x: Any) -> bool:
         return isinstance(x, np.ndarray)
 
@@ -91,6 +93,11 @@ class NumpyArrays(Backend):
             usage._read = None
             _open.pop()
             _domain.stop()
+
+    def place(self, size: int, *, end: int = 0) -> None:
+        _domain.place(size)
+        for _, usage in _open:
+            usage.arena_bytes = max(usage.arena_bytes, end)
 
     def protect(self, a: np.ndarray) -> None:
         """Make `a` read-only until `release`."""

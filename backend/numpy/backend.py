@@ -25,6 +25,10 @@ class NumpyBackend(NumpyArrays):
         self.engine = _loaded()
 
     @property
+    def whole_steps(self) -> Engine | None:
+        return self.engine if type(self) is NumpyBackend else None  # a subclass may do one operation otherwise
+
+    @property
     def threads(self) -> int:  # type: ignore[override]
         return self.engine.threads
 
@@ -49,12 +53,13 @@ class NumpyBackend(NumpyArrays):
         *,
         out: np.ndarray,
         soon: np.ndarray | None = None,
-    ) -> None:
+    ) -> bool:
         rows, (n_in, n_out), dtype = a.shape[0], W.shape, out.dtype
         inputs, leading = door.matrix("a", a, dtype, (rows, n_in), gaps=True)
-        self.engine.run_one(
+        return self.engine.run_one(
             dtype,
             "forward",
+            layer=1,
             activation=self.engine.activations[activation],
             rows=rows,
             n_in=n_in,

@@ -35,6 +35,7 @@ class ArrayDomain:
 
     def __init__(self) -> None:
         self._users = 0
+        self._placed_bytes = self._peak_bytes = 0
         self._interrupted_frames = 0
         self._lock = threading.Lock()
 
@@ -55,20 +56,25 @@ class ArrayDomain:
                 if self._interrupted_frames:
                     tracemalloc.start(self._interrupted_frames)
 
-    @staticmethod
-    def current_bytes() -> int:
-        """Bytes live now, of those allocated since `start`."""
-        return tracemalloc.get_traced_memory()[0]
+    def place(self, size: int) -> None:
+        """Count `size` bytes more, or fewer below 0: those of an array in an arena, which is not counted itself."""
+        if self._users:
+            self._peak_bytes = self.peak_bytes()
+            tracemalloc.reset_peak()
+        self._placed_bytes += size
 
-    @staticmethod
-    def peak_bytes() -> int:
+    def current_bytes(self) -> int:
+        """Bytes live now, of those allocated since `start`, and those placed."""
+        return tracemalloc.get_traced_memory()[0] + self._placed_bytes
+
+    def peak_bytes(self) -> int:
         """The most bytes live at any moment since the last `reset_peak`."""
-        return tracemalloc.get_traced_memory()[1]
+        return max(self._peak_bytes, tracemalloc.get_traced_memory()[1] + self._placed_bytes)
 
-    @staticmethod
-    def reset_peak() -> None:
+    def reset_peak(self) -> None:
         """Begin a new peak at what is live now."""
         tracemalloc.reset_peak()
+        self._peak_bytes = 0
 
 
 def _interrupt_tracing() -> int:

@@ -15,12 +15,12 @@ import numpy as np
 
 from backend.base import Backend
 from backend.facts import FACTS, UNCOMPILED
+from backend.formulas import LEAKY_SLOPE
 from backend.numpy.arrays import NumpyArrays
 
 WORK_VALUES = 2**15
 """Values that a kernel takes at a time."""
 
-LEAKY_SLOPE = 0.01
 
 _NUMBERS = {
     (np.dtype(dtype), value): np.array(value, dtype)

@@ -27,10 +27,10 @@ SEED, DRAWN = 14, 6
 
 
 def drawn(number: int, *, seed: int = SEED) -> Case:
-    """A chain of 10 to 60 layers, widths 32 to 1024 in multiples of 16, batch 512 to 4096."""
+    """A chain of 10 to 60 layers, widths 32 to 640 in multiples of 32, batch 1024 to 8192."""
     chance = random.Random(f"{seed} {number}")  # noqa: S311 - a case, no secret
-    widths = [16 * chance.randint(2, 64) for _ in range(chance.randint(9, 59))]
-    batch_size = 2 ** chance.randint(9, 12)
+    widths = [32 * chance.randint(1, 20) for _ in range(chance.randint(9, 59))]
+    batch_size = 2 ** chance.randint(10, 13)
     name = f"drawn {number}"
     return Case(name, f"from seed {seed}", (784, *widths, 10), batch_size, every=6, row_block_mib=None)
 

@@ -1,6 +1,7 @@
 """Other plans and strategies within a budget: what the planner's choice is compared with. Plans; builds nothing."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bench.steps.promised import promised_bytes
 from bench.steps.ways import Way
@@ -20,6 +21,12 @@ from checkpoint import (
 
 MOST = 12
 BLOCK_ROWS = (32, 64, 128, 256, 512, 1024)
+PARTS = (0.8, 0.6)
+"""Parts of the budget that are planned for too: fewer bytes may be faster."""
+
+SLOT_STEPS = 16
+"""How many numbers of slots are tried."""
+
 CHOSEN = "chosen"
 
 
@@ -48,29 +55,36 @@ def _candidates(chain: Chain, budget_bytes: int) -> Iterator[Way]:
             plan = _plan(chain, budget_bytes, minimum_block_rows=rows, pieces=pieces)
             if plan is not None:
                 yield _planned(f"planned, {rows} rows or more, {pieces} pieces", plan)
+    for part in PARTS:
+        plan = _plan(chain, int(part * budget_bytes))
+        if plan is not None:
+            yield _planned(f"planned in {part:.0%} of the budget", plan)
     for pieces in ("large", "small"):
         plan = _plan(chain, budget_bytes, row_blocks=False, pieces=pieces)
         if plan is not None:
             yield _planned(f"planned, whole batches, {pieces} pieces", plan)
-    yield _known("store all", store_all(n_layers=n_layers), chain)
-    yield _known("sqrt", square_root(n_layers=n_layers), chain)
-    for n in range(2, n_layers):
-        way = _known(f"every {n}th", every_nth(n_layers=n_layers, n=n), chain)
-        if way.schedule is not None and promised_bytes(way.schedule, chain) <= budget_bytes:
-            yield way
-            break
-    for rows in sorted({row for row in BLOCK_ROWS if row < batch_size}, reverse=True):
-        way = _known(
-            f"micro-batches of {rows}", micro_batches(n_layers=n_layers, batch_size=batch_size, rows=rows), chain
-        )
-        if way.schedule is not None and promised_bytes(way.schedule, chain) <= budget_bytes:
-            yield way
-            break
-    for slots in range(n_layers - 1, 0, -max(n_layers // 16, 1)):
-        way = _known(f"slots: {slots}", binomial(n_layers=n_layers, slots=slots), chain)
-        if way.schedule is not None and promised_bytes(way.schedule, chain) <= budget_bytes:
-            yield way
-            break
+    for pieces in ("large", "small"):
+        for schedules in _strategies(n_layers, batch_size):
+            # The first of a kind that fits recomputes the least.
+            fits = (replace(schedule, pieces=pieces) for schedule in schedules)
+            first = next((one for one in fits if promised_bytes(one, chain) <= budget_bytes), None)
+            if first is not None:
+                yield _known(f"{first.name}, {pieces} pieces", first, chain)
+
+
+def _strategies(n_layers: int, batch_size: int) -> Iterator[Iterator[Schedule]]:
+    """The well-known schedules of each kind, those that recompute the least first."""
+    yield iter([store_all(n_layers=n_layers)])
+    yield iter([square_root(n_layers=n_layers)])
+    yield (every_nth(n_layers=n_layers, n=n) for n in range(2, max(n_layers, 3)))
+    yield (
+        micro_batches(n_layers=n_layers, batch_size=batch_size, rows=rows)
+        for rows in reversed(BLOCK_ROWS)
+        if rows < batch_size
+    )
+    yield (
+        binomial(n_layers=n_layers, slots=slots) for slots in range(n_layers - 1, 0, -max(n_layers // SLOT_STEPS, 1))
+    )
 
 
 def _spread(found: list[Way], most: int) -> list[Way]:
@@ -82,7 +96,12 @@ def _spread(found: list[Way], most: int) -> list[Way]:
 
 
 def _plan(
-    chain: Chain, budget_bytes: int, *, pieces: str, row_blocks: bool = True, minimum_block_rows: int = 1
+    chain: Chain,
+    budget_bytes: int,
+    *,
+    pieces: str | None = None,
+    row_blocks: bool = True,
+    minimum_block_rows: int | None = None,
 ) -> Plan | None:
     try:
         return plan_chain(

@@ -33,6 +33,8 @@ def main(args: argparse.Namespace) -> int:
     check_writable(args.json)
     network, state = load_state(args.path, backend=select_backend(args.backend, device=args.device), plain=True)
     dataset = load_trained_data(state, args.path) if args.data is None else load_itself(args.data)
+    if dataset.notice:
+        print(dataset.notice, file=sys.stderr)
     images = ImageBatches(network, dataset.test_images, dataset.test_labels, scaling=dataset.scaling)
     found = accuracy(network, images, batch_size=args.batch_size)
     cost = mean_cost(network, images, batch_size=args.batch_size)

@@ -29,8 +29,12 @@ def add_network_options(parser: argparse.ArgumentParser, defaults: RunSettings) 
     network.add_argument("--dtype", help=f"{' or '.join(DTYPES)} {_given(defaults, 'dtype')}")
     network.add_argument("--momentum", type=float, metavar="M", help=f"0 up to 1 {_given(defaults, 'momentum')}")
     network.add_argument("--seed", type=int, metavar="N", help=f"of weights and shuffling {_given(defaults, 'seed')}")
-    network.add_argument("--epochs", type=int, metavar="N", help=_given(defaults, "epochs"))
-    network.add_argument("--batch-size", type=int, metavar="N", help=_given(defaults, "batch_size"))
+    network.add_argument(
+        "--epochs", type=int, metavar="N", help=f"passes over the training data {_given(defaults, 'epochs')}"
+    )
+    network.add_argument(
+        "--batch-size", type=int, metavar="N", help=f"rows of a mini-batch {_given(defaults, 'batch_size')}"
+    )
     network.add_argument(
         "--eta",
         type=float,

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from checkpoint.drawing.canvas import MEASURED, SERIES, byte_scale, default_style, new_figure, plain_axes, save
+from checkpoint.units import three_digits
 
 if TYPE_CHECKING:
     from checkpoint.runs.comparison import Compared
@@ -61,7 +62,7 @@ def _draw_accuracy(axes: Axes, rows: "Sequence[Compared]") -> None:
 
 def _draw_seconds(axes: Axes, rows: "Sequence[Compared]") -> None:
     seconds = [row.epoch_seconds for row in rows]
-    labels = [f"{s:.3g} s ({row.seconds_ratio:.2f}x)" for s, row in zip(seconds, rows, strict=True)]
+    labels = [f"{three_digits(s)} s ({row.seconds_ratio:.2f}x)" for s, row in zip(seconds, rows, strict=True)]
     _draw_bars(axes, rows, seconds, labels)
     axes.set_title("steps of the median epoch", loc="left", fontsize=11)
     axes.set_xlabel("seconds")
@@ -70,7 +71,7 @@ def _draw_seconds(axes: Axes, rows: "Sequence[Compared]") -> None:
 def _draw_peaks(axes: Axes, rows: "Sequence[Compared]") -> None:
     scale, unit = byte_scale(max(row.record.measured_peak_bytes for row in rows))
     peaks = [row.record.measured_peak_bytes / scale for row in rows]
-    labels = [f"{peak:.3g} {unit} ({row.peak_ratio:.2f}x)" for peak, row in zip(peaks, rows, strict=True)]
+    labels = [f"{three_digits(peak)} {unit} ({row.peak_ratio:.2f}x)" for peak, row in zip(peaks, rows, strict=True)]
     _draw_bars(axes, rows, peaks, labels)
     for place, row in enumerate(rows):
         predicted = row.record.predicted_peak_bytes / scale

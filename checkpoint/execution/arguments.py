@@ -11,7 +11,7 @@ from typing import Any
 
 from checkpoint.errors import ScheduleError
 from checkpoint.planning.choice import Choice
-from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.chain import MAX_ROWS, Chain
 from checkpoint.schedule.schedule import Schedule
 from mlp import StateError
 
@@ -57,12 +57,12 @@ def arguments_of(text: Mapping[str, str], chain: Chain | None, path: Path) -> di
 def plans_of(text: Mapping[str, str], path: Path) -> dict[int, Schedule]:
     """The plans by batch size that `text` says. Raises `StateError` for text that says none."""
     try:
-        pairs = json.loads(text.get("plans", "[]"))
-        return {int(batch_size): _schedule(written, path) for batch_size, written in pairs}
-    except StateError:
-        raise
+        plans = dict(json.loads(text.get("plans", "[]")))
     except (ValueError, TypeError, RecursionError):
-        raise StateError("its plans cannot be read; it is damaged, or made elsewhere", path=path) from None
+        plans = {"": ""}
+    if not all(type(rows) is int and 1 <= rows <= MAX_ROWS for rows in plans):
+        raise StateError("its plans cannot be read; it is damaged, or made elsewhere", path=path)
+    return {rows: _schedule(written, path) for rows, written in plans.items()}
 
 
 def _schedule(text: str, path: Path) -> Schedule:

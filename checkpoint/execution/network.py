@@ -8,18 +8,24 @@ from typing import Any
 
 from backend import Backend, Transfers
 from checkpoint.errors import CheckpointError
+from checkpoint.execution.arenas import Arenas
 from checkpoint.execution.arguments import arguments_text
 from checkpoint.execution.place import check_offload, rates_of, transfers_to
+from checkpoint.execution.program import written
 from checkpoint.execution.step import Execution
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.plan import plan_chain
 from checkpoint.schedule.actions import Action, Backward, Fetch, Forward, Offload, Release
 from checkpoint.schedule.chain import Chain, chain_of
+from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import every_nth
 from checkpoint.strategies.offloaded import every_nth_offloaded
 from mlp import Gradient, Network
+from mlp.overriding import in_program, is_as_written
+from mlp.program import Written
+from mlp.records import Records
 
 Observer = Callable[[int, Action], None]
 """Called after an action of a step, with its position in the schedule."""
@@ -39,11 +45,13 @@ class NetworkWithCheckpointing(Network):
 
     A schedule for whole mini-batches in large pieces gives the gradients of plain backpropagation to the last bit. On
     NumPy so do small pieces, and row blocks that begin at multiples of 128 rows. Others add the same terms in another
-    order, and differ by rounding (`checkpoint.planning.plan.keeps_bits`).
+    order, and differ by rounding (`checkpoint.planning.planned.keeps_bits`).
 
     Raises `CheckpointError` for arguments that make no schedule, `ScheduleError` for a schedule that cannot be run and,
     at the first step, `BudgetError` for a budget that is too small.
     """
+
+    _execution_kind: type[Execution] = Execution
 
     def __init__(
         self,
@@ -80,6 +88,7 @@ class NetworkWithCheckpointing(Network):
         """Where activations are offloaded to; None where none are."""
         self._schedules: dict[int, Schedule] = {}
         self._observers: tuple[Observer, ...] = ()
+        self.arenas = Arenas()
 
     def _open_transfers(self) -> Transfers | None:
         offloads = self._schedule is not None and any(isinstance(action, Offload) for action in self._schedule)
@@ -117,7 +126,9 @@ class NetworkWithCheckpointing(Network):
         if self.budget_bytes is None or (offloads and self.transfers is None):
             return False
         try:
-            fits = simulate(schedule, self.chain(batch_size)).peak_bytes <= self.budget_bytes
+            chain = self.chain(batch_size)
+            simulate(schedule, chain)
+            fits = arena_bytes(schedule, chain) <= self.budget_bytes
         except CheckpointError:
             return False
         if fits:
@@ -138,6 +149,7 @@ class NetworkWithCheckpointing(Network):
             self._offloading = rates_of(self.backend, self._place, dtype=self.dtype)
         return plan_chain(chain, budget_bytes=self.budget_bytes or 0, offloading=self._offloading).schedule
 
+    @in_program
     def forward_between_checkpoints(self, a: Any, start: int, stop: int) -> list[Any]:
         """The activations [a_{start+1}, ..., a_stop], new arrays, from `a` = a_start, (rows, n_start).
 
@@ -154,13 +166,13 @@ class NetworkWithCheckpointing(Network):
             activations.append(a)
         return activations
 
+    @in_program
     def backprop(self, X: Any, y: Any, *, in_pieces: bool = False) -> Iterator[Gradient]:
         """Yield the gradient of each layer, from the last to the first; see `Network.backprop`.
 
         One loop over the schedule's actions. With row blocks, a layer's gradient comes when its last block is added.
         """
         X, y = self.as_batch(X, y)
-        self.buffers.begin_step()
         schedule = self.schedule_for(X.shape[0])
         step = self.execution(X, y, schedule, in_pieces=in_pieces)
         try:
@@ -176,6 +188,7 @@ class NetworkWithCheckpointing(Network):
                         step.offload(action)
                     case Fetch():
                         step.fetch(action)
+                self.count.actions += 1
                 for observer in self._observers:
                     observer(position, action)
         finally:
@@ -183,8 +196,28 @@ class NetworkWithCheckpointing(Network):
 
     def execution(self, X: Any, y: Any, schedule: Schedule, *, in_pieces: bool) -> Execution:
         """What runs the actions of one step on a mini-batch."""
-        run = self.forward_between_checkpoints
-        return Execution(self, X, y, run=run, schedule=schedule, transfers=self.transfers, in_pieces=in_pieces)
+        return self._execution_kind(
+            self,
+            X,
+            y,
+            run=self.forward_between_checkpoints,
+            schedule=schedule,
+            transfers=self.transfers,
+            in_pieces=in_pieces,
+            places=self.arenas.places(self, X.shape[0], gradients=in_pieces),
+        )
+
+    def steps_are_as_written(self) -> bool:
+        names = "forward_between_checkpoints", "add_backward_layer"
+        seen = bool(self._observers) or self._execution_kind is not Execution
+        return not seen and is_as_written(self, names) and super().steps_are_as_written()
+
+    def written_from(self, rows: int) -> Any:
+        return self.schedule_for(rows)
+
+    def write_step(self, rows: int, records: Records) -> Written:
+        places = self.arenas.places(self, rows, gradients=True)
+        return written(self.schedule_for(rows), self.chain(rows), places, records, self.transfers)
 
     @contextmanager
     def observing(self, observer: Observer) -> Iterator[None]:

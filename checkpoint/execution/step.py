@@ -9,6 +9,7 @@ from checkpoint.execution.host_copies import HostCopies
 from checkpoint.schedule.actions import Backward, Fetch, Forward, Offload, Release, Rows
 from checkpoint.schedule.schedule import Schedule
 from mlp import Gradient, Network
+from mlp.buffers import Places
 
 
 @dataclass(slots=True)
@@ -34,7 +35,8 @@ class Execution:
 
     `run(a, start, stop)` returns [a_{start+1}, ..., a_stop], as `forward_between_checkpoints` does. `schedule`: the one
     whose actions will come, which `simulate` is taken to accept; it says in which pieces backward steps work.
-    `transfers`: where activations are offloaded to, if they are. `in_pieces`: see `Network.backprop`.
+    `transfers`: where activations are offloaded to, if they are. `in_pieces`: see `Network.backprop`. `places`: where
+    the step's arrays lie in the network's arena, in the order in which the actions take them.
     """
 
     def __init__(
@@ -47,7 +49,9 @@ class Execution:
         schedule: Schedule,
         transfers: Transfers | None,
         in_pieces: bool,
+        places: Places,
     ) -> None:
+        self._room = network.buffers.begin(places)
         self._network, self._y, self._run, self._in_pieces = network, y, run, in_pieces
         self._batch_size = X.shape[0]
         self._pieces = _Pieces(pieces=schedule.pieces, planned_rows=schedule.planned_rows)
@@ -63,22 +67,27 @@ class Execution:
         if action.whole:
             self._fill(layer, below, rows)
             return
-        (a,) = self._run(below, layer - 1, layer)
+        place = self._room.take((rows[1] - rows[0], self._network.sizes[layer]))
+        with self._network.buffers.offering(place):
+            (a,) = self._run(below, layer - 1, layer)
+        if a is not place:  # somebody else's way to run a layer made it
+            self._room.give(place)
         self._held[layer] = _Held(a, rows[0])
 
     def _fill(self, layer: int, below: Any, rows: Rows) -> None:
         """Write a row block to its rows of an activation for the whole mini-batch."""
         network = self._network
         if rows[0] == 0:
-            self._held[layer] = _Held(network.buffers.take((self._batch_size, network.sizes[layer])), 0)
+            self._held[layer] = _Held(self._room.take((self._batch_size, network.sizes[layer])), 0)
         network.forward_layer(layer, below, out=self._held[layer].rows(rows))
+        network.check_output(layer)
         if rows[1] == self._batch_size:
             network.backend.protect(self._held[layer].array)
 
     def release(self, action: Release) -> None:
         """Free an activation, which may be on its way to the offload place."""
         self._copies.before_release(action.layer)
-        self._network.buffers.give(self._held.pop(action.layer).array)
+        self._room.give(self._held.pop(action.layer).array)
 
     def offload(self, action: Offload) -> None:
         """Begin to copy an activation to the offload place; it stays held."""
@@ -87,13 +96,16 @@ class Execution:
 
     def fetch(self, action: Fetch) -> None:
         """Hold an activation again, and begin to copy it back."""
-        array = self._network.buffers.take((self._batch_size, self._network.sizes[action.layer]))
+        array = self._room.take((self._batch_size, self._network.sizes[action.layer]))
         self._held[action.layer] = _Held(array, 0)
         self._copies.back(action.layer, array)
 
     def end(self) -> None:
-        """End the step, or give it up: no copy is under way any more."""
-        self._copies.end()
+        """End the step, or give it up: no copy is under way any more, and nothing is held."""
+        try:
+            self._copies.end()
+        finally:
+            self._room.end()
 
     def _await(self, *layers: int) -> None:
         """Wait for those of these activations that are on their way back."""
@@ -114,22 +126,22 @@ class Execution:
         a = self._held[layer - 1].rows(rows)
         whole = rows == (0, self._batch_size)
         if whole:
-            yield from network.backward_layer(layer, a, delta, in_pieces=self._in_pieces, **self._pieces)
+            yield from network.backward_layer(layer, a, delta, self._room, in_pieces=self._in_pieces, **self._pieces)
         else:
             onto = layer in self._sums
             total = self._sums[layer] if onto else self._new_sum(layer)
             below = self._sums.get(layer - 1)
-            network.add_backward_layer(layer, a, delta, total, onto=onto, next_total=below, **self._pieces)
+            network.add_backward_layer(layer, a, delta, total, self._room, onto=onto, next_total=below, **self._pieces)
             del total
         del a, delta
         if rows[1] == self._end(layer):
-            self._network.buffers.give(self._held.pop(layer).array)
+            self._room.give(self._held.pop(layer).array)
         if not whole and rows[1] == self._batch_size:
             total = self._sums.pop(layer)
             yield total
             if self._in_pieces:  # it was valid until now
-                self._network.buffers.give(total.weight)
-                self._network.buffers.give(total.bias)
+                self._room.give(total.weight)
+                self._room.give(total.bias)
 
     def _end(self, layer: int) -> int:
         held = self._held[layer]
@@ -140,7 +152,7 @@ class Execution:
         network = self._network
         shapes = [p[layer - 1].shape for p in (network.weights, network.biases)]
         if self._in_pieces:
-            arrays = [network.buffers.take(shape) for shape in shapes]
+            arrays = [self._room.take(shape) for shape in shapes]
         else:  # they belong to whoever asks for the gradient
             arrays = [network.backend.empty(shape, network.dtype) for shape in shapes]
         self._sums[layer] = Gradient(layer, *arrays)

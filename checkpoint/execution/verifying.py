@@ -18,7 +18,6 @@ from checkpoint.errors import VerificationError
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.execution.step import Execution
 from checkpoint.schedule.actions import Action, Backward, Fetch, Forward, Offload, Release, Rows
-from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import Simulation, simulate
 from mlp import Gradient
 
@@ -33,12 +32,7 @@ class VerifyingNetwork(NetworkWithCheckpointing):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._simulations: dict[int, Simulation] = {}
-
-    def execution(self, X: Any, y: Any, schedule: Schedule, *, in_pieces: bool) -> Execution:
-        run = self.forward_between_checkpoints
-        return _VerifyingExecution(
-            self, X, y, run=run, schedule=schedule, transfers=self.transfers, in_pieces=in_pieces
-        )
+        self._execution_kind = _VerifyingExecution
 
     def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None:
         """One step of gradient descent, checked."""

@@ -15,6 +15,7 @@ from backend import Backend, select_backend
 from checkpoint.measuring.timings import Timings, least_seconds
 from checkpoint.schedule.chain import chain_of
 from mlp import Network
+from mlp.plain import workspace_of
 
 MOST_OFF = 1.5
 """Timings are believed while a real step takes at most this many times as long, or as short, as they predict."""
@@ -98,13 +99,16 @@ def _time_layer(direction: str, n_in: int, n_out: int, rows: int, first: bool, d
     a = backend.asarray(random.random((rows, n_in)), dtype)
     delta = backend.asarray(random.random((rows, n_out)) * 1e-3, dtype)
     out = backend.empty((rows, n_out), dtype)
+    workspace = workspace_of(net, layer, rows)
 
     def forward() -> None:
         net.forward_layer(layer, a, out=out)
 
     def backward() -> None:
-        for gradient in net.backward_layer(layer, a, delta, in_pieces=True):
+        room = net.buffers.begin(workspace)
+        for gradient in net.backward_layer(layer, a, delta, room, in_pieces=True):
             net.apply_gradient(gradient, 1e-6)
             del gradient
+        room.end()
 
     return least_seconds(forward if direction == "forward" else backward, backend)

@@ -21,7 +21,7 @@ from checkpoint.runs.record import RunRecord
 from checkpoint.runs.settings import RunSettings
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
-from checkpoint.units import format_bytes
+from checkpoint.units import format_bytes, three_digits
 from mlp import format_sizes
 
 ROOT = Path(__file__).parents[2]
@@ -167,7 +167,7 @@ def table(case: Case, rows: Sequence[Compared]) -> str:
         [
             row.name,
             f"{row.record.test_accuracy:.4f}",
-            f"{row.epoch_seconds:.3g}",
+            three_digits(row.epoch_seconds),
             f"{row.seconds_ratio:.2f}",
             f"{row.record.predicted_peak_bytes:,}",
             f"{row.record.measured_peak_bytes:,}",

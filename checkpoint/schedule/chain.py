@@ -7,7 +7,7 @@ exact: every buffer of a step is counted, rounded up to the backend's unit of al
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from backend.facts import FACTS
+from backend.facts import FACTS, padded
 from checkpoint.arguments import whole_number
 from mlp.errors import NetworkError
 from mlp.pieces import error_piece_rows, gradient_piece_rows
@@ -17,9 +17,6 @@ MAX_ROWS = 2**31 - 1
 """The largest mini-batch: BLAS libraries count rows in 32 bits, and a schedule writes them in ten digits."""
 
 ITEM_BYTES = {"float32": 4, "float64": 8}
-
-LINE_BYTES, PADDED_BYTES = 64, 4096
-"""A cache line, and the size from which on arrays begin and end on one in the arena: 1.6% more at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +61,7 @@ class Chain:
 
     def placed_bytes(self, values: int) -> int:
         """The bytes that an array of `values` values takes in the arena, where large ones are padded to cache lines."""
-        size = self.array_bytes(values)
-        return size if size < PADDED_BYTES else -(-size // LINE_BYTES) * LINE_BYTES
+        return padded(self.array_bytes(values))
 
     def activation_bytes(self, layer: int, rows: int | None = None) -> int:
         """The bytes of a_layer, or of `rows` rows of it. The input a_0 is held between steps and costs nothing."""

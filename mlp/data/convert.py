@@ -1,6 +1,6 @@
 """From bytes to what a network takes: floats in 0..1, and one-hot rows. Knows neither files nor networks.
 
-Each works in its result, with no temporary of the result's size: what a step takes in bytes stays what was planned.
+Each works in its result, without a temporary of the result's size, so that steps take the bytes planned.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ def as_inputs(
     out: NDArray[Any] | None = None,
     scaling: Scaling = PIXELS,
 ) -> NDArray[Any]:
-    """`images` / 255: the same shape, `dtype`, C-contiguous, values 0..1; in `out`, which is so, if that's given.
+    """`images` / 255: the same shape, `dtype`, C-contiguous, values 0..1; written to `out` if given.
 
     `images`: (n, features), uint8, whole or a slice. `dtype`: float32 or float64. `scaling`: the range that becomes
     0..1, where it is not 0..255. Raises DataError.
@@ -33,7 +33,7 @@ def as_inputs(
     if images.dtype != np.uint8:
         raise DataError(f"images: wanted uint8, 0 to 255, found {images.dtype}; as_inputs divides by 255 itself")
     inputs = np.empty(images.shape, dtype=wanted) if out is None else out
-    np.copyto(inputs, images)  # exact; a division that also converts goes through small buffers, and takes longer
+    np.copyto(inputs, images)  # exact; dividing and converting in one call is slower
     np.divide(inputs, wanted.type(scaling.high), out=inputs)
     return inputs
 
@@ -45,7 +45,7 @@ def one_hot(
     dtype: DTypeLike = np.float32,
     out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
-    """(n, classes), `dtype`: 1 where the column is the row's label, else 0; in `out`, which is so, if that's given.
+    """(n, classes), `dtype`: 1 in the column of the row's label, else 0; written to `out` if given.
 
     `labels`: (n,), integers, 0 to classes - 1. `dtype`: float32 or float64. Raises DataError.
 
@@ -66,7 +66,7 @@ def one_hot(
 
 
 def _float_dtype(dtype: DTypeLike) -> np.dtype[Any]:
-    """`dtype` as NumPy's, found to be float32 or float64."""
+    """`dtype` as a NumPy dtype, float32 or float64. Raises DataError."""
     try:
         wanted = np.dtype(dtype)
     except TypeError as error:

@@ -1,4 +1,4 @@
-"""A data set in memory, and the checks that make one of four arrays. Knows no file: arrays in, `Dataset` out.
+"""A data set in memory, checked and made from four arrays. Knows no file: arrays in, `Dataset` out.
 
 Images stay uint8 (47 MB for MNIST, where float32 takes 188 MB); `mlp.data.convert` makes a mini-batch's floats.
 """
@@ -19,7 +19,7 @@ CLASSES = 10
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Images and labels, to train and to test with; read-only. `load` and `dataset_from_arrays` make it, and check.
+    """Images and labels for training and testing, read-only; made and checked by `load` and `dataset_from_arrays`.
 
     `train_images`, `test_images`: (n, features), uint8, 0 to 255. `train_labels`, `test_labels`: (n,), uint8, 0 to 9.
     `name`: "mnist", "sample" or the path. `notice`: one line that the user should see, or None. `scaling`: the range of
@@ -36,12 +36,12 @@ class Dataset:
 
     @property
     def features(self) -> int:
-        """Pixels an image: the size of the network's first layer."""
+        """Pixels per image: the size of the network's input."""
         return int(self.train_images.shape[1])
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of shapes and data, in hex: the same from whatever file. Computed when first asked for."""
+        """SHA-256 of shapes and data, in hex, whatever the file format. Computed on first use."""
         sha256 = hashlib.sha256()
         for array in (self.train_images, self.train_labels, self.test_images, self.test_labels):
             sha256.update(f"{array.dtype.name} {array.shape} ".encode())
@@ -58,9 +58,9 @@ def dataset_from_arrays(
     name: str,
     notice: str | None = None,
 ) -> Dataset:
-    """A Dataset of arrays that were found fit, images flattened to rows. Nothing is copied that already fits.
+    """A Dataset of these arrays, once checked, images flattened to rows. Arrays that fit are not copied.
 
-    The scaling follows from the largest pixel; where it is not 0 to 255, the notice says so.
+    The scaling follows from the largest pixel; the notice says so where it is not 0 to 255.
     Images: (n, rows, columns) or (n, features), uint8. Labels: (n,), any integer dtype, 0 to 9. Raises DataError,
     which begins with `name`.
     """
@@ -119,7 +119,7 @@ def _small_labels(labels: NDArray[Any], *, where: str) -> NDArray[np.uint8]:
 
 
 def _read_only(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A view of `array` that can't be written through; the caller's own array stays as it was."""
+    """A read-only view of `array`; the caller's own array stays writable."""
     view = array.view()
     view.flags.writeable = False
     return view

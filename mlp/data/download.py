@@ -1,4 +1,4 @@
-"""Getting one file from one place, checked by its checksum, within a time that was set beforehand. Knows no MNIST.
+"""Downloads one file from one URL, checks its checksum, and keeps to a time limit. Knows nothing of MNIST.
 
 pooch does the work: it downloads beside the target, compares the checksum and only then puts the file in place. What
 it leaves open is how long that may take and how much may arrive. Its timeouts count from one packet to the next and
@@ -34,11 +34,11 @@ class RemoteFile:
 
     @property
     def file_name(self) -> str:
-        """What it's called in the cache folder."""
+        """Its name in the cache folder."""
         return self.url.rpartition("/")[2]
 
     def is_in(self, folder: Path) -> bool:
-        """Whether `folder` holds it whole. A file of that name with another checksum doesn't count."""
+        """Whether `folder` holds it with the right checksum."""
         path = folder / self.file_name
         algorithm, _, wanted = self.checksum.partition(":")
         try:
@@ -48,7 +48,7 @@ class RemoteFile:
 
 
 def fetch(file: RemoteFile, folder: Path) -> Path:
-    """Where in `folder` the file is, after downloading it where it wasn't there whole. Raises DownloadError."""
+    """The file's path in `folder`, downloaded unless it is there already. Raises DownloadError."""
     path = folder / file.file_name
     if file.is_in(folder):
         return path
@@ -57,12 +57,12 @@ def fetch(file: RemoteFile, folder: Path) -> Path:
 
     def work() -> None:
         try:
-            if path.exists() and not path.is_file():  # a pipe would hold pooch for ever
+            if path.exists() and not path.is_file():  # pooch would read a pipe for ever
                 raise FileExistsError(f"{str(path)!r} is in the way and not a file")
             outcome.set_result(
                 pooch.retrieve(file.url, file.checksum, fname=file.file_name, path=folder, downloader=transfer)
             )
-        except Exception as error:  # whatever a network stack raises means that this place didn't answer
+        except Exception as error:  # any error of the network stack means that the download failed
             outcome.set_exception(error)
         finally:
             transfer.answered.set()
@@ -87,14 +87,14 @@ def _failed(file: RemoteFile, reason: str) -> DownloadError:
 
 
 def _innermost(error: BaseException) -> str:
-    """What was first to go wrong: a network stack wraps "Name or service not known" some four times."""
+    """The first error of a chain: network stacks wrap "Name or service not known" about four times."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     return one_line(str(error) or type(error).__name__, limit=120)
 
 
 class _Transfer:
-    """A pooch downloader that tells when the first byte has come, and that can be stopped.
+    """A pooch downloader that signals the first byte, and that can be stopped.
 
     pooch's own has neither, takes as much as is sent, and leaves the connection open where something goes wrong.
     """
@@ -104,9 +104,9 @@ class _Transfer:
         self.over = threading.Event()
 
     def __call__(self, url: str, output_file: str, pooch_object: object) -> None:
-        """What pooch calls: write what `url` gives to `output_file`, or raise an OSError.
+        """Called by pooch: download `url` to `output_file`, or raise an OSError.
 
-        Redirects aren't followed: the places meant here answer directly, and a redirect could leave HTTPS.
+        Redirects are not followed: the servers used here answer directly, and a redirect could leave HTTPS.
         """
         import requests  # takes a tenth of a second, and most runs download nothing
 
@@ -129,7 +129,7 @@ class _Transfer:
 
 @contextmanager
 def _quiet_pooch() -> Iterator[None]:
-    """pooch says on stderr what it downloads and from where; commands say it in their own words."""
+    """Silence pooch's log, which reports downloads on stderr; the commands report them themselves."""
     logger: logging.Logger = pooch.get_logger()
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,20 +1,20 @@
-"""What this package raises. Knows nothing of formats: a message, and the numbers that belong to it, as attributes.
+"""The errors of this package: a message, with its numbers as attributes. Knows no formats.
 
-Every message is one line, whatever a hostile file put into it: what was wanted, what arrived, where, what to do.
+Every message is one line, even of a hostile file: what was wanted, what arrived, where, what to do.
 """
 
 from mlp.errors import one_line
 
 
 class DataError(ValueError):
-    """The data that was asked for can't be had as wanted. Base class of this package's errors; `str()` is one line."""
+    """Base class of this package's errors; `str()` is one line."""
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message, limit=2000))
 
 
 class UnreadableDataError(DataError):
-    """No such file, not a file, or no permission. `path` is what was asked for."""
+    """No such file, not a file, or no permission. `path`: the path given."""
 
     def __init__(self, message: str, *, path: str = "") -> None:
         super().__init__(message)
@@ -35,7 +35,7 @@ class OversizedDataError(DataError):
 
 
 class DownloadError(DataError):
-    """A place on the network didn't give the file, or gave another one. `url` says where, `reason` why."""
+    """A server did not send the file, or sent another one. `url`: which; `reason`: why."""
 
     def __init__(self, message: str, *, url: str = "", reason: str = "") -> None:
         super().__init__(message)

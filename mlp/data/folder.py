@@ -1,4 +1,4 @@
-"""The four IDX files of MNIST in a folder: finding them, and reading them as a data set. Downloads nothing.
+"""Finds the four IDX files of MNIST in a folder, and reads them as a data set. Downloads nothing.
 
 Found raw or `.gz`, named `train-images-idx3-ubyte` or `train-images.idx3-ubyte`, in the folder itself or below
 `MNIST/raw` or `raw`, where torchvision puts them.
@@ -22,7 +22,7 @@ _STEMS = ("train-images", "train-labels", "t10k-images", "t10k-labels")
 
 @dataclass(frozen=True)
 class IdxFiles:
-    """Where the four files are."""
+    """The paths of the four files."""
 
     train_images: Path
     train_labels: Path
@@ -33,7 +33,7 @@ class IdxFiles:
 def find_idx_files(folder: Path) -> IdxFiles:
     """The four files, from the first place that has them all. Else UnreadableDataError, with what is missing.
 
-    A place where one of them is no file, or an empty one, is taken only where no other has them all.
+    A place where one of them is empty or not a file is used only if no other has all four.
     """
     fewest_missing = [_name(stem, "-") for stem in _STEMS]
     fallback = None
@@ -74,10 +74,10 @@ def _name(stem: str, separator: str) -> str:
 
 
 def _find(place: Path, stem: str) -> Path | None:
-    """The file of that stem in `place`, under any of its names; the first of them that is a file with something in it.
+    """The file of that stem in `place`, under any of its names: the first that is a file with content.
 
-    Some archives unpack to a folder of the file's name with the file in it. Where nothing is such a file, the first
-    that bears a name is returned, for opening to complain of.
+    Some archives unpack to a folder of the file's name with the file in it. If no name is a file with content, the
+    first that exists is returned, and opening it reports what is wrong.
     """
     first = None
     for separator in ("-", "."):
@@ -100,7 +100,7 @@ def _is_filled(path: Path) -> bool:
 
 
 def _is_there(path: Path) -> bool:
-    """Whether something has that name, or one may not even ask."""
+    """Whether the name exists, or its folder may not be searched."""
     try:
         path.lstat()
     except PermissionError:

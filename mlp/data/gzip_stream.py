@@ -1,7 +1,8 @@
-"""A gzip stream, unpacked a bounded piece at a time. Doesn't know how much is wanted: the reader stops asking.
+"""A gzip stream, decompressed on demand, a bounded amount at a time.
 
-One stream a file, as `gzip` writes it. Several streams one after the other (legal, and what `cat a.gz b.gz` gives)
-are refused: no MNIST file is made so, and millions of empty ones are a cheap way to keep a reader busy.
+One stream per file, as `gzip` writes it. Concatenated streams (legal, as of `cat a.gz b.gz`) are refused: no MNIST file
+is one, and millions of empty streams would keep a reader busy. The standard library's `gzip` accepts them, and does not
+say so, hence zlib.
 """
 
 import zlib

@@ -24,9 +24,8 @@ _MAX_DIMENSIONS = 3  # images are (n, rows, columns)
 def read_idx(file: BinaryIO, *, where: str = "IDX file", max_bytes: int = MAX_DATA_BYTES) -> NDArray[Any]:
     """The array in `file`: of an integer dtype, 1 to 3 dimensions, C-contiguous.
 
-    `file`: a seekable binary file; gzip is told by its first bytes, not by a name. `where`: what error messages call
-    it. `max_bytes`: the most data that may be promised. Raises a DataError; no other exception for any bytes
-    whatever.
+    `file`: a seekable binary file; gzip is recognized by its first bytes, not by name. `where`: what error messages
+    call it. `max_bytes`: the most data that may be promised. Raises a DataError, and nothing else for any bytes.
     """
     size_bytes = file.seek(0, os.SEEK_END)
     file.seek(0)

@@ -1,4 +1,4 @@
-"""From what a user names to a data set: "mnist", "sample" or a path. Knows no format, only who reads which."""
+"""The data set that a user names: "mnist", "sample" or a path. Knows which module reads which format."""
 
 import stat
 from pathlib import Path
@@ -14,7 +14,7 @@ _WANTED = "choose mnist, sample, or the path of a Keras .npz or of a folder with
 
 
 def load(name_or_path: str | Path, *, cache_dir: str | Path | None = None) -> Dataset:
-    """The data set that is meant.
+    """The data set called `name_or_path`.
 
     `name_or_path`: "mnist" (cache folder, network, else the sample with a notice), "sample", or a path: a Keras .npz,
     or a folder with the four IDX files, see `mlp.data.folder`. These two words are always the names; for a file
@@ -22,7 +22,7 @@ def load(name_or_path: str | Path, *, cache_dir: str | Path | None = None) -> Da
     whatever a path names or a file holds.
     """
     if name_or_path == "mnist":
-        from mlp.data.mnist import load_mnist  # and with it the downloading, which nobody else waits for
+        from mlp.data.mnist import load_mnist  # imports the downloading, which others need not wait for
 
         return load_mnist(cache_dir)
     if name_or_path == "sample":

@@ -24,14 +24,14 @@ _TORCHVISION = "https://ossci-datasets.s3.amazonaws.com/mnist/"
 
 @dataclass(frozen=True)
 class Source:
-    """A place that has all of MNIST. `read` makes a Dataset of its files once they are in the cache folder."""
+    """A server that has all of MNIST. `read` makes a Dataset of its files in the cache folder."""
 
     files: tuple[RemoteFile, ...]
     read: Callable[[list[Path]], Dataset]
 
     @property
     def host(self) -> str:
-        """Whom to name when it doesn't answer."""
+        """The host, for messages."""
         return urlsplit(self.files[0].url).hostname or self.files[0].url
 
 
@@ -76,6 +76,6 @@ def load_mnist(cache_dir: str | Path | None = None) -> Dataset:
             continue
         return replace(dataset, notice=f"MNIST was downloaded from {source.host} to {quoted(folder)}")
     return load_sample(
-        notice=f"MNIST is neither in {quoted(folder)} nor to be had from the network ({'; '.join(failures)}); "
+        notice=f"MNIST is neither in {quoted(folder)} nor available from the network ({'; '.join(failures)}); "
         "using the embedded sample of 5,000 of its images; give the path of a copy to use all 70,000"
     )

@@ -62,7 +62,7 @@ def read_npz(file: BinaryIO, *, where: str = "npz file", max_bytes: int = MAX_DA
 
 
 class _BoundedFile:
-    """A file that gives `_MAX_READ_BYTES` at most: zipfile reads an archive's directory in one go, however long."""
+    """A file that reads at most `_MAX_READ_BYTES` at once: zipfile reads an archive's directory whole, however long."""
 
     def __init__(self, file: BinaryIO, *, where: str) -> None:
         self._file = file

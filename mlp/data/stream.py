@@ -1,4 +1,4 @@
-"""Bounded reading: open what is a file, read as many bytes as were promised and not one more. Knows no format.
+"""Bounded reading: opens regular files only, and reads exactly the bytes promised. Knows no format.
 
 Data files are untrusted. Memory grows with the bytes that really arrive, never with what a header says will come.
 """
@@ -12,12 +12,12 @@ from typing import BinaryIO, Protocol
 from mlp.data.errors import DamagedDataError, OversizedDataError, UnreadableDataError
 
 CHUNK_BYTES = 2**18
-# MNIST is 55 MB; its largest relatives are below 700 MB. A promise above this is a mistake or an attack.
+# MNIST is 55 MB; its largest relatives are below 700 MB. A header that promises more is wrong or an attack.
 MAX_DATA_BYTES = 2**30
 
 
 class Readable(Protocol):
-    """Anything that gives up to `n_bytes` bytes, and b"" only at its end."""
+    """Anything that returns up to `n_bytes` bytes, and b"" only at its end."""
 
     def read(self, n_bytes: int, /) -> bytes: ...
 
@@ -45,7 +45,7 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
 
 
 def kind_of(path: Path) -> int:
-    """The mode bits of what `path` names, links followed. UnreadableDataError where nothing can be found out."""
+    """The mode bits of what `path` names, links followed. Raises UnreadableDataError."""
     try:
         return path.stat().st_mode
     except (OSError, ValueError) as error:  # ValueError: a NUL, or characters that no file name can have

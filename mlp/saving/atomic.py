@@ -67,9 +67,9 @@ def replaced(path: Path, *, keep: int = 0) -> Iterator[BinaryIO]:
 
 
 def check_replaceable(path: Path) -> None:
-    """Raise `OSError` unless `replaced` could put a file at `path`: its folder, its name, and its right to both.
+    """Raise `OSError` unless `replaced` could put a file at `path`: its folder, name and permissions allow it.
 
-    The file is made, where there is none, and removed again; what is there stays as it is.
+    A file that is not there is made and removed again; one that is there stays as it is.
     """
     there = _stat(path)
     if _is_in_place(path, there):
@@ -79,7 +79,7 @@ def check_replaceable(path: Path) -> None:
     target = Path(os.path.realpath(path))
     temporary, descriptor = _new_temporary(target.parent, 0o600)
     try:
-        if there is None:  # the very name: it may be too long for the disk, or have characters that it can't
+        if there is None:  # try the very name: it may be too long, or have characters that the disk refuses
             os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             target.unlink()
     finally:
@@ -97,7 +97,7 @@ def remove_leftovers(path: Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Have the disk know the folder's names, where the system can do that: a rename then outlives a power cut."""
+    """Flush the folder's entries to the disk, where the system can: a rename then survives a power cut."""
     with contextlib.suppress(OSError):  # Windows opens no folders, and some file systems flush none
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -141,11 +141,11 @@ def _new_temporary(folder: Path, mode: int) -> tuple[Path, int]:
     """A new temporary file in `folder`, locked, and its descriptor. The umask applies to `mode`."""
     while True:
         temporary = folder / f".mlp-{secrets.token_hex(8)}.tmp"
-        # Made here and nowhere else: O_EXCL follows no link that somebody put there.
+        # O_EXCL: never through a link that someone else put there.
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
         if _lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
             return temporary, descriptor
-        os.close(descriptor)  # taken for a leftover between the two
+        os.close(descriptor)  # removed as a leftover in between
 
 
 def _lock(descriptor: int) -> bool | None:
@@ -184,9 +184,9 @@ def _put_aside(path: Path, number: int) -> None:
     while source.exists():
         temporary = path.with_name(f".mlp-{secrets.token_hex(8)}.tmp")
         try:
-            temporary.hardlink_to(source)  # a second name for it: at no moment is there none
+            temporary.hardlink_to(source)  # a second name: the file never goes without one
         except OSError:  # a file system without hard links
             shutil.copyfile(source, temporary)
-        with contextlib.suppress(FileNotFoundError):  # it was taken for a leftover
+        with contextlib.suppress(FileNotFoundError):  # removed as a leftover in between
             temporary.replace(target)
             return

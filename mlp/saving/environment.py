@@ -1,4 +1,4 @@
-"""What the last bits of a result depend on beside the program: versions and the device.
+"""What the last bits of a result depend on besides the program: versions and the device.
 
 Not the number of threads: NumPy's kernels here add up in one order whatever it is.
 """
@@ -11,7 +11,7 @@ import numpy as np
 from backend import Backend
 
 BIT_RELEVANT = ("backend", "device", "machine", "numpy", "kernels", "cupy")
-"""The facts of which a change may change the last bits of a result. The others are for the reader."""
+"""The facts whose change may change the last bits of a result. The others are for the reader."""
 
 
 def environment(backend: Backend) -> dict[str, str]:
@@ -34,7 +34,7 @@ def environment(backend: Backend) -> dict[str, str]:
 
 
 def differences(then: dict[str, str], now: dict[str, str]) -> list[str]:
-    """What has changed of that which the last bits depend on, such as `numpy 2.4.6, was 2.3.0`."""
+    """The changes that may affect the last bits, such as `numpy 2.4.6, was 2.3.0`."""
     return [
         f"{name} {now.get(name) or 'unknown'}, was {then.get(name) or 'unknown'}"
         for name in BIT_RELEVANT

@@ -1,4 +1,4 @@
-"""Where each number of a saved state lies in its file. Plain numbers; no arrays here.
+"""The layout of a saved state's file. Plain numbers; no arrays here.
 
 The file is in the safetensors format: eight bytes with the length of a header, the header in JSON, then the arrays one
 after the other, little-endian. The header lists each array's name, dtype, shape and place, and has room for text under
@@ -15,14 +15,14 @@ from math import prod
 
 FORMAT_NAME = "mlp-checkpointing saved state"
 FORMAT_NUMBER = 2
-"""What is written. 1, which had no count of epochs, no scaling and no arguments, is still read."""
+"""The format written. Format 1, without the count of epochs, scaling and arguments, is still read."""
 FORMAT = f"{FORMAT_NAME} {FORMAT_NUMBER}"
 LENGTH_BYTES = 8
 MAX_METADATA_BYTES = 2**21
 """Room for the widths of 100,000 layers and all else that the metadata says."""
 
 LEAST_LISTED_BYTES = 50
-"""What the list takes for an array at the least: a file with less of it per layer is refused before more is made."""
+"""The fewest header bytes per layer: a file with less is refused before a header is made to compare."""
 
 _DTYPES = {"float32": ("F32", 4), "float64": ("F64", 8)}
 _START = b'{"__metadata__":'
@@ -48,7 +48,7 @@ class Layout:
 
     @property
     def arrays(self) -> Iterator[Placed]:
-        """The arrays, layer by layer: weight and bias, and the velocities of both where there are any.
+        """The arrays, layer by layer: weight and bias, then their velocities if any.
 
         >>> [array.name for array in Layout((3, 2), "float32", velocities=False).arrays]
         ['weight.1', 'bias.1']

@@ -1,4 +1,4 @@
-"""A saved state out of a file that is not trusted. No pickle, no code: lengths, names and numbers, checked in turn.
+"""Reads a saved state from an untrusted file. No pickle, no code: lengths, names and numbers, checked in turn.
 
 Before anything of the file's promised size is allocated, its header is found to be, byte for byte, the one that the
 network's sizes ask for, and the file's length the one that the header asks for. So what a file may cost is bounded by
@@ -34,9 +34,9 @@ _WANTED = "wanted a state saved by this program"
 
 
 def read_state(path: str | Path) -> SavedState:
-    """The facts of the saved state at `path`. Its arrays are not read, and not checked but for their length.
+    """The facts of the saved state at `path`. Its arrays are not read; only their length is checked.
 
-    Raises `StateError`, one line, for whatever the file is.
+    Raises `StateError`, one line, for any other file.
     """
     with _opened(Path(path)) as (state, _, _, _):
         return state
@@ -45,7 +45,7 @@ def read_state(path: str | Path) -> SavedState:
 def restore_state(path: str | Path, network: Savable) -> SavedState:
     """Put what was saved at `path` into `network`: parameters, optimizer state, epochs and scaling; returns the facts.
 
-    Raises `StateError` where the file is not whole, or is of another network. The network's values are then not to be
+    Raises `StateError` where the file is not whole, or is of another network. The network's values must then not be
     used.
     """
     path = Path(path)
@@ -70,7 +70,7 @@ def restore_state(path: str | Path, network: Savable) -> SavedState:
 
 @contextmanager
 def _opened(path: Path) -> "Iterator[tuple[SavedState, BinaryIO, hashlib._Hash, str]]":
-    """The facts, the file at its first array, the checksum so far, and what it must be at the end."""
+    """The facts, the file positioned at its first array, the checksum so far, and the one expected at the end."""
     try:
         with open_regular(path) as file:
             yield _read_header(path, file)
@@ -119,7 +119,7 @@ def _read_header(path: Path, file: BinaryIO) -> "tuple[SavedState, BinaryIO, has
 
 
 def _fill(flat: np.ndarray, file: BinaryIO, digest: "hashlib._Hash", *, name: str, path: Path) -> None:
-    """Read as many values as `flat` has, and refuse what is not finite."""
+    """Fill `flat` from the file; refuse values that are not finite."""
     step = CHUNK_BYTES // flat.itemsize
     for start in range(0, flat.size, step):
         part = flat[start : start + step]

@@ -1,4 +1,4 @@
-"""What a saved state says beside its arrays, as a record and as JSON. No arrays here, and no files."""
+"""The facts in a saved state besides its arrays, as a record and as JSON. No arrays and no files here."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -51,9 +51,9 @@ class Savable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a training has come: `step` steps of epoch `epoch`, which counts from 1, are done.
+    """How far a training has got: `step` steps of epoch `epoch`, counted from 1, are done.
 
-    `epochs` is how many were asked for. `mini_batch_size`, `eta` and `shuffle` are `train`'s. `n_samples` and
+    `epochs` is how many the run has in all. `mini_batch_size`, `eta` and `shuffle` are `train`'s. `n_samples` and
     `data_digest` tell the data. The order of an epoch follows from the network's seed and the epoch alone.
     """
 
@@ -82,8 +82,8 @@ class SavedState:
     `epochs_trained` and `scaling` are the network's. `arguments`: what a class above `Network` needs beside
     `network_arguments` to make its network again, text by name, the class itself under "class".
 
-    `environment`: the versions and the device that the last bits depend on, see `mlp.saving.environment`. `notes`: text
-    by name, for whoever saves. Raises `StateError` for values that no network has.
+    `environment`: the versions and the device that the last bits depend on, see `mlp.saving.environment`. `notes`: any
+    text, by name. Raises `StateError` for values that no network has.
     """
 
     sizes: tuple[int, ...]

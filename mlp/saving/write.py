@@ -1,4 +1,4 @@
-"""A saved state into a file: streamed, checked to be finite, under a checksum, and put in place in one move."""
+"""Writes a saved state: streamed, checked to be finite, with a checksum, and put in place in one rename."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from mlp.saving.layout import FORMAT, LENGTH_BYTES, MAX_METADATA_BYTES, Layout
 from mlp.saving.state import Progress, Savable, SavedState, state_of
 
 CHUNK_BYTES = 2**20
-"""Bytes that are checked, hashed and written at a time, while they are in the processor's cache."""
+"""Bytes checked, hashed and written at a time, while they are in the processor's cache."""
 NO_CHECKSUM = "0" * 64
 
 
@@ -31,8 +31,8 @@ def save_state(
     """Save `network`, and how far its training is, to `path`; returns the facts that were written.
 
     `path` holds the old state or the new one, whole, whenever this is killed. `keep`: how many older states stay, as
-    PATH.1 to PATH.N. `notes`: text by name, to find again. One array at a time is brought to the host, and nothing
-    else is copied.
+    PATH.1 to PATH.N. `notes`: any text, by name. One array at a time is copied to the host, and nothing else
+    is copied.
 
     Raises `StateError` where the file cannot be written, and `TrainingError` for parameters that are not finite: then
     the old state is not overwritten.
@@ -48,7 +48,7 @@ def save_state(
     header = layout.header(metadata)
     try:
         with replaced(path, keep=keep) as file:
-            # The checksum is over the header without it, and all the rest. It is put in when it is known.
+            # The checksum covers the header without it, and the arrays; it is filled in at the end.
             digest = hashlib.sha256(header)
             file.write(len(header).to_bytes(LENGTH_BYTES, "little") + header)
             for name, array in arrays_of(network):
@@ -74,7 +74,7 @@ def arrays_of(network: Savable) -> Iterator[tuple[str, Any]]:
 
 
 def _parts(array: np.ndarray) -> Iterator[np.ndarray]:
-    """The array's values in order, some at a time, without a copy where it is row-major."""
+    """The array's values in chunks, in order; a row-major array is not copied."""
     flat = np.ascontiguousarray(array).reshape(-1)
     step = CHUNK_BYTES // array.itemsize
     for start in range(0, flat.size, step):

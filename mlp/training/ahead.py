@@ -1,6 +1,6 @@
 """The mini-batches of an epoch, each on the device by the time its step begins.
 
-On a card, the next mini-batch is gathered and copied while the step before it computes. Its arrays are allocated before
+On a GPU, the next mini-batch is gathered and copied while the step before it computes. Its arrays are allocated before
 that step, so two mini-batches are held between steps and in them. Where arrays are the host's, or the data is on the
 device, a mini-batch is taken when its turn comes.
 """
@@ -20,7 +20,7 @@ Rows = slice | np.ndarray
 def batches_ahead(
     taker: Taker, data: Batches, steps: Iterable[tuple[int, Rows]]
 ) -> Generator[tuple[int, tuple[Any, ...]], None, None]:
-    """(number of the step, its X and y) for each of `steps`, (number, rows); nothing here holds on to the arrays."""
+    """(step number, (X, y)) for each of `steps`, (step number, rows); no reference to the arrays is kept."""
     uploads = taker.backend.uploads()
     if uploads is None or not isinstance(data, HostBatches) or not data.on_host:
         for number, rows in steps:
@@ -35,7 +35,7 @@ def batches_ahead(
             if following is not None:
                 number = following[0]
     finally:
-        if coming is not None:  # given up: its memory is not to be used by others before the copy
+        if coming is not None:  # abandoned: its memory must not be reused before the copy ends
             uploads.finish(coming)
 
 

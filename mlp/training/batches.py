@@ -1,7 +1,7 @@
-"""Mini-batches: rows of a data set, taken when asked for, as arrays of a network's dtype on its device.
+"""Mini-batches: rows of a data set, taken on demand, as arrays of a network's dtype on its device.
 
 The data set stays where it is. A mini-batch in order is a view where that is possible; one in shuffled order is
-gathered. Images stay uint8 until they are asked for, which is a quarter of the bytes of float32.
+gathered. Images stay uint8 until they are taken, which is a quarter of the bytes of float32.
 """
 
 from contextlib import AbstractContextManager
@@ -17,11 +17,11 @@ from mlp.errors import NetworkError
 from mlp.training.sources import Rows, inputs_of, targets_of
 
 CHECKED_ROWS = 4096
-"""Rows that are looked at a time when data is checked, so that checking holds little."""
+"""Rows checked at a time, so that checking takes little memory."""
 
 
 class Taker(Protocol):
-    """What mini-batches are taken for: layers of these sizes, dtype and device."""
+    """The network that mini-batches are taken for, as far as it matters here."""
 
     @property
     def sizes(self) -> tuple[int, ...]: ...
@@ -38,29 +38,29 @@ class Taker(Protocol):
 
 
 class Batches(Protocol):
-    """A data set that mini-batches can be taken of."""
+    """A data set that mini-batches can be taken from."""
 
     def __len__(self) -> int: ...
 
     def take(self, rows: Rows) -> tuple[Any, Any]:
-        """X (k, n_0) and y (k, n_L) of the rows named, on the taker's device."""
+        """X (k, n_0) and y (k, n_L) of these rows, on the taker's device."""
         ...
 
 
 def known_finite(data: Batches) -> bool:
-    """Whether `data` says that it has found all of its inputs finite, so that no step needs to look again."""
+    """Whether `data` has checked that all of its inputs are finite, so that no step needs to."""
     return bool(getattr(data, "finite", False))
 
 
 @runtime_checkable
 class HostBatches(Batches, Protocol):
-    """A data set whose mini-batches can be written to arrays of the host, if it lies there: `on_host`."""
+    """A data set that, where it is on the host (`on_host`), can write its mini-batches to given host arrays."""
 
     @property
     def on_host(self) -> bool: ...
 
     def fill(self, rows: Rows, X: np.ndarray, y: np.ndarray) -> None:
-        """Write the rows named to `X` (k, n_0) and `y` (k, n_L), of the network's dtype: the values of `take`."""
+        """Write these rows to `X` (k, n_0) and `y` (k, n_L), of the network's dtype: the values of `take`."""
         ...
 
 
@@ -92,12 +92,12 @@ class ArrayBatches:
             return self._taker.as_batch(self._X.take(rows), self._y.take(rows))
 
     def targets(self, rows: Rows) -> np.ndarray:
-        """The rows of y named, on the host."""
+        """These rows of y, on the host."""
         return self._taker.backend.to_numpy(self._y.take(rows))
 
     @property
     def on_host(self) -> bool:
-        """Whether both arrays are the host's."""
+        """Whether both arrays are on the host."""
         return self._X.on_host and self._y.on_host
 
     def fill(self, rows: Rows, X: np.ndarray, y: np.ndarray) -> None:
@@ -124,7 +124,7 @@ class ImageBatches:
                 f"alike"
             )
         self.scaling: Scaling = scaling or trained or PIXELS
-        # Labels are checked here, once; a mini-batch's rows are then taken from those of each label.
+        # Checks the labels, once; mini-batches then take rows of this table.
         self._one_hot = one_hot(np.arange(int(labels.max()) + 1), classes=taker.sizes[-1], dtype=taker.dtype)
 
     def __len__(self) -> int:
@@ -136,12 +136,12 @@ class ImageBatches:
             return self._taker.as_batch(X, self.targets(rows))
 
     def targets(self, rows: Rows) -> np.ndarray:
-        """The one-hot rows of the labels named."""
+        """The labels of these rows, one-hot."""
         return self._one_hot.take(self._labels[rows], axis=0)
 
     @property
     def on_host(self) -> bool:
-        """Always: images are."""
+        """Always true of images."""
         return True
 
     def fill(self, rows: Rows, X: np.ndarray, y: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""What a training tells of itself as it goes. Plain numbers; no arrays here."""
+"""Records of a training's steps and epochs. Plain numbers; no arrays here."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ class EpochRecord:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A step that has just been taken: `epoch` from 1, `step` from 1 within it, and the rows of its mini-batch."""
+    """A finished step: `epoch` from 1, `step` from 1 within it, and the number of rows of its mini-batch."""
 
     epoch: int
     step: int

@@ -29,7 +29,7 @@ class Trainee(Evaluated, Protocol):
     def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None: ...
 
 
-@np.errstate(over="ignore", invalid="ignore")  # each step finds for itself what is not finite any more
+@np.errstate(over="ignore", invalid="ignore")  # each step checks that its errors are finite
 def train(
     network: Trainee,
     training_data: Batches,
@@ -47,12 +47,12 @@ def train(
 ) -> list[EpochRecord]:
     """Train `network` for `epochs` more epochs; returns a record of each.
 
-    The network counts its epochs, so that training it for one, three times, is training it for three. Where
-    `first_epoch` and `first_step` say where a training goes on, `epochs` is the number of its last epoch instead.
+    The network counts its epochs, so three calls for one epoch each equal one call for three. Where `first_epoch` and
+    `first_step` say where to resume, `epochs` is the number of the last epoch instead.
 
-    `update(X, y, eta)` takes the place of `network.update_mini_batch`, for whoever watches a step. `after_step` and
-    `after_epoch` are called then. The order of an epoch depends on the network's seed and the epoch's number alone,
-    so training can go on from anywhere.
+    `update(X, y, eta)` replaces `network.update_mini_batch`, for callers that observe steps. `after_step` and
+    `after_epoch` are called with their records. An epoch's order depends on the network's seed and the epoch's number
+    alone, so training can resume anywhere.
 
     Raises `NetworkError` for arguments that train nothing, and `TrainingError`, with layer, epoch and step, as soon as
     an error is not finite.
@@ -100,7 +100,7 @@ def train(
 
 
 def check_training(*, epochs: int, mini_batch_size: int, eta: float, n_samples: int) -> None:
-    """Raise `NetworkError` for arguments with which nothing can be trained."""
+    """Raise `NetworkError` for arguments that allow no training."""
     check_whole("epochs", epochs, least=1)
     check_whole("the mini-batch size", mini_batch_size, least=1)
     if mini_batch_size > n_samples:
@@ -111,14 +111,14 @@ def check_training(*, epochs: int, mini_batch_size: int, eta: float, n_samples: 
 
 
 def epoch_order(n_samples: int, *, seed: int, epoch: int) -> np.ndarray:
-    """The order in which an epoch takes the samples: a permutation, (n_samples,)."""
+    """The order of an epoch's samples: a permutation, (n_samples,)."""
     return np.random.default_rng([seed, epoch]).permutation(n_samples)
 
 
 def _steps(
     n_samples: int, mini_batch_size: int, order: np.ndarray | None, first: int, title: str
 ) -> Iterator[tuple[int, slice | np.ndarray]]:
-    """(number of the step, its rows) of one epoch, with a progress bar where there is a terminal."""
+    """(step number, rows) of one epoch, with a progress bar on a terminal."""
     starts = range(0, n_samples, mini_batch_size)[first - 1 :]
     for start in tqdm(starts, desc=title, unit="batch", leave=False, disable=None):
         rows = slice(start, min(start + mini_batch_size, n_samples))

@@ -1,4 +1,4 @@
-"""How good a network's outputs are: the accuracy, where targets name classes, and the mean cost.
+"""Accuracy, for targets that name classes, and the mean cost, for any targets.
 
 Accuracy by the largest output is meant for one-hot targets. One unit has no other to be larger than, so there it is by
 a threshold, of targets 0 and 1 or -1 and 1. For any other targets it would be a meaningless number, and is refused.
@@ -17,7 +17,11 @@ from mlp.errors import NetworkError
 from mlp.training.batches import CHECKED_ROWS, Batches, Taker
 
 EVALUATED_ROWS = 1000
-"""Rows that are evaluated at a time unless told otherwise."""
+"""Rows evaluated at a time by default."""
+
+
+_QUIET = np.errstate(over="ignore", invalid="ignore")
+"""BLAS libraries compute on what lies beside small matrices too, and NumPy then warns of values that nobody uses."""
 
 
 class Evaluated(Taker, Protocol):
@@ -46,15 +50,16 @@ class Classes:
         return int(np.sum(above[0] == above[1]))
 
 
-def classes_of(data: Batches, units: int) -> Classes:
-    """How the targets of `data` name the classes of `units` outputs.
+def classes_of(network: Evaluated, data: Batches) -> Classes:
+    """How the targets of `data` name the classes of the network's outputs.
 
     Raises `NetworkError` where they name none: values of a regression, or several classes at once.
     """
+    units = network.sizes[-1]
     signs = zeros = True
     for start in range(0, len(data), CHECKED_ROWS):
         rows = slice(start, min(start + CHECKED_ROWS, len(data)))
-        y = data.targets(rows) if hasattr(data, "targets") else np.asarray(data.take(rows)[1])
+        y = data.targets(rows) if hasattr(data, "targets") else network.backend.to_numpy(data.take(rows)[1])
         one = y == 1
         zeros = zeros and bool(((y == 0) | one).all())
         signs = signs and units == 1 and bool(((y == -1) | one).all())
@@ -70,19 +75,21 @@ def classes_of(data: Batches, units: int) -> Classes:
     return Classes() if units > 1 else Classes(0.5 if zeros else 0.0)
 
 
+@_QUIET
 def accuracy(network: Evaluated, data: Batches, *, batch_size: int = EVALUATED_ROWS) -> float:
     """The fraction of samples whose output names the class of the target, in 0..1; `batch_size` rows at a time.
 
     Raises `NetworkError` where the targets name no classes.
     """
     batch_size = check_whole("the batch size", batch_size, least=1)
-    classes = classes_of(data, network.sizes[-1])
+    classes = classes_of(network, data)
     correct = 0
     for output, y in _outputs(network, data, batch_size):
         correct += classes.count_correct(network, output, y)
     return correct / len(data)
 
 
+@_QUIET
 def mean_cost(network: Evaluated, data: Batches, *, batch_size: int = EVALUATED_ROWS) -> float:
     """The network's cost on `data`, the mean over the samples; `batch_size` rows at a time."""
     batch_size = check_whole("the batch size", batch_size, least=1)
@@ -93,16 +100,16 @@ def mean_cost(network: Evaluated, data: Batches, *, batch_size: int = EVALUATED_
 
 
 class Evaluation:
-    """The accuracy and the mean cost on one data set, as often as they are asked for; the targets are judged once."""
+    """The accuracy and the mean cost on one data set, computed on each call; the targets are classified once."""
 
     def __init__(self, network: Evaluated, data: Batches) -> None:
         self._network, self._data = network, data
         self._classes: Classes | None = None
         with suppress(NetworkError):  # a regression, say, has a cost and no accuracy
-            self._classes = classes_of(data, network.sizes[-1])
+            self._classes = classes_of(network, data)
 
     def __call__(self) -> tuple[float | None, float]:
-        """(accuracy, mean cost) as the network is now; no accuracy where targets name no classes."""
+        """(accuracy, mean cost) now; the accuracy is None where targets name no classes."""
         network, correct, cost = self._network, 0, 0.0
         for output, y in _outputs(network, self._data, EVALUATED_ROWS):
             if self._classes is not None:
@@ -114,7 +121,6 @@ class Evaluation:
 
 def _outputs(network: Evaluated, data: Batches, batch_size: int) -> Iterator[tuple[Any, Any]]:
     """(output, y) of all mini-batches of `data`, in order."""
-    network.buffers.clear()  # a step's memory is not needed now, and the evaluation's is
     for start in range(0, len(data), batch_size):
         X, y = data.take(slice(start, min(start + batch_size, len(data))))
         yield network.feedforward(X), y

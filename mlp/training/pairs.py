@@ -1,4 +1,4 @@
-"""The data sets that training and evaluation accept, the classic list of pairs among them, as mini-batches."""
+"""Mini-batches of whatever training and evaluation accept as data, the classic list of pairs included."""
 
 from collections.abc import Iterator
 from typing import Any

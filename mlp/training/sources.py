@@ -23,7 +23,7 @@ class Source(Protocol):
     def __len__(self) -> int: ...
 
     def take(self, rows: Rows) -> Any:
-        """The rows named, (k, width), of the dtype asked for; on the host, or on the device where the source is."""
+        """These rows, (k, width), in the network's dtype; on the host, or on the device where the source is."""
         ...
 
 
@@ -42,12 +42,12 @@ class HostRows:
         part = self._x[rows, :]
         if part.dtype == self._dtype and is_row_major(part):
             return part
-        with np.errstate(over="ignore"):  # what is too large for the dtype becomes infinite, and is found as such
+        with np.errstate(over="ignore"):  # values too large for the dtype become infinite, which is checked
             return part.astype(self._dtype, order="C")
 
 
 class DeviceRows:
-    """A matrix of the backend's on its device, of the dtype asked for."""
+    """A matrix on the backend's device, in the network's dtype."""
 
     on_host = False
 
@@ -62,7 +62,7 @@ class DeviceRows:
 
 
 class StoredRows:
-    """A matrix in a file, such as a data set of HDF5, of which only the rows asked for are read."""
+    """A matrix in a file, such as a data set of HDF5, of which only the rows taken are read."""
 
     on_host = True
 
@@ -76,12 +76,12 @@ class StoredRows:
         with np.errstate(over="ignore"):
             if isinstance(rows, slice):
                 return np.asarray(self._x[rows]).astype(self._dtype, order="C")
-            sorted_rows, places = np.unique(rows, return_inverse=True)  # HDF5 takes row numbers that rise
+            sorted_rows, places = np.unique(rows, return_inverse=True)  # HDF5 needs increasing row numbers
             return np.asarray(self._x[sorted_rows]).astype(self._dtype, order="C")[places]
 
 
 class LabelRows:
-    """Whole-number labels (n,), as one-hot rows of `classes`. Raises `NetworkError` for a label that is no class."""
+    """Whole-number labels (n,), as one-hot rows of `classes`. Raises `NetworkError` for a label out of range."""
 
     on_host = True
 
@@ -135,7 +135,7 @@ def targets_of(y: Any, width: int, dtype: str, backend: Backend) -> Source:
 
 
 def _array(name: str, x: Any, backend: Backend) -> Any:
-    """`x`, or an array of it, with a shape and a dtype; a data set of a file stays in it."""
+    """`x` itself or as an array; a data set in a file stays there."""
     in_file = all(hasattr(x, attribute) for attribute in ("chunks", "shape", "dtype", "__getitem__"))
     return x if in_file else as_array(name, x, backend)
 

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from backend import open_transfers, select_backend
 from checkpoint import CheckpointError, NetworkWithCheckpointing
 from checkpoint.strategies.offloaded import every_nth_offloaded
-from mlp import Network
+from mlp import Network, NetworkError
 from tests.conftest import Case, parameters_of, same_bits
 
 CASE = Case((5, 4, 3), 6, "tanh", "cross-entropy", momentum=0.9, seed=2)
@@ -90,6 +91,28 @@ def test_copy_may_be_sent_to_another_process(tmp_path: Path):
         cwd=Path(__file__).parents[2],
     )
     assert bytes.fromhex(ended.stdout.strip()) == network.weights[1].tobytes()
+
+
+@pytest.mark.parametrize("make_copy", [copy.deepcopy, copy.copy, by_pickle])
+def test_weights_that_were_kept_can_be_put_back(make_copy: Callable[[Any], Any], backend):
+    network = CASE.network(backend, "float32")
+    before = parameters_of(network)
+    best = make_copy(network.weights)
+    network.update_mini_batch(*CASE.batch(backend, "float32"), eta=0.5)
+    changed = parameters_of(network)
+    network.weights = best
+    assert same_bits(parameters_of(network)[:2], before[:2])
+    assert not same_bits(changed[:2], before[:2])
+
+
+def test_copy_made_within_a_step_checks_its_inputs_itself():
+    network = CASE.network("numpy", "float32")
+    with network.trusting_inputs():
+        other = copy.deepcopy(network)
+    X, y = CASE.host_batch("float32")
+    X[0, 0] = np.inf
+    with pytest.raises(NetworkError, match="not finite"):
+        other.update_mini_batch(X, y, eta=0.1)
 
 
 # Networks with checkpointing

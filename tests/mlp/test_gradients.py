@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from mlp import Network
+from checkpoint import NetworkWithCheckpointing
+from mlp import Network, NetworkError
 from mlp.activations import ACTIVATIONS
 from mlp.costs import COSTS
 from mlp.layers import BackwardStep
@@ -231,3 +232,40 @@ def test_cost_derivative_is_the_difference(backend):
     a = network.feedforward(X)
     wanted = backend.to_numpy(a) - backend.to_numpy(y)
     assert np.array_equal(backend.to_numpy(network.cost_derivative(a, y)), wanted)
+
+
+class DoublesTheCost(Network):
+    """A cost of the user's own: twice the quadratic one."""
+
+    def cost_derivative(self, output_activations: Any, y: Any) -> Any:
+        return 2 * (output_activations - y)
+
+
+@pytest.mark.parametrize("cost", COSTS)
+@pytest.mark.parametrize("kind", [Network, NetworkWithCheckpointing], ids=["plain", "with checkpointing"])
+def test_cost_derivative_of_a_subclass_is_used(kind, cost, backend, dtype):
+    case = Case((5, 4, 4, 3), 6, "tanh", cost)
+    more = {"checkpoint_every_nth_layer": 2} if kind is NetworkWithCheckpointing else {}
+    doubled = type("Doubled", (DoublesTheCost, kind), {})
+    plain, other = case.network(backend, dtype), case.network(backend, dtype, doubled, **more)
+    X, y = case.batch(backend, dtype)
+    for gradient, twice in zip(gradients_of(plain, X, y), gradients_of(other, X, y), strict=True):
+        np.testing.assert_allclose(twice, 2 * gradient, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda a, y: (a - y)[:3], "what cost_derivative returns must have 6 rows"),
+        (lambda a, y: (a - y).sum(axis=1), r"what cost_derivative returns must be \(batch, 3\)"),
+        (lambda a, y: (a - y).astype("float64"), "what cost_derivative returns must be float32"),
+        (lambda a, y: None, "what cost_derivative returns must be"),
+    ],
+)
+def test_cost_derivative_that_does_not_fit_is_refused(wrong, message):
+    case = Case((5, 4, 3), 6)
+    network = case.network(
+        "numpy", "float32", type("Wrong", (Network,), {"cost_derivative": lambda _, a, y: wrong(a, y)})
+    )
+    with pytest.raises(NetworkError, match=message):
+        list(network.backprop(*case.host_batch("float32")))

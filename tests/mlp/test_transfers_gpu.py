@@ -13,7 +13,7 @@ from backend.cupy.detection import count_devices
 
 pytestmark = [
     pytest.mark.gpu,
-    pytest.mark.skipif("CUPY_ON_HOST_LIB" not in os.environ, reason="only the stand-in for a card prints its calls"),
+    pytest.mark.skipif("CUPY_ON_HOST_LIB" not in os.environ, reason="only the stand-in for a GPU prints its calls"),
 ]
 
 ROOT = Path(__file__).parents[2]

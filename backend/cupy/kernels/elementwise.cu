@@ -1,29 +1,59 @@
 // Elementwise kernels: one pass each, in place, no temporaries.
 //
-// A thread takes one column and goes down the rows where there are more of them than a grid can have. Arrays are
-// row-major with leading dimensions, in values. Each value is computed from its own place alone, so results do not
-// depend on the shape of the grid. NaN stays NaN, through ReLU too.
+// A thread takes the VALUES of one Pack, which lie side by side, and goes down the rows where there are more of them
+// than a grid can have. Arrays are row-major with leading dimensions, in values. Each value is computed from its own
+// place alone, so results depend neither on the shape of the grid nor on the size of a Pack. NaN stays NaN, through
+// ReLU too.
 
-#define COLUMN ((long long)blockIdx.x * blockDim.x + threadIdx.x)
-#define FOR_ROWS(i, rows) for (long long i = (long long)blockIdx.y * blockDim.y + threadIdx.y; i < (rows); \
-                               i += (long long)gridDim.y * blockDim.y)
+#define COLUMN (((long long)blockIdx.x * blockDim.x + threadIdx.x) * VALUES)
+#define ROW (blockIdx.y * blockDim.y + threadIdx.y)
+#define ROWS_APART (gridDim.y * blockDim.y)
 
-__device__ inline Item activate(Item x, long long activation) {
+// Runs its body with `i` for each row of this thread.
+#define FOR_ROWS for (unsigned i = ROW; i < rows; i += ROWS_APART)
+
+// Runs its body with `k` for each of the thread's values: all of a Pack, or those that a row has left.
+#define EACH for (int k = 0; k < VALUES; k++)
+
+// The thread's values at p: one access, or one for each where the row ends within the Pack.
+__device__ inline Pack take(const Item* p, int left) {
+    if (left >= VALUES) return *(const Pack*)p;
+    Pack pack = {};
+    EACH if (k < left) pack.at[k] = p[k];
+    return pack;
+}
+
+__device__ inline void put(Item* p, Pack pack, int left) {
+    if (left >= VALUES) *(Pack*)p = pack;
+    else EACH if (k < left) p[k] = pack.at[k];
+}
+
+__device__ inline int left_of(long long column, long long columns) {
+    return columns - column < VALUES ? (int)(columns - column) : VALUES;
+}
+
+__device__ inline Item activate(Item x, int activation) {
     if (activation == SIGMOID_ACTIVATION) {
         Item e = EXP(x < 0 ? x : -x);                       // never overflows
         return (x < 0 ? e : (Item)1) / ((Item)1 + e);
     }
     if (activation == TANH_ACTIVATION) return TANH(x);
     if (activation == RELU_ACTIVATION) return x < 0 ? (Item)0 : x;     // NaN is not below 0, and stays
+    if (activation == LEAKY_RELU_ACTIVATION) return x < 0 ? (Item)LEAKY_SLOPE * x : x;
+    if (activation == ELU_ACTIVATION) return x < 0 ? EXPM1(x) : x;
+    if (activation == SOFTPLUS_ACTIVATION) return (x < 0 ? (Item)0 : x) + LOG1P(EXP(x < 0 ? x : -x));
     return x;
 }
 
-// d times the derivative of the activation, as a function of its output x. It is as accurate where x is almost 1 as
-// elsewhere: x - x x with one rounding, and for tanh a product whose factors are exact there.
-__device__ inline Item times_derivative(Item d, Item x, long long activation) {
+// d times the derivative of the activation, as a function of its output x. One rounding of x - x x and of 1 - x x keeps
+// it as accurate where x is almost 1 as elsewhere.
+__device__ inline Item times_derivative(Item d, Item x, int activation) {
     if (activation == SIGMOID_ACTIVATION) return d * FMA(-x, x, x);
-    if (activation == TANH_ACTIVATION) return d * (((Item)1 - x) * ((Item)1 + x));
+    if (activation == TANH_ACTIVATION) return d * FMA(-x, x, (Item)1);
     if (activation == RELU_ACTIVATION) return x <= 0 ? (Item)0 : d;
+    if (activation == LEAKY_RELU_ACTIVATION) return x <= 0 ? (Item)LEAKY_SLOPE * d : d;
+    if (activation == ELU_ACTIVATION) return x <= 0 ? d * (x + (Item)1) : d;
+    if (activation == SOFTPLUS_ACTIVATION) return d * -EXPM1(-x);
     return d;
 }
 
@@ -31,29 +61,63 @@ extern "C" __global__ void add_bias_activate(
         Item* z, long long z_leading, const Item* b, long long rows, long long columns, long long activation) {
     long long j = COLUMN;
     if (j >= columns) return;
-    Item bias = b[j];
-    FOR_ROWS(i, rows) z[i * z_leading + j] = activate(z[i * z_leading + j] + bias, activation);
+    int left = left_of(j, columns), which = (int)activation;
+    Pack bias = take(b + j, left);
+    z += ROW * z_leading + j;
+    FOR_ROWS {
+        Pack x = take(z, left);
+        EACH x.at[k] = activate(x.at[k] + bias.at[k], which);
+        put(z, x, left);
+        z += ROWS_APART * z_leading;
+    }
 }
 
 extern "C" __global__ void output_delta(
-        Item* a, long long a_leading, const Item* y, long long y_down, long long y_along,
+        Item* a, long long a_leading, const Item* y, long long y_leading,
         long long rows, long long columns, long long activation) {
     long long j = COLUMN;
     if (j >= columns) return;
-    FOR_ROWS(i, rows) {
-        Item x = a[i * a_leading + j];
-        a[i * a_leading + j] = times_derivative(x - y[i * y_down + j * y_along], x, activation);
+    int left = left_of(j, columns), which = (int)activation;
+    a += ROW * a_leading + j;
+    y += ROW * y_leading + j;
+    FOR_ROWS {
+        Pack x = take(a, left), wanted = take(y, left);
+        EACH x.at[k] = times_derivative(x.at[k] - wanted.at[k], x.at[k], which);
+        put(a, x, left);
+        a += ROWS_APART * a_leading;
+        y += ROWS_APART * y_leading;
+    }
+}
+
+// The same for targets of any strides, one value at a time.
+extern "C" __global__ void output_delta_strided(
+        Item* a, long long a_leading, const Item* y, long long y_down, long long y_along,
+        long long rows, long long columns, long long activation) {
+    long long j = (long long)blockIdx.x * blockDim.x + threadIdx.x;
+    if (j >= columns) return;
+    a += ROW * a_leading + j;
+    y += ROW * y_down + j * y_along;
+    FOR_ROWS {
+        *a = times_derivative(*a - *y, *a, (int)activation);
+        a += ROWS_APART * a_leading;
+        y += ROWS_APART * y_down;
     }
 }
 
 extern "C" __global__ void hidden_delta(
-        Item* a, long long a_leading, long long first, const Item* d, long long d_leading,
+        Item* a, long long a_leading, const Item* d, long long d_leading,
         long long rows, long long columns, long long activation) {
     long long j = COLUMN;
     if (j >= columns) return;
-    FOR_ROWS(i, rows) {
-        Item* x = a + i * a_leading + first + j;
-        *x = times_derivative(d[i * d_leading + j], *x, activation);
+    int left = left_of(j, columns), which = (int)activation;
+    a += ROW * a_leading + j;
+    d += ROW * d_leading + j;
+    FOR_ROWS {
+        Pack x = take(a, left), error = take(d, left);
+        EACH x.at[k] = times_derivative(error.at[k], x.at[k], which);
+        put(a, x, left);
+        a += ROWS_APART * a_leading;
+        d += ROWS_APART * d_leading;
     }
 }
 
@@ -62,8 +126,17 @@ extern "C" __global__ void apply_gradient(
         long long rows, long long columns, double rate) {
     long long j = COLUMN;
     if (j >= columns) return;
+    int left = left_of(j, columns);
     Item r = (Item)rate;
-    FOR_ROWS(i, rows) w[i * w_leading + j] -= r * g[i * g_leading + j];
+    w += ROW * w_leading + j;
+    g += ROW * g_leading + j;
+    FOR_ROWS {
+        Pack weight = take(w, left), gradient = take(g, left);
+        EACH weight.at[k] -= r * gradient.at[k];
+        put(w, weight, left);
+        w += ROWS_APART * w_leading;
+        g += ROWS_APART * g_leading;
+    }
 }
 
 extern "C" __global__ void apply_momentum(
@@ -71,10 +144,21 @@ extern "C" __global__ void apply_momentum(
         long long rows, long long columns, double rate, double momentum) {
     long long j = COLUMN;
     if (j >= columns) return;
+    int left = left_of(j, columns);
     Item r = (Item)rate, m = (Item)momentum;
-    FOR_ROWS(i, rows) {
-        Item velocity = m * v[i * v_leading + j] - r * g[i * g_leading + j];
-        v[i * v_leading + j] = velocity;
-        w[i * w_leading + j] += velocity;
+    w += ROW * w_leading + j;
+    v += ROW * v_leading + j;
+    g += ROW * g_leading + j;
+    FOR_ROWS {
+        Pack weight = take(w, left), velocity = take(v, left), gradient = take(g, left);
+        EACH {
+            velocity.at[k] = m * velocity.at[k] - r * gradient.at[k];
+            weight.at[k] += velocity.at[k];
+        }
+        put(v, velocity, left);
+        put(w, weight, left);
+        w += ROWS_APART * w_leading;
+        v += ROWS_APART * v_leading;
+        g += ROWS_APART * g_leading;
     }
 }

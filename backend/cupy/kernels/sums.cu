@@ -1,38 +1,84 @@
-// Sums that a training step needs. A thread adds every k-th value, and the threads of a block are added in pairs through
-// shared memory: an order that depends on the shape alone. No two blocks write to one place, and nothing is atomic.
+// Sums that a training step needs. Each has an order that depends on the shape alone: a thread adds every k-th value, the
+// threads of a block are added in pairs through shared memory, and the sums of blocks that share columns are added in
+// turn by the last of these blocks to arrive. No two blocks write to one place.
 
-// out := the sum of d's rows, or out += it where `onto`
-extern "C" __global__ void sum_rows(
-        const Item* d, long long leading, Item* out, long long rows, long long columns, long long onto) {
-    __shared__ Item part[SUMMED_ROWS * SUMMED_COLUMNS];
-    int shares = blockDim.y, place = threadIdx.y * SUMMED_COLUMNS + threadIdx.x;
-    long long j = (long long)blockIdx.x * SUMMED_COLUMNS + threadIdx.x;
-    Item total = 0;
-    if (j < columns)
-        for (long long i = threadIdx.y; i < rows; i += shares) total += d[i * leading + j];
-    part[place] = total;
-    for (int half = shares / 2; half > 0; half /= 2) {
+// The sum of one column's threads, for threadIdx.y == 0; `sums` is shared by the block.
+__device__ inline Pack in_pairs(Pack total, Pack* sums) {
+    int place = threadIdx.y * SUMMED_COLUMNS + threadIdx.x;
+    sums[place] = total;
+    for (int half = blockDim.y / 2; half > 0; half /= 2) {
         __syncthreads();
-        if (threadIdx.y < half) part[place] += part[place + half * SUMMED_COLUMNS];
+        if (threadIdx.y < half)
+            for (int k = 0; k < VALUES; k++) sums[place].at[k] += sums[place + half * SUMMED_COLUMNS].at[k];
     }
-    if (threadIdx.y == 0 && j < columns) out[j] = onto ? out[j] + part[place] : part[place];
+    Pack all = sums[threadIdx.x];
+    __syncthreads();  // before sums is used again
+    return all;
 }
 
-// *count := how many values are NaN or infinite: either one less itself is NaN. One block of THREADS threads.
+// out := the sum of d's rows, or out += it where `onto`. Blocks of one blockIdx.x share columns, each with `share` of the
+// rows; `parts` is memory for the shares' sums, and `arrived` counts the blocks that have written theirs: 0 before and
+// after. Whole Packs only.
+extern "C" __global__ void sum_rows(
+        const Item* d, long long leading, Item* out, long long rows, long long columns, long long share, long long onto,
+        Item* parts, unsigned* arrived) {
+    __shared__ Pack sums[SUMMED_ROWS * SUMMED_COLUMNS];
+    __shared__ bool is_last;
+    long long j = ((long long)blockIdx.x * SUMMED_COLUMNS + threadIdx.x) * VALUES;
+    bool inside = j < columns;
+    unsigned first = blockIdx.y * (unsigned)share;
+    unsigned stop = first + share < rows ? (unsigned)(first + share) : (unsigned)rows;
+    Pack total = {};
+    if (inside) {
+        const Item* value = d + (first + threadIdx.y) * leading + j;
+        for (unsigned i = first + threadIdx.y; i < stop; i += blockDim.y) {
+            Pack row = *(const Pack*)value;
+            for (int k = 0; k < VALUES; k++) total.at[k] += row.at[k];
+            value += blockDim.y * leading;
+        }
+    }
+    total = in_pairs(total, sums);
+    if (gridDim.y > 1) {
+        if (threadIdx.y == 0 && inside) *(Pack*)(parts + blockIdx.y * columns + j) = total;
+        __threadfence();
+        __syncthreads();
+        if (threadIdx.x == 0 && threadIdx.y == 0) is_last = atomicAdd(arrived + blockIdx.x, 1u) == gridDim.y - 1;
+        __syncthreads();
+        if (!is_last) return;
+        __threadfence();
+        total = {};
+        if (inside)
+            for (unsigned i = threadIdx.y; i < gridDim.y; i += blockDim.y)
+                for (int k = 0; k < VALUES; k++) total.at[k] += ((volatile Item*)parts)[i * columns + j + k];
+        total = in_pairs(total, sums);
+        if (threadIdx.x == 0 && threadIdx.y == 0) arrived[blockIdx.x] = 0;
+    }
+    if (threadIdx.y == 0 && inside) {
+        if (onto)
+            for (int k = 0; k < VALUES; k++) total.at[k] += out[j + k];
+        *(Pack*)(out + j) = total;
+    }
+}
+
+// How many values are NaN or infinite: either one less itself is NaN. Where one block looks at all of them, *count is set
+// to it; else each block adds what it found to *count, which is 0 before. Whole numbers have one sum in any order.
 extern "C" __global__ void count_not_finite(
-        const Item* v, long long leading, long long rows, long long columns, long long* count) {
-    __shared__ long long part[THREADS];
-    int place = threadIdx.x;
-    long long found = 0;
-    for (long long i = 0; i < rows; i++)
-        for (long long j = place; j < columns; j += THREADS) {
-            Item x = v[i * leading + j];
-            found += !(x - x == 0);
+        const Item* v, long long leading, long long rows, long long columns, unsigned long long* count) {
+    __shared__ unsigned part[THREADS];
+    int place = threadIdx.y * blockDim.x + threadIdx.x;
+    unsigned found = 0;
+    for (unsigned i = blockIdx.y * blockDim.y + threadIdx.y; i < rows; i += gridDim.y * blockDim.y)
+        for (long long j = ((long long)blockIdx.x * blockDim.x + threadIdx.x) * VALUES; j < columns;
+             j += (long long)gridDim.x * blockDim.x * VALUES) {
+            Pack pack = *(const Pack*)(v + i * leading + j);
+            for (int k = 0; k < VALUES; k++) found += !(pack.at[k] - pack.at[k] == 0);
         }
     part[place] = found;
     for (int half = THREADS / 2; half > 0; half /= 2) {
         __syncthreads();
         if (place < half) part[place] += part[place + half];
     }
-    if (place == 0) *count = part[0];
+    if (place != 0) return;
+    if (gridDim.x == 1 && gridDim.y == 1) *count = part[0];
+    else if (part[0] != 0) atomicAdd(count, (unsigned long long)part[0]);
 }

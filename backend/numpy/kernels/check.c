@@ -110,13 +110,13 @@ int64_t check_program(const Call *call, int64_t *array) {
         *array = -1;
         if (!numbers_fit(o) || !pairs_fit(o)) return i;
         const Needs needs = needs_of(o);
-#define CHECK(name)                                                                                                    \
-    *array = ARRAY_##name;                                                                                             \
-    if (o->name == 0 ? (needs.needed & BIT(name)) != 0                                                                 \
-                     : ((needs.needed | needs.optional) & BIT(name)) &&                                                \
-                           !slot_fits(call, o->name, extent(o, ARRAY_##name, item_bytes),                              \
-                                      (needs.written & BIT(name)) != 0,                                                \
-                                      ARRAY_##name == ARRAY_total ? (int64_t)sizeof(double) : item_bytes))             \
+#define CHECK(name)                                                                                                \
+    *array = ARRAY_##name;                                                                                         \
+    if (o->name == 0                                                                                               \
+            ? (needs.needed & BIT(name)) != 0                                                                      \
+            : ((needs.needed | needs.optional) & BIT(name)) &&                                                     \
+                  !slot_fits(call, o->name, extent(o, ARRAY_##name, item_bytes), (needs.written & BIT(name)) != 0, \
+                             ARRAY_##name == ARRAY_total ? (int64_t)sizeof(double) : item_bytes))                  \
         return i;
         ARRAYS(CHECK)
 #undef CHECK

@@ -23,7 +23,14 @@ MANIFEST = "objects.json"
 """Beside the objects: the SHA-256 of each, so that one that is cut short is never loaded, and of their sources."""
 
 FLAGS = (
-    *("-std=c11", "-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"),  # every multiply-add is written
+    *(
+        "-std=c11",
+        "-D_GNU_SOURCE",
+        "-O3",
+        "-ffp-contract=off",
+        "-fno-math-errno",
+        "-fno-trapping-math",
+    ),  # every multiply-add is written
     *("-fvisibility=hidden", "-fPIC", "-g0", "-pthread"),
 )
 

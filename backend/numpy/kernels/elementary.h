@@ -7,7 +7,6 @@
 #define ELEMENTARY_H
 #include "vectors.h"
 
-
 #if VALUE_BITS == 32
 #define LOWEST CONSTANT(-104.0)
 #define ROUNDING CONSTANT(12582912.0) /* 1.5 2^23: adding it leaves the nearest integer in the low bits */

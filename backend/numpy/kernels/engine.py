@@ -101,8 +101,10 @@ class Engine:
         """
         return Program(self, table, np.dtype(dtype), bases)
 
-    def run_one(self, dtype: np.dtype, kind: str, *, rate: float = 0.0, momentum: float = 0.0, **fields: int) -> None:
+    def run_one(self, dtype: np.dtype, kind: str, *, rate: float = 0.0, momentum: float = 0.0, **fields: int) -> bool:
         """Do one operation; each array's field is an address that `door` returned.
+
+        With a `layer`, returns whether the numbers that the operation checks are finite; True without.
 
         Raises `MemoryError` where no scratch memory can be had; nothing was done then.
         """
@@ -110,8 +112,10 @@ class Engine:
         call = _Call(
             ctypes.addressof(record), 1, 0, self._no_base, 1, _VALUE_BITS[dtype], self.threads, rate, momentum, 1.0
         )
-        if self.library.engine_run(ctypes.byref(call)) == _NO_MEMORY:
+        ended = self.library.engine_run(ctypes.byref(call))
+        if ended == _NO_MEMORY:
             raise _no_memory()
+        return bool(ended >= 0)
 
 
 def _codes(names: str) -> dict[str, int]:

@@ -6,9 +6,9 @@
 #include "products.h"
 
 /* `operation(w, g, ...)` on this part's share of `n` values. */
-#define ON_SHARE(n)                                                                                                    \
-    int64_t from, to;                                                                                                  \
-    share(n, LANES, part, parts, &from, &to);                                                                          \
+#define ON_SHARE(n)                           \
+    int64_t from, to;                         \
+    share(n, LANES, part, parts, &from, &to); \
     if (from < to)
 
 static void update(const Step *s, T *w, T *v, const T *g, int64_t n, int64_t part, int64_t parts) {
@@ -30,7 +30,7 @@ static void update(const Step *s, T *w, T *v, const T *g, int64_t n, int64_t par
     }
 }
 
-/* Whether a step of this kind has something to do with a weight's, or a bias's, array. */
+/* An update of the weights, of the biases, or of both: of those that the step has arrays for. */
 static void update_both(const Step *s, int64_t part, int64_t parts) {
     int by_velocity = s->kind == KIND_scale || s->kind == KIND_add_velocity;
     if (by_velocity ? s->weight_velocity != NULL : s->weight_gradient != NULL)
@@ -85,7 +85,8 @@ int RUN_PART(const Step *s, int64_t stage, int64_t part, int64_t parts, void *sc
         return 1;
     case KIND_backward_update: {
         Step b = block_of(s, stage / 3);
-        if (stage % 3 == 0) return gradient(&b, b.weight_gradient, b.bias_gradient, (Into){WRITE, 1}, part, parts, scratch);
+        if (stage % 3 == 0)
+            return gradient(&b, b.weight_gradient, b.bias_gradient, (Into){WRITE, 1}, part, parts, scratch);
         if (stage % 3 == 2) update_both(&b, part, parts);
         else if (b.activation != NO_ACTIVATION) error_below(&b, part, parts, scratch);
         return 1;

@@ -4,36 +4,32 @@
 #define OPERATIONS_H
 #include <stdint.h>
 
-#define KINDS(X)                                                                                                       \
-    X(forward)                                                                                                         \
-    X(output_error)                                                                                                    \
-    X(cost) X(backward) X(update) X(update_momentum) X(backward_update) X(scale) X(backward_momentum) X(add_velocity)
+/* clang-format off */
+#define KINDS(X) \
+    X(forward) X(output_error) X(cost) \
+    X(backward) X(update) X(update_momentum) \
+    X(backward_update) \
+    X(scale) X(backward_momentum) X(add_velocity)
 
-#define ACTIVATIONS(X) X(identity) X(sigmoid) X(tanh) X(relu) X(softmax) X(leaky_relu) X(elu) X(softplus)
+#define ACTIVATIONS(X) \
+    X(identity) X(sigmoid) X(tanh) X(relu) X(softmax) X(leaky_relu) X(elu) X(softplus)
 
-#define COSTS(X) X(quadratic) X(cross_entropy) X(binary_cross_entropy)
+#define COSTS(X) \
+    X(quadratic) X(cross_entropy) X(binary_cross_entropy)
 
 /* `layer` is named when a number is bad, and 0 where nothing is checked. Sizes and leadings (from a row to the next) are
-   in values. `activation` is the layer's own, or below a backward kind that of the layer below; NO_ACTIVATION for the
+   in values. `activation` is the layer's own, or in a backward kind that of the layer below; NO_ACTIVATION for the
    first layer, whose input stays as it is. */
-#define NUMBERS(X)                                                                                                     \
-    X(int8_t, kind)                                                                                                    \
-    X(int8_t, activation)                                                                                              \
-    X(int8_t, cost)                                                                                                    \
-    X(int8_t, onto)                                                                                                    \
-    X(int32_t, rows)                                                                                                   \
-    X(int32_t, n_in)                                                                                                   \
-    X(int32_t, n_out)                                                                                                  \
-    X(int32_t, layer) X(int32_t, a_leading) X(int32_t, y_leading) X(int32_t, block_rows)
+#define NUMBERS(X) \
+    X(int8_t, kind) X(int8_t, activation) X(int8_t, cost) X(int8_t, onto) \
+    X(int32_t, rows) X(int32_t, n_in) X(int32_t, n_out) X(int32_t, layer) \
+    X(int32_t, a_leading) X(int32_t, y_leading) X(int32_t, block_rows)
 
 /* Each address is `base << 48 | offset in bytes`: base 0 makes the offset an address, 0 is no array at all. */
-#define ARRAYS(X)                                                                                                      \
-    X(a)                                                                                                               \
-    X(W)                                                                                                               \
-    X(b)                                                                                                               \
-    X(out)                                                                                                             \
-    X(delta)                                                                                                           \
-    X(y) X(weight_gradient) X(bias_gradient) X(weight_velocity) X(bias_velocity) X(total)
+#define ARRAYS(X) \
+    X(a) X(W) X(b) X(out) X(delta) X(y) \
+    X(weight_gradient) X(bias_gradient) X(weight_velocity) X(bias_velocity) X(total)
+/* clang-format on */
 
 #define FIELD(type, name) type name;
 #define ADDRESS(name) int64_t name;

@@ -9,12 +9,13 @@
 #include "vectors.h"
 
 enum {
-    CHUNK_ROWS = 128, /* rows of the batch whose part of a gradient is summed in registers before it is added on */
+    CHUNK_ROWS = 128,    /* rows of the batch whose part of a gradient is summed in registers before it is added on */
     GRADIENT_ROWS = 384, /* rows of a gradient, at most, whose terms are packed at a time: a multiple of TILE_ROWS */
     TILE_GAP = 16,       /* values between packed tiles, which 4 KiB apart would share the same sets of the cache */
     FEW_ROWS = 512       /* up to so many a product is cut by its columns, and what is needed next is fetched */
 };
-#define PANELS_BYTES (1 << 19) /* packed panels, at least: half of a second-level cache; one panel is whole in any case */
+/* Packed panels, at least: half of a second-level cache. One panel is packed whole in any case. */
+#define PANELS_BYTES (1 << 19)
 
 /* From where to where part number `part` of `n` goes, cut at multiples of `unit`. */
 INLINE void share(int64_t n, int64_t unit, int64_t part, int64_t parts, int64_t *from, int64_t *to) {

@@ -139,8 +139,9 @@ static int gradient(const Step *s, T *weight, T *bias, Into into, int64_t part, 
             pack(delta + start * n_out + first, n_out, terms, n, p.panels);
             for (int64_t low = c.top; low < c.bottom; low += GRADIENT_ROWS) {
                 int64_t high = smaller(c.bottom, low + GRADIENT_ROWS);
-                Block g = {a + start * s->a_leading, delta + start * n_out, weight, terms, s->rows - start,
-                           low, high, first, n, into};
+                Block g = {.a = a + start * s->a_leading, .delta = delta + start * n_out, .out = weight};
+                g.terms = terms, g.rows_after = s->rows - start;
+                g.low = low, g.high = high, g.first = first, g.n = n, g.into = into;
                 gradient_block(s, g, p, part, parts);
             }
         }

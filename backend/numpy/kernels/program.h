@@ -17,7 +17,6 @@ typedef struct {
     double rate, momentum, seconds; /* after so many, the call ends with the operation under way */
 } Call;
 
-
 #define NO_MEMORY INT64_MIN
 
 /* Run operations from `first` on; the number of the next one to run, `n_operations` at the end. Or -1 - the number of one

@@ -83,22 +83,22 @@ INLINE T times_slope(T d, T a, int64_t activation) {
 }
 
 /* One loop for each activation, which the compiler makes of `times_slope` with that one alone. */
-#define FOR_EACH_ACTIVATION(activation, LOOP)                                                                          \
-    switch (activation) {                                                                                              \
-    case ACTIVATION_sigmoid:                                                                                           \
-        LOOP(ACTIVATION_sigmoid) break;                                                                                \
-    case ACTIVATION_tanh:                                                                                              \
-        LOOP(ACTIVATION_tanh) break;                                                                                   \
-    case ACTIVATION_relu:                                                                                              \
-        LOOP(ACTIVATION_relu) break;                                                                                   \
-    case ACTIVATION_leaky_relu:                                                                                        \
-        LOOP(ACTIVATION_leaky_relu) break;                                                                             \
-    case ACTIVATION_elu:                                                                                               \
-        LOOP(ACTIVATION_elu) break;                                                                                    \
-    case ACTIVATION_softplus:                                                                                          \
-        LOOP(ACTIVATION_softplus) break;                                                                               \
-    default:                                                                                                           \
-        LOOP(ACTIVATION_identity) break;                                                                               \
+#define FOR_EACH_ACTIVATION(activation, LOOP) \
+    switch (activation) {                     \
+    case ACTIVATION_sigmoid:                  \
+        LOOP(ACTIVATION_sigmoid) break;       \
+    case ACTIVATION_tanh:                     \
+        LOOP(ACTIVATION_tanh) break;          \
+    case ACTIVATION_relu:                     \
+        LOOP(ACTIVATION_relu) break;          \
+    case ACTIVATION_leaky_relu:               \
+        LOOP(ACTIVATION_leaky_relu) break;    \
+    case ACTIVATION_elu:                      \
+        LOOP(ACTIVATION_elu) break;           \
+    case ACTIVATION_softplus:                 \
+        LOOP(ACTIVATION_softplus) break;      \
+    default:                                  \
+        LOOP(ACTIVATION_identity) break;      \
     }
 
 /* a := d * activation'(a). */

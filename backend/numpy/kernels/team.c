@@ -4,7 +4,6 @@
    One word says which stage is under way and how many parts it has; a part is claimed by writing the stage's number to the
    part's own word, which only grows, so a thread that comes late finds everything taken. Threads look at the word for a
    moment and then sleep. What is computed does not depend on who takes part. */
-#define _GNU_SOURCE
 #include "team.h"
 #include "clock.h"
 #include <pthread.h>
@@ -31,10 +30,10 @@ typedef struct {
 } Word; /* alone in its line of the cache */
 
 static struct {
-    Word stage;   /* number << 8 | parts; no parts: no job is under way */
-    Word done;    /* parts of the stage that are done */
+    Word stage;                 /* number << 8 | parts; no parts: no job is under way */
+    Word done;                  /* parts of the stage that are done */
     Word claimed[MOST_THREADS]; /* the last stage in which that part was claimed */
-    Word sleeping; /* workers asleep */
+    Word sleeping;              /* workers asleep */
     Word caller_sleeps;
     Job *job;
     void *scratch[MOST_THREADS];

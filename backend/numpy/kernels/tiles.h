@@ -78,7 +78,8 @@ static void pack_transposed(const T *source, int64_t leading, int64_t terms, int
 
 /* Memory that is asked for ahead of its use. Addresses are numbers: it is harmless to ask past an array's end. */
 INLINE void fetch(uintptr_t from, int64_t values) {
-    for (int64_t j = 0; j < values; j += LINE_VALUES) __builtin_prefetch((const void *)(from + (uintptr_t)j * sizeof(T)), 0, 2);
+    for (int64_t j = 0; j < values; j += LINE_VALUES)
+        __builtin_prefetch((const void *)(from + (uintptr_t)j * sizeof(T)), 0, 2);
 }
 
 INLINE uintptr_t place_of(const void *p, int64_t values) { return (uintptr_t)p + (uintptr_t)values * sizeof(T); }

@@ -1,6 +1,5 @@
 /* Random programs on arrays that are used again and again, for the sanitizers: each is run by one thread and by several,
    also by two callers at once, and must leave the same bits. Arguments: a seed and how many programs. Prints a digest. */
-#define _GNU_SOURCE
 #include "program.h"
 #include <pthread.h>
 #include <stdio.h>
@@ -42,7 +41,8 @@ static Operation *next(Net *net, int kind, int64_t layer) {
 
 /* Forward, recomputing every activation in place once; then back, by blocks of rows where there are several. */
 static void make(Net *net) {
-    static const int acts[] = {ACTIVATION_sigmoid, ACTIVATION_tanh, ACTIVATION_relu, ACTIVATION_elu, ACTIVATION_softplus};
+    static const int acts[] = {ACTIVATION_sigmoid, ACTIVATION_tanh, ACTIVATION_relu, ACTIVATION_elu,
+                               ACTIVATION_softplus};
     int64_t W[MOST_LAYERS + 1], b[MOST_LAYERS + 1], vW[MOST_LAYERS + 1], vb[MOST_LAYERS + 1], a[MOST_LAYERS + 1];
     memset(net, 0, sizeof *net);
     net->layers = 1 + (int64_t)draw(MOST_LAYERS);
@@ -90,7 +90,11 @@ static void make(Net *net) {
         int whole = net->momentum == 0 && net->block == net->rows;
         for (int64_t top = 0; top < net->rows; top += net->block) {
             int64_t rows = net->rows - top < net->block ? net->rows - top : net->block;
-            o = next(net, net->momentum == 2 ? KIND_backward_momentum : whole ? KIND_backward_update : KIND_backward, l);
+            o = next(net,
+                     net->momentum == 2 ? KIND_backward_momentum
+                     : whole            ? KIND_backward_update
+                                        : KIND_backward,
+                     l);
             o->rows = (int32_t)rows, o->onto = top > 0 && net->momentum != 2;
             o->activation = l > 1 ? act : NO_ACTIVATION;
             o->a = a[l - 1] + top * n_in * item, o->delta = a[l] + top * n_out * item;
@@ -99,9 +103,10 @@ static void make(Net *net) {
             o->weight_velocity = vW[l], o->bias_velocity = vb[l];
         }
         if (whole) continue;
-        o = next(net, net->momentum == 2   ? KIND_add_velocity
-                      : net->momentum == 1 ? KIND_update_momentum
-                                           : KIND_update,
+        o = next(net,
+                 net->momentum == 2   ? KIND_add_velocity
+                 : net->momentum == 1 ? KIND_update_momentum
+                                      : KIND_update,
                  l);
         o->W = W[l], o->b = b[l], o->weight_gradient = gradient, o->bias_gradient = bias;
         o->weight_velocity = vW[l], o->bias_velocity = vb[l];
@@ -140,7 +145,8 @@ static void *run(void *argument) {
 static uint64_t digest_of(const Net *net, Base *bases) {
     uint64_t found = 1469598103934665603u;
     for (int k = 1; k < N_BASES; k++) {
-        for (int64_t i = 0; i < net->bytes[k]; i++) found = (found ^ (unsigned char)bases[k].address[i]) * 1099511628211u;
+        for (int64_t i = 0; i < net->bytes[k]; i++)
+            found = (found ^ (unsigned char)bases[k].address[i]) * 1099511628211u;
         free(bases[k].address);
     }
     return found;
@@ -159,10 +165,12 @@ int main(int argc, char **argv) {
         Caller callers[5];
         for (int way = 0; way < 5; way++) {
             fill(&net, bases[way], seed);
-            callers[way].call = (Call){net.operations, net.n, 0, bases[way], N_BASES, net.bits, threads[way], 0.01, 0.5,
-                                       way == 1 ? 0 : 1}; /* 0 seconds: each operation is a call */
+            callers[way].call =
+                (Call){net.operations, net.n, 0,   bases[way],      N_BASES, net.bits,
+                       threads[way],   0.01,  0.5, way == 1 ? 0 : 1}; /* 0 seconds: each operation is a call */
             int64_t slot;
-            if (check_program(&callers[way].call, &slot) != net.n) return fprintf(stderr, "refused: slot %d\n", (int)slot), 2;
+            if (check_program(&callers[way].call, &slot) != net.n)
+                return fprintf(stderr, "refused: slot %d\n", (int)slot), 2;
         }
         for (int way = 0; way < 3; way++) run(&callers[way]);
         pthread_t other;

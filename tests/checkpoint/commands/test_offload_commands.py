@@ -1,4 +1,4 @@
-"""The commands with --offload: bytes as predicted, plans without a card, and one line for each wrong input."""
+"""The commands with --offload: bytes as predicted, plans without a GPU, and one line for each wrong input."""
 
 import json
 import subprocess

@@ -7,7 +7,7 @@ import pytest
 
 from checkpoint.commands.program import COMMANDS, main
 
-HEAVY = ("numpy", "numba", "cupy", "scipy", "matplotlib", "pooch", "psutil", "requests", "PIL")
+HEAVY = ("numpy", "cupy", "scipy", "matplotlib", "pooch", "psutil", "requests", "PIL")
 
 
 def loaded_by(code: str) -> list[str]:

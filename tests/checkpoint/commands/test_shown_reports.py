@@ -17,6 +17,7 @@ from checkpoint.planning.report import schedule_text
 from checkpoint.runs.cases import CASES
 from checkpoint.runs.comparison import runs_of
 from checkpoint.runs.record import RunRecord
+from checkpoint.units import three_digits
 from tests.checkpoint.commands.test_commands import run
 from tests.checkpoint.reports import described, keys_of
 
@@ -194,7 +195,7 @@ def test_seconds_and_ratio_of_a_row_come_from_the_same_medians(comparison: tuple
     for row in report["runs"]:
         assert row["seconds_ratio"] == pytest.approx(row["epoch_seconds"] / first)
         assert row["epoch_seconds"] == statistics.median(epoch["seconds"] for epoch in row["epochs"])
-        assert f"{row['epoch_seconds']:.3g}" in out
+        assert three_digits(row["epoch_seconds"]) in out
         assert f"{row['weights']}: the" in out
 
 

@@ -21,6 +21,7 @@ from checkpoint.runs.cases import CASES, Case
 from checkpoint.runs.comparison import Compared, Run, compared, runs_of
 from checkpoint.runs.record import RunRecord
 from checkpoint.schedule.placement import place
+from checkpoint.units import three_digits
 from mlp import EpochRecord
 from tests.checkpoint.drawing.looking import cut_off, least_step, legend_labels, lightness, overlapping
 
@@ -198,7 +199,7 @@ def test_bars_show_what_their_labels_say() -> None:
     assert [bar.get_width() for bar in seconds.patches] == [row.epoch_seconds for row in rows]
     assert [bar.get_width() * 2**20 for bar in peaks.patches] == [row.record.measured_peak_bytes for row in rows]
     assert [text.get_text() for text in seconds.texts] == [
-        f"{row.epoch_seconds:.3g} s ({row.seconds_ratio:.2f}x)" for row in rows
+        f"{three_digits(row.epoch_seconds)} s ({row.seconds_ratio:.2f}x)" for row in rows
     ]
 
 

@@ -1,6 +1,6 @@
 """Steps that offload: plain backpropagation's bits, the bytes predicted, and every wrong order shown to be wrong.
 
-Copies that are as late as they may be bring a missing wait to light: on a stand-in for a card with EMU_LATE=1, and on
+Copies that are as late as they may be bring a missing wait to light: on a stand-in for a GPU with EMU_LATE=1, and on
 NumPy with an executor that copies nothing before it must.
 """
 
@@ -165,7 +165,7 @@ def late(request: pytest.FixtureRequest, folder: Path) -> Iterator[tuple[Backend
         yield backend, FileTransfers, {"path": folder, "executor": LateExecutor()}
         return
     if not LATE:
-        pytest.skip("only a stand-in for a card with EMU_LATE=1 makes copies late")
+        pytest.skip("only a stand-in for a GPU with EMU_LATE=1 makes copies late")
     from backend.cupy.transfers import CupyTransfers
 
     yield backend, CupyTransfers, {"backend": backend}
@@ -208,7 +208,7 @@ class TestCopiesFollowComputing:
     def transfers(self) -> Transfers:
         backend = backend_called("cupy")
         if not LATE:
-            pytest.skip("only a stand-in for a card with EMU_LATE=1 makes copies late")
+            pytest.skip("only a stand-in for a GPU with EMU_LATE=1 makes copies late")
         return open_transfers(backend, "host")
 
     @pytest.mark.parametrize("follows", [True, False])

@@ -163,6 +163,9 @@ GOOD = WAYS["schedule"]["schedule"].to_json()
         ({"budget_bytes": "99999", "plans": '{"a": 1}'}, "its plans cannot be read"),
         ({"budget_bytes": "99999", "plans": '[[1, "x"]]'}, "its schedule cannot be read"),
         ({"budget_bytes": "99999", "plans": "[" * 10_000}, "its plans cannot be read"),
+        ({"budget_bytes": "99999", "plans": f"[[0, {json.dumps(GOOD)}]]"}, "its plans cannot be read"),
+        ({"budget_bytes": "99999", "plans": f"[[1e999, {json.dumps(GOOD)}]]"}, "its plans cannot be read"),
+        ({"budget_bytes": "99999", "plans": f"[[true, {json.dumps(GOOD)}]]"}, "its plans cannot be read"),
     ],
     ids=lambda value: str(value)[:40],
 )

@@ -25,7 +25,7 @@ def _idx_bytes(array: NDArray[Any]) -> bytes:
 
 def _npz_bytes(arrays: Arrays) -> bytes:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=True, **arrays)
+    np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()
 
 

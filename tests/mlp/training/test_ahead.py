@@ -131,7 +131,7 @@ def test_labels_are_checked_on_the_host(device: Any, wrong: int, words: str) -> 
 @pytest.fixture
 def late(device: Any) -> Any:
     if not LATE:
-        pytest.skip("only a stand-in for a card with EMU_LATE=1 makes copies late")
+        pytest.skip("only a stand-in for a GPU with EMU_LATE=1 makes copies late")
     return device
 
 

@@ -1,0 +1,106 @@
+"""A cuBLAS handle of our own, with its modes and its workspace set once: nothing is set around a product.
+
+CuPy's wrappers set the stream at each call, which takes a workspace away from the handle, so the library is called
+directly. float32 stays float32: in CUBLAS_DEFAULT_MATH sgemm does not use TF32. The workspace is memory of ours outside
+the pool, so a product allocates nothing and the handle's bytes are known. CuPy is imported on first use.
+"""
+
+import ctypes
+import functools
+import sys
+import threading
+from typing import Any
+
+POINTER_MODE_HOST = 0
+DEFAULT_MATH = 0
+
+WORKSPACE_BYTES = 2**22
+"""NVIDIA's recommendation for a workspace, for GPUs before Hopper."""
+
+HOPPER_WORKSPACE_BYTES = 2**25
+"""And from compute capability 9.0 on."""
+
+
+class CublasHandle:
+    """cuBLAS for one device, which is current, and one thread. Raises `CUBLASError` for what cuBLAS refuses."""
+
+    def __init__(self, number: int) -> None:
+        import cupy
+
+        self._handle = ctypes.c_void_p()
+        self._library, self._stream = _library(), -1
+        properties = cupy.cuda.runtime.getDeviceProperties(number)
+        self._workspace_bytes = HOPPER_WORKSPACE_BYTES if properties["major"] >= 9 else WORKSPACE_BYTES
+        self._workspace = cupy.cuda.Memory(self._workspace_bytes)
+        self._do("cublasCreate_v2", ctypes.byref(self._handle))
+        self._do("cublasSetPointerMode_v2", self._handle, POINTER_MODE_HOST)
+        self._do("cublasSetMathMode", self._handle, DEFAULT_MATH)
+        self._current_stream = cupy.cuda.get_current_stream
+        self.products = {"float": self._library.cublasSgemm_v2, "double": self._library.cublasDgemm_v2}
+
+    def gemm(self, item: str, operations: tuple[int, int], shape: tuple[int, int, int], *numbers: Any) -> None:
+        """Call gemm for C type `item`, on the current stream; `numbers` are its arguments from alpha on."""
+        stream = self._current_stream().ptr
+        if stream != self._stream:
+            self._do("cublasSetStream_v2", self._handle, ctypes.c_void_p(stream))
+            workspace = ctypes.c_void_p(self._workspace.ptr), ctypes.c_size_t(self._workspace_bytes)
+            self._do("cublasSetWorkspace_v2", self._handle, *workspace)  # after the stream, which takes it away
+            self._stream = stream
+        _check(self.products[item](self._handle, *operations, *shape, *numbers))
+
+    def __del__(self) -> None:
+        if self._handle and not sys.is_finalizing():  # at the end CUDA may be gone already
+            self._library.cublasDestroy_v2(self._handle)
+
+    def _do(self, name: str, *arguments: Any) -> None:
+        _check(getattr(self._library, name)(*arguments))
+
+
+class _Handles(threading.local):
+    def __init__(self) -> None:
+        self.of_devices: dict[int, CublasHandle] = {}
+
+
+_handles = _Handles()
+
+
+def cublas_handle() -> CublasHandle:
+    """This thread's handle for the current device, the same one each time."""
+    from cupy.cuda.runtime import getDevice
+
+    number = getDevice()
+    if number not in _handles.of_devices:
+        _handles.of_devices[number] = CublasHandle(number)
+    return _handles.of_devices[number]
+
+
+@functools.lru_cache(maxsize=64)
+def scalar(item: str, value: float) -> Any:
+    """A factor of a product in the host's memory, to be passed by address."""
+    return ctypes.byref({"float": ctypes.c_float, "double": ctypes.c_double}[item](value))
+
+
+def _check(status: int) -> None:
+    if status:
+        from cupy_backends.cuda.libs import cublas
+
+        raise cublas.CUBLASError(status)
+
+
+@functools.cache
+def _library() -> Any:
+    """The cuBLAS that CuPy loads: by its name, under which it is in the process already."""
+    import cupy
+    from cupy_backends.cuda.libs import cublas
+
+    cublas.destroy(cublas.create())  # loads it from wherever CuPy finds it
+    major = cupy.cuda.runtime.runtimeGetVersion() // 1000
+    library = ctypes.CDLL(f"cublas64_{major}.dll" if sys.platform == "win32" else f"libcublas.so.{major}")
+    address, number = ctypes.c_void_p, ctypes.c_int
+    for name in ("cublasSgemm_v2", "cublasDgemm_v2"):
+        getattr(library, name).argtypes = (
+            *(address, *[number] * 5),
+            *(address, address, number, address, number),
+            *(address, address, number),
+        )
+    return library

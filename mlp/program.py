@@ -1,0 +1,161 @@
+"""A whole step in one call, where a backend can run one: the same bits as operation after operation.
+
+A step that is not as `Network` has it, because a subclass or somebody else has changed one of its methods, because
+somebody watches it or its bytes are measured, is taken operation after operation instead, with those methods called.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from backend.numpy.kernels.engine import BadNumber
+from mlp.buffers import Buffers
+from mlp.errors import not_finite
+from mlp.optimizers import GradientDescent, Momentum, Optimizer
+from mlp.records import INPUTS, TARGETS, Parameters, Records
+
+MOST_SIZES = 4
+"""Programs are kept for so many sizes of mini-batches: an operation takes 120 bytes in them."""
+
+
+@dataclass(slots=True)
+class StepCount:
+    """How a network's steps were taken: `actions` of theirs run one by one, and `calls` of programs."""
+
+    actions: int = 0
+    calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The array that others are parts of, without gaps, and their `offsets` in it in bytes."""
+
+    whole: np.ndarray
+    offsets: list[int]
+
+
+def block_of(arrays: Sequence[np.ndarray]) -> Block | None:
+    """The one array that all of these are parts of; None where they are not."""
+    whole = arrays[0].base
+    if not isinstance(whole, np.ndarray) or not whole.flags.c_contiguous:
+        return None
+    if not all(a.base is whole and a.flags.c_contiguous for a in arrays):
+        return None
+    start = whole.ctypes.data
+    return Block(whole, [a.ctypes.data - start for a in arrays])
+
+
+def rows_apart(x: np.ndarray) -> int:
+    """How many values lie from one row of a matrix to the next."""
+    return int(x.strides[0] // x.itemsize) if x.shape[0] > 1 else int(x.shape[1])
+
+
+def read_only(x: np.ndarray) -> np.ndarray:
+    """A view of an array that nobody can write through."""
+    view = x[:]
+    view.flags.writeable = False
+    return view
+
+
+def _run(program: Any, bases: Sequence[np.ndarray], *, rate: float, momentum: float) -> None:
+    """Run a program of the engine's; raises `TrainingError`, with the layer, for a number that is not finite."""
+    try:
+        program.run(bases, rate=rate, momentum=momentum)
+    except BadNumber as bad:
+        raise not_finite("output" if bad.kind == "forward" else "error", bad.layer) from None
+
+
+@dataclass(slots=True)
+class Written:
+    """A step as programs in an arena of `arena_bytes`: run in turn, with `between[i]` called before program i + 1.
+
+    What is to be done between programs gets the arena; there is nothing to be done where `between` is empty. `ended` is
+    called however the step ends.
+    """
+
+    arena_bytes: int
+    tables: list[np.ndarray]
+    between: list[Callable[[np.ndarray], None]] = field(default_factory=list)
+    ended: Callable[[], None] | None = None
+    made_from: Any = None
+    programs: list[Any] = field(default_factory=list)
+
+
+class Stepper(Parameters, Protocol):
+    """What takes whole steps: layers with an optimizer, which can write a step of theirs down."""
+
+    buffers: Buffers
+    count: StepCount
+    optimizer: Optimizer
+    optimizer_state: dict[str, tuple[tuple[Any, Any], ...]]
+
+    @property
+    def weights(self) -> Sequence[Any]: ...
+
+    @property
+    def biases(self) -> Sequence[Any]: ...
+
+    def steps_are_as_written(self) -> bool: ...
+
+    def written_from(self, rows: int) -> Any: ...
+
+    def write_step(self, rows: int, records: Records) -> Written: ...
+
+
+class Programs:
+    """The programs of a network's steps, for the sizes of mini-batches that came last."""
+
+    def __init__(self) -> None:
+        self._written: dict[tuple[int, int, int], Written] = {}
+        self._blocks: tuple[Any, list[Block] | None] = (None, None)
+
+    def step(self, network: Stepper, X: Any, y: Any, rate: float) -> bool:
+        """Take one step by a program; False, and nothing is done, where it has to be taken action by action."""
+        engine = network.backend.whole_steps
+        if engine is None or network.backend.measuring or not network.buffers.is_free:
+            return False
+        if type(network.optimizer) not in (GradientDescent, Momentum) or not network.steps_are_as_written():
+            return False
+        blocks = self._blocks_of(network)
+        if blocks is None:
+            return False
+        momentum = float(getattr(network.optimizer, "momentum", 0.0))
+        rows, leadings = X.shape[0], (rows_apart(X), rows_apart(y))
+        made_from = network.written_from(rows)
+        written = self._written.pop((rows, *leadings), None)
+        if written is None or written.made_from is not made_from:
+            records = Records(network, [block.offsets for block in blocks], leadings)
+            written = network.write_step(rows, records)
+            written.made_from = made_from
+        self._written[rows, *leadings] = written  # the last one now
+        if len(self._written) > MOST_SIZES:
+            del self._written[next(iter(self._written))]
+        arena = network.buffers.reserve(written.arena_bytes)
+        bases = [arena, *(block.whole for block in blocks[:2]), X, y, *(block.whole for block in blocks[2:])]
+        if not written.programs:
+            bases[INPUTS - 1], bases[TARGETS - 1] = read_only(X), read_only(y)
+            written.programs = [engine.program(table, dtype=network.dtype, bases=bases) for table in written.tables]
+            written.tables = []
+        try:
+            for number, program in enumerate(written.programs):
+                if number:
+                    written.between[number - 1](arena)
+                if len(program):
+                    network.count.calls += 1
+                    _run(program, bases, rate=rate, momentum=momentum)
+        finally:
+            if written.ended is not None:
+                written.ended()
+        return True
+
+    def _blocks_of(self, network: Stepper) -> list[Block] | None:
+        """The blocks of weights, biases and velocities; None where an array is apart, or may not be written to."""
+        kept = network.optimizer_state.get("velocity")
+        if self._blocks[0] is not kept or self._blocks[1] is None:
+            kinds = [network.weights, network.biases, *(zip(*kept, strict=True) if kept else ())]
+            found = [block_of(list(arrays)) for arrays in kinds]
+            self._blocks = kept, None if None in found else [block for block in found if block]
+        arrays = (*network.weights, *network.biases, *(a for pair in kept or () for a in pair))
+        return self._blocks[1] if all(a.flags.writeable for a in arrays) else None

@@ -1,0 +1,129 @@
+"""The records of a step: what each layer does, as rows of the table that `Backend.whole_steps` runs.
+
+Operations are noted one by one, a few whole numbers each, and become columns of the table together. What is placed in
+the arena is said by its offset in bytes, of the first row that is used; X and y by rows. NumPy backends only.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from backend import Backend
+
+ARENA, WEIGHTS, BIASES, INPUTS, TARGETS, WEIGHT_VELOCITIES, BIAS_VELOCITIES = range(1, 8)
+"""The arrays that offsets count in, in the order in which a program is given them; velocities where there are any."""
+
+_OFFSET_BITS = 48
+_ABSENT = -1
+_FIELDS = ("kind", "layer", "start", "rows", "first", "width", "a", "out", "weight", "bias", "onto")
+
+
+class Parameters(Protocol):
+    """The layers whose steps are written down."""
+
+    sizes: tuple[int, ...]
+    dtype: str
+    backend: Backend
+
+    @property
+    def n_layers(self) -> int: ...
+
+    def layer_activation(self, layer: int) -> str: ...
+
+
+class Records:
+    """The operations of one step of `layers`, whose parameters and velocities lie at `offsets` in their bases.
+
+    `leadings`: how many values lie from one row of X, and of y, to the next.
+    """
+
+    def __init__(self, layers: Parameters, offsets: Sequence[Sequence[int]], leadings: tuple[int, int]) -> None:
+        self._layers, self._offsets, self._leadings = layers, offsets, leadings
+        self._engine = layers.backend.whole_steps
+        self._momentum = len(offsets) > 2
+        kinds = self._engine.kinds
+        self._forward, self._error, self._backward = (kinds[k] for k in ("forward", "output_error", "backward"))
+        self._backward_update = kinds["backward_update"]
+        self._update = kinds["update_momentum" if self._momentum else "update"]
+        self._noted: list[tuple[int, ...]] = []
+
+    def __len__(self) -> int:
+        return len(self._noted)
+
+    def forward(self, layer: int, start: int, rows: int, a: int, out: int) -> None:
+        """out := activation(a W + b) for some rows, the first of which is row `start` of the mini-batch."""
+        self._noted.append((self._forward, layer, start, rows, 0, 0, a, out, _ABSENT, _ABSENT, 0))
+
+    def output_error(self, start: int, rows: int, out: int) -> None:
+        """The output at `out` becomes its error."""
+        last = self._layers.n_layers
+        self._noted.append((self._error, last, start, rows, 0, 0, 0, out, _ABSENT, _ABSENT, 0))
+
+    def add_backward(
+        self, layer: int, start: int, rows: int, a: int, delta: int, weight: int, bias: int, *, onto: bool
+    ) -> None:
+        """`Layers.add_backward_layer`: a row block's gradient, written to `weight` and `bias` or added onto them."""
+        width = self._layers.sizes[layer - 1]
+        self._noted.append((self._backward, layer, start, rows, 0, width, a, delta, weight, bias, int(onto)))
+
+    def update(self, layer: int, weight: int, bias: int) -> None:
+        """Apply a layer's whole gradient."""
+        self._noted.append((self._update, layer, 0, 0, 0, self._layers.sizes[layer - 1], 0, 0, weight, bias, 0))
+
+    def backward(self, layer: int, rows: int, a: int, delta: int, weight: int, bias: int, piece_rows: int) -> None:
+        """`Layers.backward_layer` for the whole mini-batch, with each piece of the gradient applied at once."""
+        n_in = self._layers.sizes[layer - 1]
+        if not self._momentum:
+            self._noted.append((self._backward_update, layer, 0, rows, 0, n_in, a, delta, weight, bias, piece_rows))
+            return
+        for first in range(0, n_in, piece_rows):
+            width = min(piece_rows, n_in - first)
+            summed, applied = (_ABSENT if first else bias), (bias if first + width == n_in else _ABSENT)
+            self._noted.append((self._backward, layer, 0, rows, first, width, a, delta, weight, summed, 0))
+            self._noted.append((self._update, layer, 0, 0, first, width, 0, 0, weight, applied, 0))
+
+    def table(self) -> np.ndarray:
+        """The table of all operations noted; none are left."""
+        noted = np.array(self._noted, np.int64).reshape(-1, len(_FIELDS)).T
+        self._noted = []
+        kind, layer, start, rows, first, width, a, out, weight, bias, onto = noted
+        item = np.dtype(self._layers.dtype).itemsize
+        table: np.ndarray = self._engine.records(len(kind))
+        widths, L = np.array(self._layers.sizes, np.int64), self._layers.n_layers
+        codes = np.array([0, *(self._engine.activations[self._layers.layer_activation(k)] for k in range(1, L + 1))])
+        is_forward, is_error, is_update = kind == self._forward, kind == self._error, kind == self._update
+        is_fused, in_first = kind == self._backward_update, layer == 1
+        is_backward = (kind == self._backward) | is_fused
+        multiplies = is_forward | is_backward
+        n_in, n_out = np.where(is_forward, widths[layer - 1], width), widths[layer]
+        x_leading, y_leading = self._leadings
+
+        table["kind"], table["rows"], table["n_in"], table["n_out"] = kind, rows, n_in, n_out
+        table["layer"] = np.where(is_forward | (is_backward & (first == 0)), layer, 0)
+        below = np.where(in_first, -1, codes[layer - 1])  # the input has no activation
+        table["activation"] = np.where(is_forward | is_error, codes[layer], np.where(is_backward, below, 0))
+        table["a_leading"] = np.where(multiplies, np.where(in_first, x_leading, widths[layer - 1]), 0)
+        table["onto"], table["block_rows"] = np.where(is_fused, 0, onto), np.where(is_fused, onto, 0)
+        table["y_leading"] = np.where(is_error, y_leading, 0)
+
+        def put(name: str, where: Any, base: int, offset: Any) -> None:
+            table[name] += np.where(where, base << _OFFSET_BITS | offset, 0)
+
+        put("a", multiplies & in_first, INPUTS, (start * x_leading + first) * item)
+        put("a", multiplies & ~in_first, ARENA, a + first * item)
+        put("y", is_error, TARGETS, start * y_leading * item)
+        put("out", is_forward | is_error, ARENA, out)
+        put("delta", is_backward, ARENA, out)
+        with_weight, with_bias = weight != _ABSENT, bias != _ABSENT
+        put("weight_gradient", with_weight, ARENA, weight)
+        put("bias_gradient", with_bias, ARENA, bias)
+        places = [np.array([0, *offsets], np.int64) for offsets in self._offsets]
+        of_piece = first * n_out * item
+        needs_W = is_forward | (is_backward & ~in_first) | is_fused | (is_update & with_weight)
+        put("W", needs_W, WEIGHTS, places[0][layer] + of_piece)
+        put("b", is_forward | is_fused | (is_update & with_bias), BIASES, places[1][layer])
+        if self._momentum:
+            put("weight_velocity", is_update & with_weight, WEIGHT_VELOCITIES, places[2][layer] + of_piece)
+            put("bias_velocity", is_update & with_bias, BIAS_VELOCITIES, places[3][layer])
+        return table
