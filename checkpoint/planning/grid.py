@@ -1,25 +1,38 @@
 """How finely a chain is searched: at which places checkpoints may be, and in steps of how many bytes. No arrays here.
 
-Chains of up to a hundred layers, and longer ones of a few shapes in a cycle, are searched exactly. Where that would
-take too long, checkpoints are kept at fewer places, and bytes are rounded up to a coarser grid.
+Short chains, and longer ones of a few shapes in a cycle, are searched exactly: every place, in steps of the common
+divisor of the activations' bytes. Where that would take too long, `checkpoint.planning.programs.guided` plans on
+estimates: at some places with many levels of bytes and, where few bytes make the places matter, at more places with
+fewer levels.
 """
 
+from collections.abc import Iterator
 from functools import cached_property, reduce
 from math import gcd
 
 from checkpoint.planning.costs import Cost
+from checkpoint.planning.programs.guided import Estimates, Guided
 from checkpoint.planning.programs.ladder import Ladder, cycle_length, layer_shapes, positions_of
+from checkpoint.planning.programs.persistent import Persistent
+from checkpoint.planning.programs.smallest_peak import SmallestPeak
 from checkpoint.schedule.chain import Chain
 
 MAX_STEPS = 4_000_000
-"""About how many ways to split an interval one dynamic program may weigh: half a second's."""
+"""About how many ways to split an interval an exact program may weigh: 0.3 seconds' on a core of 2025."""
 MAX_STEPS_LONG = 12_000_000
 """The same for chains of more than `LONG_LAYERS` layers."""
 LONG_LAYERS = 300
 MAX_LEVELS = 640
-"""The finest grid of bytes that is searched, if it is exact."""
-COARSE_LEVELS = 256
-"""The finest one that isn't."""
+"""The finest grid of bytes that is searched."""
+SMALLEST_LEVELS = 8
+"""The smallest peak is searched with the places that a program of so many levels has."""
+
+FEW_PLACES, MANY_LEVELS, FEW_LEVELS = 60, 128, 32
+"""Estimates are made at so many places with many levels, and at all of them, or about 140, with few."""
+SCARCE = 0.45
+"""Where the smallest peak at few places is more of the budget than that, more places are tried."""
+SPARED = (1, 0.97, 0.94, 0.9, 0.85, 0.8)
+"""The parts of the budget that a guided plan is made for; the cheapest is taken, as estimates aren't exact."""
 
 
 class Grid:
@@ -28,40 +41,78 @@ class Grid:
     def __init__(self, chain: Chain, cost: Cost, sizes: list[int], top_bytes: int) -> None:
         self.chain, self.cost, self.sizes, self.top_bytes = chain, cost, sizes, top_bytes
         self._ladders: dict[int, Ladder] = {}
+        self._smallest: dict[int, SmallestPeak] = {}
+        self._estimates: dict[tuple[int, int], Estimates] = {}
 
-    def at(self, budget_bytes: int) -> tuple[Ladder, int]:
-        """The places and the unit of bytes for a budget; they depend on its power of two alone."""
+    def exact(self, budget_bytes: int) -> Persistent | None:
+        """The program at all places in which no schedule of the class is missed; None where that would take too long.
+
+        Whether it would depends on the budget's power of two alone.
+        """
         top = min(2 ** (budget_bytes - 1).bit_length(), self.top_bytes)
-        unit = self._divisor
-        if top // unit > MAX_LEVELS:
-            while top // unit > COARSE_LEVELS:
-                unit *= 2
-        return self.places(max(1, top // unit)), unit
+        levels = max(1, top // self.unit)
+        if levels > MAX_LEVELS:
+            return None
+        ladder = self._places(levels, MAX_STEPS if self.chain.n_layers <= LONG_LAYERS else MAX_STEPS_LONG)
+        if ladder.n < self.chain.n_layers:
+            return None
+        return Persistent(ladder, budget_bytes, self.unit, self._smallest_at(ladder))
 
-    def exact(self, ladder: Ladder, unit: int) -> bool:
-        """Whether no schedule of the class is missed there."""
-        return ladder.n == self.chain.n_layers and unit == self._divisor
+    def guided(self, budget_bytes: int) -> Iterator[Guided]:
+        """The plans on estimates for a budget; none where it is below the smallest peak."""
+        few, all_places = self._at_places(FEW_PLACES), self.smallest.ladder
+        scarce = self._smallest_at(few).peak_bytes > SCARCE * budget_bytes
+        pairs = [(few, MANY_LEVELS)] if few.n < all_places.n else []
+        if scarce or not pairs:
+            levels = MANY_LEVELS if all_places.n <= FEW_PLACES else FEW_LEVELS
+            pairs.append((all_places, levels))
+        for ladder, levels in pairs:
+            if self._smallest_at(ladder).peak_bytes <= budget_bytes:
+                estimates = self._estimated(ladder, budget_bytes, levels)
+                yield from (Guided(estimates, int(budget_bytes * part)) for part in SPARED)
 
-    def places(self, levels: int) -> Ladder:
-        """The finest ladder that a program with so many levels can be run on."""
-        n_layers = self.chain.n_layers
-        most, allowed = n_layers, MAX_STEPS if n_layers <= LONG_LAYERS else MAX_STEPS_LONG
+    @property
+    def smallest(self) -> SmallestPeak:
+        """The program of the smallest peak: at all places, or about 140 where there are many unlike layers."""
+        return self._smallest_at(self._places(SMALLEST_LEVELS, MAX_STEPS))
+
+    def _places(self, levels: int, allowed: int) -> Ladder:
+        """The finest ladder that a program with so many levels can be run on within `allowed` steps."""
+        most = self.chain.n_layers
         while True:
             positions = positions_of(self.chain, most=most)
             n = len(positions)
             cycle = cycle_length(self._shapes, positions)
             if n <= 24 or levels * n * (min(cycle, n / 3) + 1) * n / 2 <= allowed:
-                break
+                return self._at_places(most)
             most = most * 3 // 4
+
+    def _smallest_at(self, ladder: Ladder) -> SmallestPeak:
+        if ladder.n not in self._smallest:
+            self._smallest[ladder.n] = SmallestPeak(ladder)
+        return self._smallest[ladder.n]
+
+    @cached_property
+    def unit(self) -> int:
+        """The unit of bytes in which kept activations are whole numbers."""
+        layers = range(1, self.chain.n_layers)
+        return reduce(gcd, (self.chain.activation_bytes(layer) for layer in layers), 0) or 1
+
+    def _at_places(self, most: int) -> Ladder:
+        positions = positions_of(self.chain, most=most)
+        n = len(positions) - 1
         if n not in self._ladders:
             self._ladders[n] = Ladder(self.chain, self.cost, positions, self.sizes)
         return self._ladders[n]
 
+    def _estimated(self, ladder: Ladder, budget_bytes: int, levels: int) -> Estimates:
+        """Estimates up to the budget or a little more, so that one table serves several budgets."""
+        octave = 2 ** max(0, budget_bytes.bit_length() - 3)
+        top = min(-(-budget_bytes // octave) * octave, self.top_bytes)
+        if (ladder.n, top) not in self._estimates:
+            self._estimates[ladder.n, top] = Estimates(ladder, top, max(1, top // levels), self._smallest_at(ladder))
+        return self._estimates[ladder.n, top]
+
     @cached_property
     def _shapes(self) -> list[int]:
         return layer_shapes(self.chain, self.cost, self.sizes)
-
-    @cached_property
-    def _divisor(self) -> int:
-        layers = range(1, self.chain.n_layers)
-        return reduce(gcd, (self.chain.activation_bytes(layer) for layer in layers), 0) or 1

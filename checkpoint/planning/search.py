@@ -4,9 +4,10 @@ The classes: persistent, for whole mini-batches and with row blocks inside segme
 checkpoint, for up to `TEMPORARY_LAYERS` layers; once-only, in full, for up to `ONCE_ONLY_LAYERS`; micro-batches with
 checkpoints of their own; and the schedule of the smallest peak. `checkpoint.planning.plan` is the door to it.
 
-The persistent classes are searched as finely as `checkpoint.planning.grid` says; where that is not exact, the plan's
-class says so. How coarse depends on the budget's power of two alone, and plans for lower powers are considered as well
-until they are dearer, so a smaller budget does not make a faster plan.
+The persistent classes are searched exactly where `checkpoint.planning.grid` finds that quick enough: then no schedule
+of the class is cheaper in the budget, and a smaller budget does not make a faster plan. Other chains, long and uneven
+ones, are planned on estimates, in exact bytes; the plan's class says so. Those plans are not the best for certain, and
+rarely a smaller budget makes a plan that is a little faster.
 """
 
 from collections.abc import Iterator
@@ -18,10 +19,7 @@ from checkpoint.planning.candidate import Candidate, least_cost
 from checkpoint.planning.costs import Cost, Flops, block_sizes, cost_of
 from checkpoint.planning.grid import Grid
 from checkpoint.planning.programs.bounds import least_recompute
-from checkpoint.planning.programs.ladder import Ladder
 from checkpoint.planning.programs.once_only import kept_actions, once_only
-from checkpoint.planning.programs.persistent import Persistent
-from checkpoint.planning.programs.smallest_peak import SmallestPeak
 from checkpoint.planning.programs.temporary import Temporary
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
@@ -29,8 +27,6 @@ from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies.row_blocks import gradients_bytes, in_row_blocks
 from checkpoint.strategies.store_all import store_all
 
-SMALLEST_LEVELS = 8
-"""The smallest peak is searched with the places that a program of so many levels has."""
 ONCE_ONLY_LAYERS = 64
 """The full once-only class is searched up to so many layers; its fronts grow with the square of it."""
 TEMPORARY_LAYERS = 20
@@ -77,7 +73,8 @@ class Search:
             blocked += self._persistent(budget_bytes, self._blocked)
             blocked += self._micro_batched(budget_bytes, least_cost(blocked))
         if least_cost(blocked) >= self.lower_bound(budget_bytes):
-            found += self._persistent(budget_bytes, self._whole)
+            if not any(self._estimated(candidate) for candidate in blocked):  # estimates are for whole ones as well
+                found += self._persistent(budget_bytes, self._whole)
             found += self._once_only(budget_bytes)
             found += self._temporary(budget_bytes, least_cost(found + blocked))
         found += blocked
@@ -105,33 +102,29 @@ class Search:
     @cached_property
     def _floor(self) -> float:
         """The cost of each layer once, in the cheapest blocks."""
-        ladder = self._blocked.places(SMALLEST_LEVELS)
+        ladder = self._blocked.smallest.ladder
         return ladder.floor(0, ladder.n)
 
     # Classes
 
     def _smallest(self, grid: Grid) -> Candidate:
-        found, name = SmallestPeak(grid.places(SMALLEST_LEVELS)), f"{_class(grid)}, smallest peak"
+        found, name = grid.smallest, f"{_class(grid)}, smallest peak"
         return Candidate(found.peak_bytes, inf, name, name, found.actions)
 
     def _persistent(self, budget_bytes: int, grid: Grid) -> Iterator[Candidate]:
-        budget_bytes = min(budget_bytes, self.store_all.need_bytes)
-        best = inf
-        before: tuple[Ladder, int] | None = None
-        while budget_bytes > 1:
-            regime = ladder, unit = grid.at(budget_bytes)
-            exact = grid.exact(ladder, unit)
-            if regime != before:
-                found = Persistent(ladder, budget_bytes, unit)
-                if found.cost >= best:
-                    return
-                best = found.cost
-                steps = "" if exact else f", checkpoints at {ladder.n - 1} places, bytes in steps of {unit}"
-                yield Candidate(budget_bytes, best, _class(grid), _class(grid) + steps, found.actions)
-            if exact or best <= ladder.floor(0, ladder.n):
-                return
-            before = regime
-            budget_bytes = 2 ** ((budget_bytes - 1).bit_length() - 1)
+        budget_bytes, name = min(budget_bytes, self.store_all.need_bytes), _class(grid)
+        exact = grid.exact(budget_bytes) if budget_bytes > 1 else None
+        if exact is not None:
+            if exact.cost < inf:
+                yield Candidate(budget_bytes, exact.cost, name, name, exact.actions)
+            return
+        best = min(grid.guided(budget_bytes), key=lambda found: found.cost, default=None)
+        if best is not None:
+            among = f"{name}, chosen by estimates at {best.n_places} places with {best.n_levels} levels of bytes"
+            yield Candidate(budget_bytes, best.cost, name, among, best.actions)
+
+    def _estimated(self, found: Candidate) -> bool:
+        return found.name == _class(self._blocked) and found.name != found.optimal_among
 
     def _once_only(self, budget_bytes: int) -> Iterator[Candidate]:
         chain = self.chain

@@ -35,6 +35,7 @@ from operator import add
 
 from checkpoint.planning.programs.ladder import Ladder
 from checkpoint.planning.programs.leaves import Leaf
+from checkpoint.planning.programs.smallest_peak import SmallestPeak
 from checkpoint.planning.programs.tasks import Task, run_task
 from checkpoint.schedule.actions import Action
 
@@ -63,6 +64,8 @@ class Persistent:
     ladder: Ladder
     budget_bytes: int
     unit: int
+    smallest: SmallestPeak | None = None
+    """What intervals take at least, which spares to look at them with less."""
     cost: float = field(init=False)
     """The least cost of a whole step; infinite where nothing fits."""
 
@@ -77,6 +80,7 @@ class Persistent:
         self._floors = {
             start: [ladder.floor(start, stop) for stop in range(start, last + 1)] for start in (0, *ladder.starts)
         }
+        self._least = {start: self._least_bytes(start) for start in (0, *ladder.starts)}
         self._ends = [ladder.start_of(i) for i in range(ladder.n + 1)]
         self._units = self._rounded()
         self._costs: list[dict[int, list[float]]] = []
@@ -87,6 +91,10 @@ class Persistent:
             self._add_level(level)
         self._add_input()
         self._chosen: dict[tuple[int, int, int], _Chosen] = {}
+
+    def _least_bytes(self, start: int) -> list[int]:
+        stops = range(start + 1, self.ladder.n)
+        return [0, *(self.smallest.needs(start, stop) if self.smallest else 0 for stop in stops)]
 
     def _rounded(self) -> list[int]:
         """The units that each kept activation takes: rounded up, so that what is planned fits."""
@@ -128,11 +136,16 @@ class Persistent:
         """The intervals from one start: `_best` for each of them, which most of the time of a program goes into."""
         ladder, ends, left, lower = self.ladder, self._ends, self.bytes_at(level), level - self._units[start]
         sweeps, most_to, least_from = ladder.sweeps[start], self._most_to[start], self._least_from[start]
-        floors, leaves, forward = self._floors[start], ladder.inner_leaves[start], ladder.forward
+        floors, least = self._floors[start], self._least[start]
+        leaves, forward = ladder.inner_leaves[start], ladder.forward
         here, behind = self._costs_by_end[level], self._costs_by_end[lower] if lower >= 0 else None
         costs, swept = [inf], [inf]
         for stop in range(start + 1, ladder.n):
             length, best = stop - start, inf
+            if least[length] > left:
+                costs.append(inf)
+                swept.append(inf)
+                continue
             for leaf in leaves[length]:
                 if leaf.need_bytes <= left:
                     best = leaf.cost

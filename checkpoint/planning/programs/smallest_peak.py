@@ -38,6 +38,14 @@ class SmallestPeak:
             self._to_end[i] = ladder.held[i] + min(self._options(i, ladder.n))
         self.peak_bytes = self._to_end[0]
 
+    def needs(self, i: int, j: int) -> int:
+        """The bytes that the interval from i to j takes at least, a_i and delta_j counted."""
+        return (
+            self._to_end[i]
+            if j == self.ladder.n
+            else self.ladder.held[i] + self._beside[self.ladder.start_of(i)][j - i]
+        )
+
     def actions(self) -> Iterator[Action]:
         """The schedule's actions."""
         ladder = self.ladder
