@@ -48,6 +48,8 @@ def arguments_of(text: Mapping[str, str], chain: Chain | None, path: Path) -> di
         return {"budget_bytes": int(text["budget_bytes"])}
     if "checkpoint" in text and chain is not None:
         choice = Choice(text["checkpoint"], text.get("budget"))
+        if choice.path is not None:
+            raise StateError("it names a file, which is not read for it; give its schedule", path=path)
         if choice.checkpoint == "optimal":
             return {"budget_bytes": choice.budget_bytes(chain)}
         return {"schedule": choice.schedule(chain)}
