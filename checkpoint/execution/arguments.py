@@ -53,6 +53,8 @@ def arguments_of(text: Mapping[str, str], chain: Chain | None, path: Path) -> di
             raise StateError("its budget is no number of bytes; it is damaged, or made elsewhere", path=path) from None
     if "checkpoint" in text and chain is not None:
         choice = Choice(text["checkpoint"], text.get("budget"))
+        if choice.path is not None:
+            raise StateError("it names a file, which is not read for it; give its schedule", path=path)
         if choice.checkpoint == "optimal":
             return {"budget_bytes": choice.budget_bytes(chain)}
         return {"schedule": choice.schedule(chain)}
