@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mlp.arguments import check_whole
 from mlp.errors import StateError, TrainingError
 from mlp.saving.atomic import replaced
 from mlp.saving.environment import environment
@@ -34,10 +35,10 @@ def save_state(
     PATH.1 to PATH.N. `notes`: any text, by name. One array at a time is copied to the host, and nothing else
     is copied.
 
-    Raises `StateError` where the file cannot be written, and `TrainingError` for parameters that are not finite: then
-    the old state is not overwritten.
+    Raises `NetworkError` for a `keep` that is no whole number, `StateError` where the file cannot be written, and
+    `TrainingError` for parameters that are not finite: then the old state is not overwritten.
     """
-    path = Path(path)
+    path, keep = Path(path), check_whole("keep", keep, least=0)
     if sys.byteorder != "little":
         raise StateError("states are saved little-endian, and this machine is not; save on another one", path=path)
     state = state_of(network, progress, environment=environment(network.backend), notes=notes or {})
