@@ -6,6 +6,7 @@ piece of memory that each Python thread has, which no meter of arrays counts.
 """
 
 import mmap
+import sys
 import threading
 from collections.abc import Iterator
 from math import prod
@@ -34,7 +35,11 @@ class _Work(threading.local):
     """Memory of no array library, so that no meter of arrays counts it: places for values, truths and a number."""
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, (2 * 8 + 1) * WORK_VALUES + 8)
+        size = (2 * 8 + 1) * WORK_VALUES + 8
+        if sys.platform == "win32":
+            self._memory = mmap.mmap(-1, size)
+        else:  # private: a forked process has its own, or both would compute in the same
+            self._memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
     def values(self, dtype: Any, shape: tuple[int, ...], place: int = 0) -> np.ndarray:
         flat = np.frombuffer(self._memory, dtype, WORK_VALUES, 8 * WORK_VALUES * place)
