@@ -14,7 +14,7 @@ INITIALIZATIONS = ("normal", "scaled")
 
 def check_number(name: str, value: Any, *, wanted: str = "a finite number", above: float | None = None) -> float:
     """`value` as a float. Raises `NetworkError`, saying what was `wanted`, unless it is finite and above `above`."""
-    number = float(value) if isinstance(value, Real) else nan
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else nan
     if not isfinite(number) or (above is not None and number <= above):
         raise NetworkError(f"{name} must be {wanted}; got {value!r}")
     return number
@@ -23,7 +23,7 @@ def check_number(name: str, value: Any, *, wanted: str = "a finite number", abov
 def check_whole(name: str, value: Any, *, least: int) -> int:
     """`value` as an int, NumPy's whole numbers too. Raises `NetworkError` unless it is whole and `least` or more."""
     try:
-        number = index(value)
+        number = least - 1 if isinstance(value, bool) else index(value)
     except TypeError:
         number = least - 1
     if number < least:

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from mlp.arguments import check_whole
 from mlp.errors import StateError, TrainingError
 from mlp.saving.atomic import replaced
 from mlp.saving.environment import environment
 from mlp.saving.layout import FORMAT, LENGTH_BYTES, MAX_METADATA_BYTES, Layout
+from mlp.saving.paths import as_path
 from mlp.saving.state import Progress, Savable, SavedState, state_of
 
 CHUNK_BYTES = 2**20
@@ -35,9 +37,10 @@ def save_state(
     is copied.
 
     Raises `StateError` where the file cannot be written, and `TrainingError` for parameters that are not finite: then
-    the old state is not overwritten.
+    the old state is not overwritten. Raises `NetworkError` for a `keep` that is not a whole number, 0 or more.
     """
-    path = Path(path)
+    path = as_path(path)
+    keep = check_whole("keep", keep, least=0)
     if sys.byteorder != "little":
         raise StateError("states are saved little-endian, and this machine is not; save on another one", path=path)
     state = state_of(network, progress, environment=environment(network.backend), notes=notes or {})
