@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -165,10 +166,14 @@ class NetworkWithCheckpointing(Network):
 
         Raises `CheckpointError` unless 0 <= start < stop <= L, and `NetworkError` for an `a` of another width or dtype.
         """
-        start, stop = (whole_number(*end, least=0) for end in (("start", start), ("stop", stop)))
-        if not 0 <= start < stop <= self.n_layers:
+        try:
+            inside = 0 <= index(start) < index(stop) <= self.n_layers
+        except TypeError:
+            inside = False
+        if not inside:
             raise CheckpointError(
-                f"layers run from a_start to a_stop with 0 <= start < stop <= {self.n_layers}; got {start} and {stop}"
+                f"layers run from a_start to a_stop with 0 <= start < stop <= {self.n_layers}; got {start!r} and "
+                f"{stop!r}"
             )
         a = self.as_rows(f"a_{start}", a, self.sizes[start])
         activations = []
