@@ -35,6 +35,13 @@ def check_writable(path: Path | None) -> None:
         raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
 
 
+def is_stream(path: Path) -> bool:
+    """Whether what is at `path`, which can be written, is a pipe, a device or the like: it has no kind of its own."""
+    from mlp.saving.atomic import is_written_in_place
+
+    return is_written_in_place(path)
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Write `content` to `path`, so that a reader finds the old file or the new one and never a part."""
     from mlp.saving.atomic import replaced

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from backend import Backend, Transfers
-from checkpoint.arguments import whole_number
+from checkpoint.arguments import as_whole, whole_number
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.arenas import Arenas
 from checkpoint.execution.arguments import arguments_text
@@ -161,14 +161,15 @@ class NetworkWithCheckpointing(Network):
 
         Raises `CheckpointError` unless 0 <= start < stop <= L, and `NetworkError` for an `a` of another width or dtype.
         """
-        start, stop = (whole_number(*end, least=0) for end in (("start", start), ("stop", stop)))
-        if not 0 <= start < stop <= self.n_layers:
+        first, last = as_whole(start), as_whole(stop)
+        if first is None or last is None or not 0 <= first < last <= self.n_layers:
             raise CheckpointError(
-                f"layers run from a_start to a_stop with 0 <= start < stop <= {self.n_layers}; got {start} and {stop}"
+                f"layers run from a_start to a_stop with 0 <= start < stop <= {self.n_layers}; got {start!r:.40} and "
+                f"{stop!r:.40}"
             )
-        a = self.as_rows(f"a_{start}", a, self.sizes[start])
+        a = self.as_rows(f"a_{first}", a, self.sizes[first])
         activations = []
-        for layer in range(start + 1, stop + 1):
+        for layer in range(first + 1, last + 1):
             a = self.new_activation(layer, a)
             activations.append(a)
         return activations

@@ -55,9 +55,9 @@ def test_batch_size_may_be_numpy_s(net: NetworkWithCheckpointing) -> None:
 @pytest.mark.parametrize(
     ("start", "stop", "message"),
     [
-        ("a", 2, "start must be a whole number, 0 or more; got 'a'"),
-        (0, None, "stop must be a whole number, 0 or more; got None"),
-        (-1, 2, "start must be a whole number, 0 or more; got -1"),
+        ("a", 2, "with 0 <= start < stop <= 3; got 'a' and 2"),
+        (0, None, "with 0 <= start < stop <= 3; got 0 and None"),
+        (-1, 2, "with 0 <= start < stop <= 3; got -1 and 2"),
         (2, 2, "with 0 <= start < stop <= 3; got 2 and 2"),
         (0, 4, "with 0 <= start < stop <= 3; got 0 and 4"),
     ],
