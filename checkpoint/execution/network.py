@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from operator import index
 from pathlib import Path
 from typing import Any
 
 from backend import Backend, Transfers
-from checkpoint.arguments import whole_number
+from checkpoint.arguments import as_whole, whole_number
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.arenas import Arenas
 from checkpoint.execution.arguments import arguments_text
@@ -166,18 +165,15 @@ class NetworkWithCheckpointing(Network):
 
         Raises `CheckpointError` unless 0 <= start < stop <= L, and `NetworkError` for an `a` of another width or dtype.
         """
-        try:
-            inside = 0 <= index(start) < index(stop) <= self.n_layers
-        except TypeError:
-            inside = False
-        if not inside:
+        first, last = as_whole(start), as_whole(stop)
+        if first is None or last is None or not 0 <= first < last <= self.n_layers:
             raise CheckpointError(
-                f"layers run from a_start to a_stop with 0 <= start < stop <= {self.n_layers}; got {start!r} and "
-                f"{stop!r}"
+                f"layers run from a_start to a_stop with 0 <= start < stop <= {self.n_layers}; got {start!r:.40} and "
+                f"{stop!r:.40}"
             )
-        a = self.as_rows(f"a_{start}", a, self.sizes[start])
+        a = self.as_rows(f"a_{first}", a, self.sizes[first])
         activations = []
-        for layer in range(start + 1, stop + 1):
+        for layer in range(first + 1, last + 1):
             a = self.new_activation(layer, a)
             activations.append(a)
         return activations

@@ -86,6 +86,6 @@ def _parts(array: np.ndarray) -> Iterator[np.ndarray]:
 def _check_finite(part: np.ndarray, name: str) -> None:
     if not np.isfinite(part).all():
         raise TrainingError(
-            f"{name} holds a value that is not finite, so nothing was saved; lower eta",
+            f"{name} holds a value that is not finite, which is not saved; lower eta",
             layer=int(name.rsplit(".", 1)[-1]),
         )

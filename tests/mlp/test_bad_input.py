@@ -106,6 +106,11 @@ BAD_BATCHES = {
     "X of half precision": (X.astype(np.float16), y, "X must be float32.*float16"),
     "X complex": (X.astype(np.complex64), y, "X must be float32.*complex64"),
     "X transposed in memory": (np.asfortranarray(X), y, "X must be row-major.*ascontiguousarray"),
+    "X not aligned": (
+        np.frombuffer(b"\0" + X.tobytes(), np.float32, X.size, 1).reshape(X.shape),
+        y,
+        r"got values that do not begin at multiples of 4 bytes; use X\.copy\(\)",
+    ),
     "X of another byte order": (X.astype(">f4"), y, "X must be .*byte order"),
     "X a ragged list": ([[1.0, 2.0], [3.0]], y, "X must be"),
     "X masked": (np.ma.masked_array(X, mask=X > 0), y, r"X is a masked array.*X\.filled"),
