@@ -3,7 +3,6 @@
 import argparse
 import sys
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
@@ -24,6 +23,7 @@ from bench.steps.table import record, table
 from bench.steps.timing import Entry, Timed, time_interleaved
 from bench.steps.ways import PEERS, PRODUCTS, Way, ways
 from checkpoint import store_all
+from checkpoint.commands.options import path_of
 from checkpoint.errors import CheckpointError
 from checkpoint.output import check_writable, write_json
 
@@ -35,7 +35,10 @@ def main(argv: list[str] | None = None) -> int:
     args = _arguments(argv)
     try:
         select_backend(args.backend)
-        check_writable(args.figure)
+        if args.figure is not None:
+            from checkpoint.drawing.canvas import check_drawable
+
+            check_drawable(args.figure)
         check_writable(args.json)
     except (BackendUnavailable, CheckpointError) as error:
         print(f"bench: error: {error}", file=sys.stderr)
@@ -93,8 +96,8 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         help="leave out the resident sets, each of which takes a process of its own",
     )
     parser.add_argument("--only-quiet", action="store_true", help="end with status 3 where something else runs")
-    parser.add_argument("--figure", type=Path, metavar="PATH", help="draw time against memory, with more plans")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="also write every figure, in bytes and seconds")
+    parser.add_argument("--figure", type=path_of, metavar="PATH", help="draw time against memory, with more plans")
+    parser.add_argument("--json", type=path_of, metavar="PATH", help="also write every figure, in bytes and seconds")
     return parser.parse_args(argv)
 
 

@@ -13,12 +13,21 @@ def whole_number(
     >>> whole_number("slots", 3)
     3
     """
-    try:
-        number = None if isinstance(value, bool) else index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = None
+    number = as_whole(value)
     if number is None or number < least or (most is not None and number > most):
         wanted = f"{least} or more" if most is None else f"from {least} to {most}"
         comma = "," if most is None else ""
         raise error(f"{name} must be a whole number{comma} {wanted}; got {repr(value)[:60]}")
     return number
+
+
+def as_whole(value: object) -> int | None:
+    """`value` as an int, whatever kind of whole number it is; None where it is none, as truth values are.
+
+    >>> as_whole(3), as_whole("3"), as_whole(True)
+    (3, None, None)
+    """
+    try:
+        return None if isinstance(value, bool) else index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None

@@ -51,6 +51,13 @@ def check_apart(written: Mapping[str, Path | None], read: Mapping[str, Path | No
             raise OutputError(f"{other} and {option} both name {path}; give each a file of its own")
 
 
+def is_stream(path: Path) -> bool:
+    """Whether what is at `path`, which can be written, is a pipe, a device or the like: it has no kind of its own."""
+    from mlp.saving.atomic import is_written_in_place
+
+    return is_written_in_place(path)
+
+
 def replace_file(path: Path, content: bytes) -> None:
     """Write `content` to `path`, so that a reader finds the old file or the new one and never a part."""
     from mlp.saving.atomic import replaced

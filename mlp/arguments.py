@@ -15,7 +15,7 @@ INITIALIZATIONS = ("normal", "scaled")
 def check_number(name: str, value: Any, *, wanted: str = "a finite number", above: float | None = None) -> float:
     """`value` as a float. Raises `NetworkError`, saying what was `wanted`, unless it is finite and above `above`."""
     try:
-        number = float(value) if isinstance(value, Real) else nan
+        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else nan
     except OverflowError:
         raise NetworkError(f"{name} must be {wanted}; got a whole number of hundreds of digits") from None
     if not isfinite(number) or (above is not None and number <= above):
@@ -38,7 +38,7 @@ def check_rate(eta: Any, dtype: str) -> float:
 def check_whole(name: str, value: Any, *, least: int) -> int:
     """`value` as an int, NumPy's whole numbers too. Raises `NetworkError` unless it is whole and `least` or more."""
     try:
-        number = index(value)
+        number = least - 1 if isinstance(value, bool) else index(value)
     except TypeError:
         number = least - 1
     if number < least:

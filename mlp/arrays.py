@@ -77,9 +77,12 @@ def as_rows(name: str, x: Any, *, width: int, dtype: str, backend: Backend) -> A
             f"nothing is converted in a step; got {arrived}; use {name}.astype({dtype!r})"
         )
     if not (is_row_major(x) if on_host else backend.is_row_major(x)):
+        if on_host and not x.flags.aligned:
+            got, remedy = f"values that do not begin at multiples of {x.dtype.alignment} bytes", f"{name}.copy()"
+        else:
+            got, remedy = f"strides {x.strides} for shape {tuple(x.shape)}", f"numpy.ascontiguousarray({name})"
         raise NetworkError(
-            f"{name} must be row-major and aligned, so that nothing is copied in a step; got strides {x.strides}; use "
-            f"numpy.ascontiguousarray({name})"
+            f"{name} must be row-major and aligned, so that nothing is copied in a step; got {got}; use {remedy}"
         )
     if not on_host:
         return x

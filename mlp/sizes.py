@@ -1,10 +1,10 @@
 """The widths of a network's layers: checked, and read from text. Plain numbers; no arrays here."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from operator import index
 
-from mlp.errors import NetworkError
+from mlp.errors import NetworkError, one_line
 
 MAX_WIDTH = 2**31 - 1
 """The widest layer: BLAS libraries count rows and columns in 32 bits."""
@@ -16,15 +16,19 @@ _PART = re.compile(r"([0-9]+)(?:x([0-9]+))?")
 def check_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
     """`sizes` as a tuple of whole numbers: n_0 inputs, then the units of each layer.
 
-    Raises `NetworkError` for fewer than two sizes and for a width below 1 or above 2**31 - 1.
+    Raises `NetworkError` for what is no sequence of whole numbers, for fewer than two sizes and for a width below 1 or
+    above 2**31 - 1.
 
     >>> check_sizes([784, 100, 10])
     (784, 100, 10)
     """
     try:
-        widths = tuple(index(width) for width in sizes)
+        if isinstance(sizes, bytes | bytearray | Mapping | Set):  # of whole numbers, and yet not widths in order
+            raise TypeError
+        widths = tuple(_width(width) for width in sizes)
     except TypeError:
-        raise NetworkError(f"sizes must be whole numbers, such as [784, 100, 10]; got {sizes!r}") from None
+        shown = one_line(repr(sizes), limit=60)
+        raise NetworkError(f"sizes must be whole numbers in order, such as [784, 100, 10]; got {shown}") from None
     if len(widths) < 2:
         raise NetworkError(f"a network needs an input and at least one layer, such as [784, 10]; got {list(widths)}")
     if len(widths) > MAX_LAYERS + 1:
@@ -33,6 +37,12 @@ def check_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
         if not 1 <= width <= MAX_WIDTH:
             raise NetworkError(f"every width must be from 1 to {MAX_WIDTH}; got {width} at position {position}")
     return widths
+
+
+def _width(width: object) -> int:
+    if isinstance(width, bool):
+        raise TypeError
+    return index(width)  # type: ignore[arg-type]
 
 
 def parse_sizes(text: str) -> tuple[int, ...]:

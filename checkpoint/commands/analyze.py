@@ -10,7 +10,7 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 from backend import select_backend
-from checkpoint.commands.options import add_backend_options, add_json_option
+from checkpoint.commands.options import add_backend_options, add_json_option, path_of
 from checkpoint.commands.pictures import drawn
 from checkpoint.errors import CheckpointError
 from checkpoint.output import check_writable, write_report
@@ -42,7 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--every", type=int, default=4, metavar="N", help="keep every N-th layer (default: 4)")
     parser.add_argument("--dtype", default="float32", help="float32 or float64 (default: float32)")
-    parser.add_argument("--figure", type=Path, default=FIGURE, metavar="PATH", help=f"the picture (default: {FIGURE})")
+    parser.add_argument(
+        "--figure", type=path_of, default=FIGURE, metavar="PATH", help=f"the picture (default: {FIGURE})"
+    )
     add_json_option(parser)
 
 

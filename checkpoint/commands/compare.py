@@ -15,10 +15,11 @@ from checkpoint.commands.options import (
     add_json_option,
     add_offload_options,
     check_offload,
+    path_of,
 )
 from checkpoint.commands.pictures import drawn
 from checkpoint.commands.training_options import add_network_options, settings_from
-from checkpoint.output import check_writable, write_report
+from checkpoint.output import check_writable, is_stream, write_report
 from checkpoint.planning.choice import FORMS, Choice
 from checkpoint.runs.cases import CASES, YOURS, Case
 from checkpoint.runs.comparison import Compared, Run, compared, run_apart, runs_of, table, within_reach
@@ -49,7 +50,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--budget", metavar="BYTES", help="compare the fastest plan within this budget, such as 50%%")
     add_offload_options(parser)
-    parser.add_argument("--figure", type=Path, default=FIGURE, metavar="PATH", help=f"the picture (default: {FIGURE})")
+    parser.add_argument(
+        "--figure", type=path_of, default=FIGURE, metavar="PATH", help=f"the picture (default: {FIGURE})"
+    )
     add_json_option(parser)
     add_network_options(parser, RunSettings())
 
@@ -61,9 +64,10 @@ def main(args: argparse.Namespace) -> int:
 
     check_offload(args.offload, args.backend, args.bandwidth, args.speed)
     cases = list(_cases(args))
-    timelines = args.figure.with_stem(f"{args.figure.stem}-timelines")
     check_writable(args.json)
-    check_drawable(args.figure, timelines)
+    check_drawable(args.figure)
+    timelines = None if is_stream(args.figure) else args.figure.with_stem(f"{args.figure.stem}-timelines")
+    check_drawable(timelines)
     dataset = data.load(args.data)
     if dataset.notice:
         print(dataset.notice, file=sys.stderr)
@@ -83,7 +87,10 @@ def main(args: argparse.Namespace) -> int:
     rows = [_with_dots(row, args.device) for row in rows]
     write_report(args.json, "compare", {"data": dataset.name, "runs": [row.as_json() for row in rows], "notes": notes})
     backend = select_backend(args.backend, device=args.device)
-    with drawn(lambda: comparison.write_comparison(rows, args.figure), lambda: _write_timelines(rows, timelines)):
+    pictures = [lambda: comparison.write_comparison(rows, args.figure)]
+    if timelines is not None:
+        pictures.append(lambda: _write_timelines(rows, timelines))
+    with drawn(*pictures):
         print(
             f"{dataset.name}: {len(dataset.train_images):,} training and {len(dataset.test_images):,} test images; "
             f"{args.backend} on {backend.device_name}"
@@ -91,7 +98,10 @@ def main(args: argparse.Namespace) -> int:
         for case in cases:
             print("\n" + table(case, [row for row in rows if row.case is case]))
         print("".join(f"\n{note}" for note in notes))
-    print(f"the pictures are {args.figure} and, of the bytes after each action, {timelines}")
+    if timelines is None:
+        print(f"the picture is {args.figure}; those of the bytes after each action are drawn beside a file only")
+    else:
+        print(f"the pictures are {args.figure} and, of the bytes after each action, {timelines}")
     return 0
 
 

@@ -2,10 +2,9 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from backend import select_backend
-from checkpoint.commands.options import add_backend_options, add_data_option, add_json_option
+from checkpoint.commands.options import add_backend_options, add_data_option, add_json_option, path_of
 from checkpoint.output import check_writable, write_report
 from checkpoint.runs.trained_data import is_trained_data, load_itself, load_trained_data
 from checkpoint.units import counted, how_far
@@ -15,7 +14,7 @@ from mlp.training.metrics import EVALUATED_ROWS, mean_cost
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
-    parser.add_argument("path", type=Path, metavar="PATH", help="a state saved by train --save")
+    parser.add_argument("path", type=path_of, metavar="PATH", help="a state saved by train --save")
     add_backend_options(parser)
     add_data_option(parser, default="the data that the network was trained on")
     parser.add_argument(

@@ -10,6 +10,13 @@ from checkpoint.planning.choice import FORMS
 from checkpoint.units import parse_bandwidth, parse_speed
 
 
+def path_of(text: str) -> Path:
+    """The path that an option names; an empty one would be the folder at hand. For argparse, whose error it raises."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty; name a file")
+    return Path(text)
+
+
 def add_backend_options(parser: argparse.ArgumentParser) -> None:
     """--backend and --device."""
     parser.add_argument("--backend", default="numpy", help=f"{' or '.join(NAMES)} (default: numpy)")
@@ -55,7 +62,9 @@ def add_offload_options(parser: argparse.ArgumentParser) -> None:
 
 def add_json_option(parser: argparse.ArgumentParser) -> None:
     """--json."""
-    parser.add_argument("--json", type=Path, metavar="PATH", help="also write every figure shown, in bytes and seconds")
+    parser.add_argument(
+        "--json", type=path_of, metavar="PATH", help="also write every figure shown, in bytes and seconds"
+    )
 
 
 def check_offload(place: str | None, backend: str, bandwidth: str | None, speed: str | None) -> None:

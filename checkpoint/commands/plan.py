@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backend.facts import NAMES
-from checkpoint.commands.options import add_json_option, add_offload_options, check_offload
+from checkpoint.commands.options import add_json_option, add_offload_options, check_offload, path_of
 from checkpoint.commands.pictures import drawn
 from checkpoint.errors import CheckpointError
 from checkpoint.output import check_writable, replace_file, write_report
@@ -66,11 +66,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--front", action="store_true", help="the plans that none beats in bytes and cost, beside well-known schedules"
     )
-    parser.add_argument("--timeline", type=Path, metavar="PATH", help="draw bytes after each action, to this PNG")
-    parser.add_argument("--arena", type=Path, metavar="PATH", help="draw where each array lies in memory, to this PNG")
-    parser.add_argument("--figure", type=Path, metavar="PATH", help="draw the front, to this PNG")
+    parser.add_argument("--timeline", type=path_of, metavar="PATH", help="draw bytes after each action, to this PNG")
+    parser.add_argument("--arena", type=path_of, metavar="PATH", help="draw where arrays lie in memory, to this PNG")
+    parser.add_argument("--figure", type=path_of, metavar="PATH", help="draw the front, to this PNG")
     parser.add_argument(
-        "--save-schedule", type=Path, metavar="FILE.json", help="write the schedule, for train --checkpoint FILE.json"
+        "--save-schedule",
+        type=path_of,
+        metavar="FILE.json",
+        help="write the schedule for train --checkpoint FILE.json",
     )
     parser.add_argument(
         "--export",

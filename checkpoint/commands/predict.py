@@ -2,10 +2,9 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from backend import select_backend
-from checkpoint.commands.options import add_backend_options, add_json_option
+from checkpoint.commands.options import add_backend_options, add_json_option, path_of
 from checkpoint.output import check_writable, write_report
 from mlp import load_state
 from mlp.data.images import read_images
@@ -13,10 +12,10 @@ from mlp.data.images import read_images
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
-    parser.add_argument("path", type=Path, metavar="PATH", help="a state saved by train --save")
+    parser.add_argument("path", type=path_of, metavar="PATH", help="a state saved by train --save")
     parser.add_argument(
         "image",
-        type=Path,
+        type=path_of,
         metavar="IMAGE",
         help="a PNG or JPEG, resized to what the network was trained on where that is a square, 28 x 28 for MNIST, or "
         "a .npy array of such images",

@@ -4,7 +4,6 @@ import argparse
 import sys
 import time
 from dataclasses import asdict
-from pathlib import Path
 
 from backend import select_backend
 from checkpoint.commands.options import (
@@ -13,6 +12,7 @@ from checkpoint.commands.options import (
     add_data_option,
     add_json_option,
     add_offload_options,
+    path_of,
 )
 from checkpoint.commands.training_options import add_network_options, settings_from
 from checkpoint.errors import CheckpointError
@@ -39,7 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(backend=None, data=None)  # those of a saved run, where there is one
     saved = parser.add_argument_group("saved state")
     saved.add_argument(
-        "--save", type=Path, metavar="PATH", help="save the network and its training here, and keep saving as it goes"
+        "--save",
+        type=path_of,
+        metavar="PATH",
+        help="save the network and its training here, and again as it goes",
     )
     saved.add_argument(
         "--save-every",
@@ -49,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     saved.add_argument("--keep", type=int, metavar="N", help="keep N older states, as PATH.1 to PATH.N (default: 0)")
     saved.add_argument(
         "--resume",
-        type=Path,
+        type=path_of,
         metavar="PATH",
         help="go on from a saved state, and save there; options not given are those of the saved run",
     )

@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from checkpoint.output import OutputError, check_writable, replace_file
+from checkpoint.output import OutputError, check_writable, is_stream, replace_file
 
 FORWARD, RECOMPUTE, BACKWARD = "#1D3461", "#FFC44D", "#42897D"
 """Dark, light and between: told apart in grey and without red or green as well."""
@@ -77,10 +77,15 @@ def spread(places: Sequence[float], gap: float) -> list[float]:
 
 
 def check_drawable(*paths: Path | None) -> None:
-    """Raise `OutputError` unless pictures can be drawn here and put at `paths`: asked before the work, not after."""
+    """Raise `OutputError` unless pictures can be drawn here and put at `paths`: asked before the work, not after.
+
+    Pictures are PNGs, and so are the names of their files; pipes and devices may have any name.
+    """
     wanted = [path for path in paths if path is not None]
     for path in wanted:
         check_writable(path)
+        if path.suffix.lower() != ".png" and not is_stream(path):
+            raise OutputError(f"cannot write {path}: pictures are PNGs; name a file that ends in .png")
     if not wanted:
         return
     try:

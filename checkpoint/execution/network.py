@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from backend import Backend, Transfers
+from checkpoint.arguments import as_whole, whole_number
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.arenas import Arenas
 from checkpoint.execution.arguments import arguments_text
@@ -18,13 +19,13 @@ from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.plan import plan_chain
 from checkpoint.planning.planned import Plan
 from checkpoint.schedule.actions import Action, Backward, Fetch, Forward, Offload, Release
-from checkpoint.schedule.chain import Chain, chain_of
+from checkpoint.schedule.chain import MAX_ROWS, Chain, chain_of
 from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import every_nth
 from checkpoint.strategies.offloaded import every_nth_offloaded
-from mlp import Gradient, Network
+from mlp import Gradient, Network, NetworkError
 from mlp.overriding import in_program, is_as_written
 from mlp.program import Written
 from mlp.records import Records
@@ -81,7 +82,7 @@ class NetworkWithCheckpointing(Network):
         if schedule is None:
             budget_bytes = checked_budget(budget_bytes)
         elif not isinstance(schedule, Schedule):
-            raise CheckpointError(f"schedule must be a Schedule, such as a plan's; got {schedule!r}")
+            raise CheckpointError(f"schedule must be a Schedule, such as a plan's; got {repr(schedule)[:60]}")
         else:
             simulate(schedule, self.chain(schedule.batch_size or 1))
         self.budget_bytes = budget_bytes
@@ -113,7 +114,11 @@ class NetworkWithCheckpointing(Network):
         return chain_on(self.backend, self.sizes, batch_size=batch_size, dtype=self.dtype)
 
     def schedule_for(self, batch_size: int) -> Schedule:
-        """The schedule of a step on `batch_size` rows; a plan is made once for each size."""
+        """The schedule of a step on `batch_size` rows; a plan is made once for each size.
+
+        Raises `NetworkError` for a batch size below 1, `CheckpointError` or a subclass where no schedule can be had.
+        """
+        batch_size = whole_number("the batch size", batch_size, most=MAX_ROWS, error=NetworkError)
         if batch_size not in self._schedules:
             # A smaller mini-batch than others fits where they do: it works in pieces of the same size.
             most = max(batch_size, *self._schedules, 1)
@@ -125,6 +130,8 @@ class NetworkWithCheckpointing(Network):
 
         It cannot where it takes more than the budget, or offloads and this network does not.
         """
+        if not isinstance(schedule, Schedule):
+            raise CheckpointError(f"schedule must be a Schedule, such as a plan's; got {repr(schedule)[:60]}")
         offloads = any(isinstance(action, Offload) for action in schedule)
         if self.budget_bytes is None or (offloads and self.transfers is None):
             return False
@@ -158,13 +165,15 @@ class NetworkWithCheckpointing(Network):
 
         Raises `CheckpointError` unless 0 <= start < stop <= L, and `NetworkError` for an `a` of another width or dtype.
         """
-        if not 0 <= start < stop <= self.n_layers:
+        first, last = as_whole(start), as_whole(stop)
+        if first is None or last is None or not 0 <= first < last <= self.n_layers:
             raise CheckpointError(
-                f"layers run from a_start to a_stop with 0 <= start < stop <= {self.n_layers}; got {start} and {stop}"
+                f"layers run from a_start to a_stop with 0 <= start < stop <= {self.n_layers}; got {start!r:.40} and "
+                f"{stop!r:.40}"
             )
-        a = self.as_rows(f"a_{start}", a, self.sizes[start])
+        a = self.as_rows(f"a_{first}", a, self.sizes[first])
         activations = []
-        for layer in range(start + 1, stop + 1):
+        for layer in range(first + 1, last + 1):
             a = self.new_activation(layer, a)
             activations.append(a)
         return activations

@@ -9,6 +9,7 @@ from checkpoint.execution.arguments import arguments_of, plans_of
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.schedule.chain import Chain, chain_of
 from mlp import Network, SavedState, load_state, read_state, restore_state
+from mlp.saving.paths import as_path
 
 CHOICES = ("checkpoint_every_nth_layer", "budget_bytes", "schedule")
 
@@ -23,7 +24,13 @@ def load(path: str | Path, *, backend: str | Backend = "numpy", **checkpointing:
     Raises `StateError` for whatever else the file is, `CheckpointError` or a subclass where the network cannot
     checkpoint so here, and `BackendUnavailable` for the backend.
     """
-    path = Path(path)
+    for name in checkpointing:
+        if name not in (*CHOICES, "offload", "offloading"):
+            raise CheckpointError(
+                f"load takes backend, {', '.join(CHOICES)}, offload and offloading beside the path; got {name!r}; all "
+                f"else is as it was saved"
+            )
+    path = as_path(path)
     state = read_state(path)
     chosen = any(checkpointing.get(name) is not None for name in CHOICES)
     saved = {} if chosen else arguments_of(state.arguments, _chain(state), path)

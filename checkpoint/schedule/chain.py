@@ -7,7 +7,7 @@ exact: every buffer of a step is counted, rounded up to the backend's unit of al
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from backend.facts import FACTS, padded
+from backend.facts import FACTS, NAMES, padded
 from checkpoint.arguments import whole_number
 from mlp.errors import NetworkError
 from mlp.pieces import error_piece_rows, gradient_piece_rows
@@ -121,9 +121,12 @@ def chain_of(sizes: Iterable[int], *, batch_size: int, dtype: str = "float32", b
     40000
     """
     rows = whole_number("the batch size", batch_size, most=MAX_ROWS, error=NetworkError)
-    for name, value, known in (("dtype", dtype, ITEM_BYTES), ("backend", backend, FACTS)):
+    for name, value, known, offered in (
+        ("dtype", dtype, ITEM_BYTES, tuple(ITEM_BYTES)),
+        ("backend", backend, FACTS, NAMES),
+    ):
         if not (isinstance(value, str) and value in known):
-            raise NetworkError(f"unknown {name} {value!r}; choose {' or '.join(known)}")
+            raise NetworkError(f"unknown {name} {value!r}; choose {' or '.join(offered)}")
     facts = FACTS[backend]
     return Chain(
         check_sizes(sizes),

@@ -83,8 +83,9 @@ class Schedule:
     def for_batch(self, batch_size: int) -> "Schedule":
         """This schedule for a mini-batch of `batch_size` rows, such as the last of an epoch.
 
-        Raises `ScheduleError` for more rows than it was written for.
+        Raises `ScheduleError` for more rows than it was written for, and for what is no number of rows.
         """
+        batch_size = whole_number("batch_size", batch_size, error=ScheduleError)
         if self.batch_size is None or self.batch_size == batch_size:
             return self
         if batch_size > self.batch_size:

@@ -40,7 +40,7 @@ def replaced(path: Path, *, keep: int = 0) -> Iterator[BinaryIO]:
     is full, `path` is as it was and the temporary file is gone. Raises `OSError`.
     """
     there = _stat(path)
-    if _is_in_place(path, there):
+    if _in_place(path, there):
         with tempfile.TemporaryFile() as file:
             yield file
             file.seek(0)
@@ -74,7 +74,7 @@ def check_replaceable(path: Path) -> None:
     A file that is not there is made and removed again; one that is there stays as it is.
     """
     there = _stat(path)
-    if _is_in_place(path, there):
+    if _in_place(path, there):
         if not os.access(path, os.W_OK):
             raise PermissionError("may not be written to")
         return
@@ -87,6 +87,11 @@ def check_replaceable(path: Path) -> None:
     finally:
         os.close(descriptor)
         temporary.unlink(missing_ok=True)
+
+
+def is_written_in_place(path: Path) -> bool:
+    """Whether `path` is written to and stays what it is, such as a pipe or a device. Raises `OSError` for a folder."""
+    return _in_place(path, _stat(path))
 
 
 def remove_leftovers(path: Path) -> None:
@@ -131,7 +136,7 @@ def _stat(path: Path) -> os.stat_result | None:
     return there
 
 
-def _is_in_place(path: Path, there: os.stat_result | None) -> bool:
+def _in_place(path: Path, there: os.stat_result | None) -> bool:
     return there is not None and (not stat.S_ISREG(there.st_mode) or str(path.absolute()).startswith(_IN_PLACE))
 
 

@@ -27,6 +27,7 @@ from mlp.saving.layout import (
     format_number,
     metadata_of,
 )
+from mlp.saving.paths import as_path
 from mlp.saving.state import Savable, SavedState
 from mlp.saving.write import CHUNK_BYTES, NO_CHECKSUM, arrays_of
 
@@ -38,7 +39,7 @@ def read_state(path: str | Path) -> SavedState:
 
     Raises `StateError`, one line, for any other file.
     """
-    with _opened(Path(path)) as (state, _, _, _):
+    with _opened(as_path(path)) as (state, _, _, _):
         return state
 
 
@@ -48,7 +49,7 @@ def restore_state(path: str | Path, network: Savable) -> SavedState:
     Raises `StateError` where the file is not whole, or is of another network. The network's values must then not be
     used.
     """
-    path = Path(path)
+    path = as_path(path)
     with _opened(path) as (state, file, digest, checksum):
         ours = (network.sizes, network.dtype, bool(network.momentum))
         if ours != (state.sizes, state.dtype, bool(state.momentum)):

@@ -14,6 +14,7 @@ from mlp.errors import StateError, TrainingError
 from mlp.saving.atomic import replaced
 from mlp.saving.environment import environment
 from mlp.saving.layout import FORMAT, LENGTH_BYTES, MAX_METADATA_BYTES, Layout
+from mlp.saving.paths import as_path
 from mlp.saving.state import Progress, Savable, SavedState, state_of
 
 CHUNK_BYTES = 2**20
@@ -38,7 +39,7 @@ def save_state(
     Raises `NetworkError` for a `keep` that is no whole number, `StateError` where the file cannot be written, and
     `TrainingError` for parameters that are not finite: then the old state is not overwritten.
     """
-    path, keep = Path(path), check_whole("keep", keep, least=0)
+    path, keep = as_path(path), check_whole("keep", keep, least=0)
     if sys.byteorder != "little":
         raise StateError("states are saved little-endian, and this machine is not; save on another one", path=path)
     state = state_of(network, progress, environment=environment(network.backend), notes=notes or {})
@@ -85,6 +86,6 @@ def _parts(array: np.ndarray) -> Iterator[np.ndarray]:
 def _check_finite(part: np.ndarray, name: str) -> None:
     if not np.isfinite(part).all():
         raise TrainingError(
-            f"{name} holds a value that is not finite, so nothing was saved; lower eta",
+            f"{name} holds a value that is not finite, which is not saved; lower eta",
             layer=int(name.rsplit(".", 1)[-1]),
         )

@@ -42,6 +42,12 @@ def check(error: type[Exception], message: str, call: Callable[[], Any]) -> None
         ([4, "5", 3], "whole numbers"),
         ([4, None], "whole numbers"),
         ("784,10", "whole numbers"),
+        ([20, True, 3], "whole numbers"),
+        (b"ab", "whole numbers"),
+        (bytearray(b"ab"), "whole numbers"),
+        ({20: 1, 16: 2}, "whole numbers in order"),
+        ({20, 16}, "whole numbers in order"),
+        (np.zeros((100, 2)), "whole numbers"),
         (10, "whole numbers"),
         (None, "whole numbers"),
         ([4, float("nan")], "whole numbers"),
@@ -75,6 +81,8 @@ def test_sizes_of_no_network_are_refused(sizes, message):
         ("seed", -1, "seed must be a whole number, 0 or more; got -1"),
         ("seed", 1.5, "seed must be"),
         ("seed", None, "seed must be"),
+        ("seed", True, "seed must be a whole number, 0 or more; got True"),
+        ("momentum", False, "momentum must be a finite number; got False"),
     ],
 )
 def test_argument_of_no_network_is_refused(argument, value, message):
@@ -98,6 +106,11 @@ BAD_BATCHES = {
     "X of half precision": (X.astype(np.float16), y, "X must be float32.*float16"),
     "X complex": (X.astype(np.complex64), y, "X must be float32.*complex64"),
     "X transposed in memory": (np.asfortranarray(X), y, "X must be row-major.*ascontiguousarray"),
+    "X not aligned": (
+        np.frombuffer(b"\0" + X.tobytes(), np.float32, X.size, 1).reshape(X.shape),
+        y,
+        r"got values that do not begin at multiples of 4 bytes; use X\.copy\(\)",
+    ),
     "X of another byte order": (X.astype(">f4"), y, "X must be .*byte order"),
     "X a ragged list": ([[1.0, 2.0], [3.0]], y, "X must be"),
     "X masked": (np.ma.masked_array(X, mask=X > 0), y, r"X is a masked array.*X\.filled"),
@@ -188,6 +201,7 @@ def test_value_that_is_not_finite_is_found_in_the_last_rows_of_much_data():
         ("epochs", -1, "epochs must be"),
         ("epochs", 1.5, "epochs must be"),
         ("epochs", None, "epochs must be"),
+        ("epochs", True, "epochs must be"),
         ("mini_batch_size", 7, "mini-batch size must be at most the 6 samples there are; got 7"),
         ("mini_batch_size", 0, "mini-batch size must be a whole number, 1 or more; got 0"),
         ("mini_batch_size", -2, "mini-batch size must be"),
@@ -200,6 +214,7 @@ def test_value_that_is_not_finite_is_found_in_the_last_rows_of_much_data():
         ("eta", None, "eta must be above 0.*None"),
         ("eta", 10**400, "eta must be above 0.*hundreds of digits"),
         ("eta", 1e45, "eta must be at most 3.4e.38, the largest float32; got 1e.45"),
+        ("eta", True, "eta must be above 0.*True"),
     ],
 )
 def test_training_that_cannot_be_done_is_refused(argument, value, message):

@@ -15,6 +15,7 @@ import pytest
 from checkpoint.commands.program import COMMANDS, main
 
 TINY = ["--sizes", "784,8,10", "--epochs", "1", "--data", "sample"]
+PLAN = ["plan", "--sizes", "784,64x9,10", "--budget", "1GB"]
 PNG = b"\x89PNG"
 
 
@@ -150,6 +151,14 @@ WRONG = {
     "no such data": (["train", "--data", "/no/such/file.npz"], "/no/such/file.npz"),
     "unwritable report": (["train", *TINY, "--json", "/no/such/folder/a.json"], "cannot write"),
     "unwritable picture": (["compare", "--data", "sample", "--figure", "/no/such/folder/a.png"], "cannot write"),
+    "report at no path": (["plan", "--sizes", "784,10", "--budget", "1GB", "--json", ""], "the path is empty"),
+    "picture at no path": (["compare", "--data", "sample", "--figure", ""], "the path is empty"),
+    "state at no path": (["train", *TINY, "--save", ""], "the path is empty"),
+    "timeline that is no PNG": ([*PLAN, "--timeline", "t.pdf"], "cannot write t.pdf: pictures are PNGs"),
+    "arena that is no PNG": ([*PLAN, "--arena", "a.svg"], "cannot write a.svg: pictures are PNGs"),
+    "front that is no PNG": ([*PLAN, "--figure", "front"], "name a file that ends in .png"),
+    "comparison that is no PNG": (["compare", "--data", "sample", "--figure", "c.jpg"], "ends in .png"),
+    "growth that is no PNG": (["analyze", "--figure", "g.png.pdf"], "ends in .png"),
     "budget too small": (["plan", "--sizes", "784,64x9,10", "--budget", "1KiB"], "smallest peak"),
     "budget unreadable": (["plan", "--budget", "lots"], "64MiB"),
     "no budget": (["plan", "--sizes", "784,10"], "needs a budget"),
@@ -165,6 +174,27 @@ def test_wrong_input_gives_one_line_and_status_2(
     wrong_input: Callable[..., None], arguments: list[str], words: str
 ) -> None:
     wrong_input(arguments, words)
+
+
+def test_pictures_may_end_in_capitals_or_go_to_a_device(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    picture = tmp_path / "TIMELINE.PNG"
+    assert run(capsys, *PLAN, "--timeline", picture, "--arena", os.devnull)[0] == 0
+    assert picture.read_bytes().startswith(PNG)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_picture_is_written_to_a_pipe_of_any_name(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        assert run(capsys, *PLAN, "--timeline", pipe)[0] == 0
+        assert reader.communicate(timeout=60)[0].startswith(PNG)
+
+
+def test_comparison_on_a_device_has_no_file_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, _ = run(capsys, "compare", *TINY, "--checkpoint", "sqrt", "--figure", os.devnull)
+    assert status == 0
+    assert f"the picture is {os.devnull}; those of the bytes after each action are drawn beside a file only" in out
 
 
 def test_a_report_that_exists_survives_a_failed_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

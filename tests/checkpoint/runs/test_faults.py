@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 
 from backend import select_backend
-from checkpoint import NetworkWithCheckpointing
+from checkpoint import NetworkWithCheckpointing, chain_of
 from checkpoint.commands import program as command_line
-from mlp import ImageBatches, Network, TrainingError, data, load_state, read_state, train
+from checkpoint.runs.faults import watched
+from checkpoint.runs.saver import Saver, Saving
+from mlp import ImageBatches, Network, Progress, TrainingError, data, load_state, read_state, train
 from mlp.saving.atomic import replaced
 from tests.conftest import VARIANT, NumpyBackend
 
@@ -87,6 +89,19 @@ def test_signal_without_save_says_that_nothing_was_saved(at_step, capsys):
     at_step(2, lambda network: os.kill(os.getpid(), signal.SIGTERM))
     assert run(*NETWORK) == 143
     assert capsys.readouterr().err == "stopped by SIGTERM after 2 steps; nothing was saved\n"
+
+
+def test_state_that_is_not_finite_is_said_once_not_to_be_saved():
+    network = Network([4, 3, 2])
+    network.weights[0][0, 0] = float("inf")
+    progress = Progress(1, 1, epochs=1, mini_batch_size=1, eta=1.0, shuffle=False, n_samples=1)
+    saver = Saver(network, progress, Saving(Path("run.state")))
+    with pytest.raises(TrainingError) as caught, watched(saver, chain_of([4, 3, 2], batch_size=1), arena_bytes=1):
+        saver.finish()
+    assert str(caught.value).endswith(
+        "holds a value that is not finite, which is not saved; lower eta; nothing was saved"
+    )
+    assert str(caught.value).count("nothing was saved") == 1
 
 
 def test_signal_that_is_ignored_stays_ignored(at_step):
