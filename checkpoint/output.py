@@ -1,6 +1,7 @@
 """Files that the commands write: found unwritable before the work, and replaced whole or not at all."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,21 @@ def is_stream(path: Path) -> bool:
     from mlp.saving.atomic import is_written_in_place
 
     return is_written_in_place(path)
+
+
+def check_apart(written: Mapping[str, Path | None], read: Mapping[str, Path | None]) -> None:
+    """Raise `OutputError` where two files that are written, or one that is written and one that is read, are one file.
+
+    Both are paths by the option that names them. Devices and pipes take any number of outputs.
+    """
+    seen: dict[str, str] = {}
+    for option, path in (*read.items(), *written.items()):
+        if path is None or (path.exists() and not path.is_file()):
+            continue
+        name = os.path.realpath(path)
+        other = seen.setdefault(name, option)
+        if other != option and option in written:
+            raise OutputError(f"{other} and {option} both name {path}; give each a file of its own")
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -14,10 +14,25 @@ INITIALIZATIONS = ("normal", "scaled")
 
 def check_number(name: str, value: Any, *, wanted: str = "a finite number", above: float | None = None) -> float:
     """`value` as a float. Raises `NetworkError`, saying what was `wanted`, unless it is finite and above `above`."""
-    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else nan
+    try:
+        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else nan
+    except OverflowError:
+        raise NetworkError(f"{name} must be {wanted}; got a whole number of hundreds of digits") from None
     if not isfinite(number) or (above is not None and number <= above):
         raise NetworkError(f"{name} must be {wanted}; got {value!r}")
     return number
+
+
+LARGEST = {"float32": (2 - 2**-23) * 2.0**127, "float64": (2 - 2**-52) * 2.0**1023}
+"""The largest number of each dtype."""
+
+
+def check_rate(eta: Any, dtype: str) -> float:
+    """`eta` as a float. Raises `NetworkError` unless it is finite, in the network's dtype too."""
+    rate = check_number("eta", eta)
+    if abs(rate) > LARGEST[dtype]:
+        raise NetworkError(f"eta must be at most {LARGEST[dtype]:.3g}, the largest {dtype}; got {rate:.3g}")
+    return rate
 
 
 def check_whole(name: str, value: Any, *, least: int) -> int:

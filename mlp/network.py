@@ -14,7 +14,7 @@ import numpy as np
 
 from backend import Backend, select_backend
 from mlp.activations import ACTIVATIONS
-from mlp.arguments import DTYPES, INITIALIZATIONS, check_name, check_number, check_whole
+from mlp.arguments import DTYPES, INITIALIZATIONS, check_name, check_number, check_rate, check_whole
 from mlp.costs import COSTS, output_activation
 from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError
@@ -231,7 +231,7 @@ class Network(Layers):
     def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None:
         """One step of gradient descent: w -= eta / batch * gradient, or by way of the velocity under momentum."""
         X, y = self.as_batch(X, y)
-        rate = check_number("eta", eta) / X.shape[0]
+        rate = check_rate(eta, self.dtype) / X.shape[0]
         if self.programs.step(self, X, y, rate):
             return
         with self.trusting_inputs():  # as_batch has looked

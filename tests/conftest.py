@@ -23,7 +23,9 @@ from hypothesis import strategies as st
 import mlp.costs
 import mlp.pieces
 from backend import Backend, BackendUnavailable, select_backend
+from backend.facts import UNCOMPILED
 from backend.numpy.variants import numpy_backend
+from backend.select import variant_here
 from mlp import Network
 from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS
@@ -58,6 +60,11 @@ def default_signals() -> Iterator[None]:
 
 BACKENDS = ("numpy", "numpy-readonly", "array-api-strict", pytest.param("cupy", marks=pytest.mark.gpu))
 
+
+VARIANT = variant_here("numpy")
+"""The row of `FACTS` of NumPy as it is here: with compiled kernels, or without."""
+
+compiled_only = pytest.mark.skipif(VARIANT == UNCOMPILED, reason="what is said is said of the compiled kernels")
 
 NumpyBackend: Any = type(numpy_backend())
 """The variant of NumPy that runs here: with compiled kernels, or without."""

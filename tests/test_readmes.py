@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from checkpoint import chain_of, plan_chain, simulate, square_root, store_all
+from tests.conftest import compiled_only
 from tests.readmes import ROOT, blocks, commands, links
 
 READMES = ("README.md", "checkpoint/README.md", "bench/README.md")
@@ -56,6 +57,7 @@ def test_every_command_is_run_or_listed_with_a_reason() -> None:
     assert set(COMMANDS) >= NOT_RUN
 
 
+@compiled_only
 def test_trainings_take_what_the_text_says(reports: dict[str, dict[str, Any]]) -> None:
     chain = chain_of([784, *[128] * 20, 10], batch_size=1000)
     whole = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
@@ -100,6 +102,7 @@ def test_front_is_what_the_text_says(reports: dict[str, dict[str, Any]]) -> None
         assert said.format(bytes_of) in text
 
 
+@compiled_only
 def test_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     found = blocks("README.md", "python")
     assert [len([line for line in block.splitlines() if line]) <= 11 for block in found] == [True, True]

@@ -11,7 +11,7 @@ from backend.facts import NAMES
 from checkpoint.commands.options import add_json_option, add_offload_options, check_offload, path_of
 from checkpoint.commands.pictures import drawn
 from checkpoint.errors import CheckpointError
-from checkpoint.output import check_writable, write_report
+from checkpoint.output import check_writable, replace_file, write_report
 from checkpoint.planning.budget import resolve_budget
 from checkpoint.planning.choice import FORMS, Choice
 from checkpoint.planning.costs import Cost
@@ -21,6 +21,8 @@ from checkpoint.planning.plan import plan_chain
 from checkpoint.planning.planned import Plan
 from checkpoint.planning.report import chain_report, front_report, front_text, schedule_report, schedule_text
 from checkpoint.schedule.chain import Chain, chain_of
+from checkpoint.schedule.export import to_checkpoint_schedules
+from checkpoint.schedule.nested import to_torch
 from checkpoint.schedule.placement import place
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
@@ -29,6 +31,13 @@ from mlp import format_sizes, parse_sizes
 
 if TYPE_CHECKING:
     from checkpoint.measuring.calibration import Calibration
+
+
+EXPORTS: dict[str, Callable[[Schedule], str]] = {
+    "checkpoint-schedules": lambda schedule: "\n".join(map(str, to_checkpoint_schedules(schedule))),
+    "torch": to_torch,
+}
+"""The text of a schedule for other programs: a line for each action, or a module of Python."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,6 +69,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeline", type=path_of, metavar="PATH", help="draw bytes after each action, to this PNG")
     parser.add_argument("--arena", type=path_of, metavar="PATH", help="draw where arrays lie in memory, to this PNG")
     parser.add_argument("--figure", type=path_of, metavar="PATH", help="draw the front, to this PNG")
+    parser.add_argument(
+        "--save-schedule",
+        type=path_of,
+        metavar="FILE.json",
+        help="write the schedule for train --checkpoint FILE.json",
+    )
+    parser.add_argument(
+        "--export",
+        choices=list(EXPORTS),
+        metavar="FORM",
+        help=f"print the schedule for another program instead: {' or '.join(EXPORTS)}",
+    )
     add_offload_options(parser)
     add_json_option(parser)
 
@@ -72,10 +93,15 @@ def main(args: argparse.Namespace) -> int:
     with_schedule = args.budget is not None or args.checkpoint is not None
     if (args.checkpoint == "optimal" and args.budget is None) or not (with_front or with_schedule):
         raise CheckpointError("a plan needs a budget, such as --budget 64MiB or --budget 50%; or ask for --front")
-    for option, path in (("--timeline", args.timeline), ("--arena", args.arena)):
-        if path is not None and not with_schedule:
-            raise CheckpointError(f"{option} draws one schedule; add --budget or --checkpoint to say which")
-    check_writable(args.json)
+    one = {"--timeline": args.timeline, "--arena": args.arena}
+    one |= {"--save-schedule": args.save_schedule, "--export": args.export}
+    for option, value in one.items():
+        if value is not None and not with_schedule:
+            raise CheckpointError(f"{option} is of one schedule; add --budget or --checkpoint to say which")
+    if args.save_schedule is not None and args.save_schedule.suffix != ".json":
+        raise CheckpointError(f"a schedule is saved as FILE.json, which train then knows; got {args.save_schedule}")
+    for path in (args.json, args.save_schedule):
+        check_writable(path)
     wanted = [path for path in (args.figure, args.timeline, args.arena) if path is not None]
     if wanted:
         from checkpoint.drawing.canvas import check_drawable
@@ -95,7 +121,11 @@ def main(args: argparse.Namespace) -> int:
     report, lines, front = found.report, found.lines, found.front
     if calibration is not None:
         calibration.save()
+    exported = None if args.export is None or found.schedule is None else EXPORTS[args.export](found.schedule)
     write_report(args.json, "plan", report)
+    if args.save_schedule is not None and found.schedule is not None:
+        replace_file(args.save_schedule, found.schedule.to_json().encode())
+        lines.append(f"the schedule is in {args.save_schedule}; follow it with train --checkpoint {args.save_schedule}")
     pictures: list[Callable[[], None]] = []
     if front is not None and args.figure is not None:
         from checkpoint.drawing.front import write_front
@@ -107,7 +137,7 @@ def main(args: argparse.Namespace) -> int:
     if found.schedule is not None and args.arena is not None:
         pictures.append(partial(_write_arena, args.arena, chain, found.schedule, found.plan))
     with drawn(*pictures):
-        print("\n".join(lines))
+        print("\n".join(lines) if exported is None else exported)
     for what, path in (("the front", args.figure), ("the timeline", args.timeline), ("the arena", args.arena)):
         if path is not None:
             print(f"{what} is drawn in {path}")

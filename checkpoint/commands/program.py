@@ -8,13 +8,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn
 
 from backend.errors import BackendError, TransferError
 from backend.lazy import version
 from checkpoint.commands.streams import safe_streams
 from checkpoint.errors import CheckpointError, Fault
-from checkpoint.output import PROGRAM
+from checkpoint.output import PROGRAM, check_apart
 from checkpoint.runs.interruption import Stopped
 from mlp.errors import NetworkError, StateError, TrainingError
 
@@ -26,6 +27,12 @@ COMMANDS = {
     "plan": "find the fastest schedule within a budget of bytes, before any step",
     "analyze": "show how memory grows with the number of hidden layers",
 }
+
+WRITTEN = ("save", "json", "figure", "the timelines", "timeline", "arena", "save_schedule")
+"""The options of all commands that name a file to write."""
+
+READ = ("path", "image", "data", "resume")
+"""Those that name a file to read."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,6 +50,7 @@ def _status(arguments: list[str]) -> int:
     """Run the command; returns the exit status, and says in one line what went wrong."""
     try:
         args = _parse(arguments)
+        _check_files(args)
         return int(args.main(args))
     except Stopped as stop:
         print(stop, file=sys.stderr)
@@ -62,6 +70,23 @@ def _status(arguments: list[str]) -> int:
         if isinstance(error, DataError):
             return _fail(str(error), 2)
         raise
+
+
+def _check_files(args: argparse.Namespace) -> None:
+    """Refuse outputs over each other and over what is read; only `--resume` may be saved to."""
+    given = {name: Path(value) for name, value in vars(args).items() if isinstance(value, str | Path)}
+    if args.command == "compare" and "figure" in given:
+        given["the timelines"] = given["figure"].with_stem(f"{given['figure'].stem}-timelines")
+    if args.command == "train" and "resume" in given:
+        given.setdefault("save", given["resume"])
+        if given["save"] == given["resume"]:
+            del given["resume"]
+    written, read = ({_option(name): given[name] for name in names if name in given} for names in (WRITTEN, READ))
+    check_apart(written, read)
+
+
+def _option(name: str) -> str:
+    return name.upper() if name in ("path", "image") else name if " " in name else f"--{name.replace('_', '-')}"
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

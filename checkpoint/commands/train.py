@@ -94,7 +94,7 @@ def main(args: argparse.Namespace) -> int:
         f"{settings.choice}"
     )
     check_fits(settings, dataset, backend)
-    network = make_network(settings, verify=args.verify)
+    network = make_network(settings, verify=args.verify, schedule=resumption.schedule(settings) if resumption else None)
     first = (1, 1)
     if resumption:
         restore_state(resumption.path, network)

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from checkpoint.errors import ScheduleError
+from checkpoint.errors import CheckpointError, ScheduleError
+from checkpoint.planning.budget import checked_budget
 from checkpoint.planning.choice import Choice
 from checkpoint.schedule.chain import MAX_ROWS, Chain
 from checkpoint.schedule.schedule import Schedule
@@ -20,7 +21,7 @@ MAX_CHARACTERS = 2**19
 
 
 def arguments_text(
-    *, budget_bytes: int | None, schedule: Schedule | None, plans: Mapping[int, Schedule]
+    *, budget_bytes: int | str | None, schedule: Schedule | None, plans: Mapping[int, Schedule]
 ) -> dict[str, str]:
     """What `arguments_of` and `plans_of` read back: the schedule, or the budget and its plans by batch size."""
     text = {"class": "NetworkWithCheckpointing"}
@@ -43,11 +44,17 @@ def arguments_of(text: Mapping[str, str], chain: Chain | None, path: Path) -> di
             raise StateError("its schedule was too long to be saved; give it, as schedule", path=path)
         return {"schedule": _schedule(text["schedule"], path)}
     if "budget_bytes" in text:
-        if not (text["budget_bytes"].isascii() and text["budget_bytes"].isdigit() and len(text["budget_bytes"]) < 20):
-            raise StateError("its budget is no number of bytes; it is damaged, or made elsewhere", path=path)
-        return {"budget_bytes": int(text["budget_bytes"])}
+        budget = text["budget_bytes"]
+        if budget.isascii() and budget.isdigit() and len(budget) < 20:
+            return {"budget_bytes": int(budget)}
+        try:
+            return {"budget_bytes": checked_budget(budget[:20])}
+        except CheckpointError:
+            raise StateError("its budget is no number of bytes; it is damaged, or made elsewhere", path=path) from None
     if "checkpoint" in text and chain is not None:
         choice = Choice(text["checkpoint"], text.get("budget"))
+        if choice.path is not None:
+            raise StateError("it names a file, which is not read for it; give its schedule", path=path)
         if choice.checkpoint == "optimal":
             return {"budget_bytes": choice.budget_bytes(chain)}
         return {"schedule": choice.schedule(chain)}

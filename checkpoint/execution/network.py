@@ -14,8 +14,10 @@ from checkpoint.execution.arguments import arguments_text
 from checkpoint.execution.place import check_offload, rates_of, transfers_to
 from checkpoint.execution.program import written
 from checkpoint.execution.step import Execution
+from checkpoint.planning.budget import checked_budget, resolve_budget
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.plan import plan_chain
+from checkpoint.planning.planned import Plan
 from checkpoint.schedule.actions import Action, Backward, Fetch, Forward, Offload, Release
 from checkpoint.schedule.chain import MAX_ROWS, Chain, chain_of
 from checkpoint.schedule.placement import arena_bytes
@@ -36,8 +38,8 @@ class NetworkWithCheckpointing(Network):
     """A `Network` whose backpropagation follows a schedule; the gradients are those of plain backpropagation.
 
     Give one of three: `checkpoint_every_nth_layer`, the classic n; `budget_bytes`, array bytes above rest that a step
-    may take, for which the fastest plan is made when the batch size is known; or `schedule`, any `Schedule` for these
-    layers. All other arguments are `Network`'s.
+    may take, as a number or as text ("32MiB", or "50%" of store all's), for which the fastest plan is made when the
+    batch size is known; or `schedule`, any `Schedule` for these layers, or a plan. All other arguments are `Network`'s.
 
     `offload` is the place that a schedule offloads activations to: "host" on cupy, which is the default there; on numpy
     the path of a folder or of a new file, which is unlinked on open and freed with the network; or `Transfers`. With
@@ -59,8 +61,8 @@ class NetworkWithCheckpointing(Network):
         sizes: Iterable[int],
         *,
         checkpoint_every_nth_layer: int | None = None,
-        budget_bytes: int | None = None,
-        schedule: Schedule | None = None,
+        budget_bytes: int | str | None = None,
+        schedule: Schedule | Plan | None = None,
         offload: str | Path | Transfers | None = None,
         offloading: Offloading | None = None,
         **as_network: Any,
@@ -75,8 +77,10 @@ class NetworkWithCheckpointing(Network):
         if checkpoint_every_nth_layer is not None:
             write = every_nth if offload is None else every_nth_offloaded
             schedule = write(n_layers=self.n_layers, n=checkpoint_every_nth_layer)
+        if isinstance(schedule, Plan):
+            schedule = schedule.schedule
         if schedule is None:
-            budget_bytes = whole_number("budget_bytes", budget_bytes)
+            budget_bytes = checked_budget(budget_bytes)
         elif not isinstance(schedule, Schedule):
             raise CheckpointError(f"schedule must be a Schedule, such as a plan's; got {repr(schedule)[:60]}")
         else:
@@ -134,7 +138,7 @@ class NetworkWithCheckpointing(Network):
         try:
             chain = self.chain(batch_size)
             simulate(schedule, chain)
-            fits = arena_bytes(schedule, chain) <= self.budget_bytes
+            fits = arena_bytes(schedule, chain) <= resolve_budget(self.budget_bytes, chain)
         except CheckpointError:
             return False
         if fits:

@@ -38,6 +38,15 @@ def resolve_budget(budget: int | str, chain: Chain) -> int:
     return min(int(free_bytes("cupy" if on_gpu else "numpy") * AUTO_SHARE), whole)
 
 
+def checked_budget(budget: object) -> int | str:
+    """A budget to plan in once a chain is known. Raises `CheckpointError` for what no chain could be planned in."""
+    if not isinstance(budget, str):
+        return whole_number("budget_bytes", budget)
+    if budget != "auto":
+        parse_bytes(budget, whole_bytes=2**62)
+    return budget
+
+
 def store_all_bytes(chain: Chain) -> int:
     """What one block of memory takes for plain backpropagation."""
     return arena_bytes(store_all(n_layers=chain.n_layers), chain)

@@ -6,17 +6,20 @@ A choice is the text of `--checkpoint`, with that of `--budget`: it becomes a sc
 import re
 from dataclasses import dataclass
 from math import sqrt
+from pathlib import Path
 
 from checkpoint.errors import CheckpointError
 from checkpoint.planning.budget import resolve_budget
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.plan import plan_chain
 from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.files import read_schedule
 from checkpoint.schedule.schedule import Schedule
+from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import binomial, every_nth, micro_batches, square_root, store_all
 from checkpoint.strategies.offloaded import every_nth_offloaded
 
-FORMS = "none, every:N, sqrt, slots:S, micro:R or optimal"
+FORMS = "none, every:N, sqrt, slots:S, micro:R, optimal, or FILE.json of a schedule"
 _COUNTED = re.compile(r"(every|slots|micro):([0-9]{1,7})")
 
 
@@ -32,13 +35,15 @@ class Choice:
     offload: str | None = None
 
     def __post_init__(self) -> None:
-        if self.checkpoint not in ("none", "sqrt", "optimal") and not _COUNTED.fullmatch(str(self.checkpoint)):
+        known = self.checkpoint in ("none", "sqrt", "optimal") or self.path is not None
+        if not known and not _COUNTED.fullmatch(str(self.checkpoint)):
             raise CheckpointError(f"unknown way to checkpoint {self.checkpoint!r}; choose {FORMS}")
         if self.checkpoint == "optimal" and self.budget is None:
             raise CheckpointError("optimal needs a budget to be optimal under; give one, such as --budget 64MiB")
         if self.budget is not None and self.checkpoint != "optimal":
             raise CheckpointError(f"a budget is planned for; with it use optimal, not {self.checkpoint}")
-        if self.offload is not None and not re.match("every|sqrt|optimal", self.checkpoint):
+        offloads = self.path is not None or re.match("every|sqrt|optimal", self.checkpoint)
+        if self.offload is not None and not offloads:
             raise CheckpointError(
                 f"{self.checkpoint} keeps no checkpoints that could be offloaded; give --budget, or checkpoint every:N "
                 f"or sqrt"
@@ -48,13 +53,23 @@ class Choice:
         how = self.checkpoint if self.budget is None else f"optimal in {self.budget}"
         return how if self.offload is None else f"{how}, offloaded to {self.offload}"
 
+    @property
+    def path(self) -> Path | None:
+        """The file that holds the schedule, where the choice is one."""
+        return Path(self.checkpoint) if str(self.checkpoint).endswith(".json") else None
+
     def schedule(self, chain: Chain, *, offloading: Offloading | None = None) -> Schedule:
         """The schedule for `chain`; one that is planned offloads at the rates `offloading`, if there are any.
 
-        Raises `CheckpointError` where there is none, and for rates without a place to offload to.
+        Raises `CheckpointError` where there is none and for rates without a place to offload to, `ScheduleError` for a
+        file whose schedule `chain` cannot follow.
         """
         if offloading is not None and self.offload is None:
             raise CheckpointError("offloading, the rates of copies, is for a choice with offload, the place; give both")
+        if self.path is not None:
+            schedule = read_schedule(self.path)
+            simulate(schedule, chain)
+            return schedule
         kind, n_layers = self.checkpoint.partition(":")[0], chain.n_layers
         if kind == "optimal":
             return plan_chain(chain, budget_bytes=self.budget_bytes(chain), offloading=offloading).schedule

@@ -86,7 +86,7 @@ def plan_chain(
     budget_bytes = resolve_budget(budget_bytes, chain)
     found = best_fitting(search, budget_bytes)
     if found is None:
-        raise _too_small(search, budget_bytes)
+        raise _too_small(search, budget_bytes, row_blocks=row_blocks)
     return plan_of(search, found, budget_bytes)
 
 
@@ -143,13 +143,13 @@ def plan_of(search: AnySearch, found: Fitting, budget_bytes: int) -> Plan:
     )
 
 
-def _too_small(search: AnySearch, budget_bytes: int) -> BudgetError:
+def _too_small(search: AnySearch, budget_bytes: int, *, row_blocks: bool) -> BudgetError:
     least, batch_size = smallest_fitting(search), search.chain.batch_size
     takes = format_bytes(least.simulation.peak_bytes)
     if least.arena_bytes > least.simulation.peak_bytes:
         takes += f" in an arena of {least.arena_bytes:,} bytes"
     advice = "raise the budget or shrink the batch"
-    if search.minimum_rows >= batch_size > 1:
+    if not row_blocks and batch_size > 1:
         advice += ", or allow row blocks"
     return BudgetError(
         f"budget {format_bytes(budget_bytes)} is below this network's smallest peak, {takes} at batch {batch_size}; "

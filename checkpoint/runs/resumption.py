@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from checkpoint.errors import CheckpointError
+from checkpoint.execution.arguments import arguments_of
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.runs.settings import RunSettings
 from checkpoint.runs.trained_data import is_trained_data, note_of, noted
+from checkpoint.schedule.schedule import Schedule
 from checkpoint.units import counted, how_far
 from mlp import Network, Progress, SavedState, StateError, format_sizes, read_state
 from mlp.data import Dataset
@@ -54,6 +56,13 @@ class Resumption:
             bandwidth=notes.get("bandwidth") or None,
             speed=notes.get("speed") or None,
         )
+
+    def schedule(self, settings: RunSettings) -> Schedule | None:
+        """The saved schedule, where a file had it and it is to be followed still; the file is not read again."""
+        if settings.choice.path is None or settings.choice != self.settings.choice:
+            return None
+        found: Schedule | None = arguments_of(self.state.arguments, None, self.path).get("schedule")
+        return found
 
     def check_settings(self, settings: RunSettings) -> None:
         """Raise `CheckpointError` for `settings` of another network, and for those that lose the place in the epoch."""

@@ -11,6 +11,7 @@ from checkpoint.measuring.bandwidth import rates_for
 from checkpoint.planning.choice import Choice
 from checkpoint.planning.offloading import Offloading
 from checkpoint.schedule.chain import Chain, chain_of
+from checkpoint.schedule.schedule import Schedule
 from mlp import Network
 
 
@@ -62,8 +63,11 @@ class RunSettings:
         )
 
 
-def make_network(settings: RunSettings, *, verify: bool = False) -> Network:
-    """The network of a run: plain for "none", with checkpointing for anything else; with `verify`, it checks itself."""
+def make_network(settings: RunSettings, *, verify: bool = False, schedule: Schedule | None = None) -> Network:
+    """The network of a run: plain for "none", with checkpointing for anything else; with `verify`, it checks itself.
+
+    `schedule`: what it follows in place of the choice's, such as that of a saved run whose file may be gone.
+    """
     as_network: dict[str, Any] = {
         "activation": settings.activation,
         "cost": settings.cost,
@@ -81,4 +85,4 @@ def make_network(settings: RunSettings, *, verify: bool = False) -> Network:
     if choice.checkpoint == "optimal":
         budget_bytes = choice.budget_bytes(chain)
         return kind(settings.sizes, budget_bytes=budget_bytes, offloading=settings.offloading, **as_network)
-    return kind(settings.sizes, schedule=choice.schedule(chain), **as_network)
+    return kind(settings.sizes, schedule=schedule or choice.schedule(chain), **as_network)

@@ -18,6 +18,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -55,8 +56,9 @@ def replaced(path: Path, *, keep: int = 0) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-            for older in range(keep, 0, -1):
-                _put_aside(target, older)
+            if keep:
+                for older in range(min(keep, _kept(target) + 1), 0, -1):
+                    _put_aside(target, older)
             if fcntl is None:
                 file.close()
             temporary.replace(target)  # while it is locked
@@ -109,6 +111,11 @@ def flush_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _kept(path: Path) -> int:
+    """How many older files there are, PATH.1, PATH.2 and so on without a gap."""
+    return next(number for number in count() if not numbered(path, number + 1).exists())
 
 
 def numbered(path: Path, number: int) -> Path:

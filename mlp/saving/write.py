@@ -36,11 +36,10 @@ def save_state(
     PATH.1 to PATH.N. `notes`: any text, by name. One array at a time is copied to the host, and nothing else
     is copied.
 
-    Raises `StateError` where the file cannot be written, and `TrainingError` for parameters that are not finite: then
-    the old state is not overwritten. Raises `NetworkError` for a `keep` that is not a whole number, 0 or more.
+    Raises `NetworkError` for a `keep` that is no whole number, `StateError` where the file cannot be written, and
+    `TrainingError` for parameters that are not finite: then the old state is not overwritten.
     """
-    path = as_path(path)
-    keep = check_whole("keep", keep, least=0)
+    path, keep = as_path(path), check_whole("keep", keep, least=0)
     if sys.byteorder != "little":
         raise StateError("states are saved little-endian, and this machine is not; save on another one", path=path)
     state = state_of(network, progress, environment=environment(network.backend), notes=notes or {})

@@ -212,6 +212,8 @@ def test_value_that_is_not_finite_is_found_in_the_last_rows_of_much_data():
         ("eta", -3.0, "eta must be above 0"),
         ("eta", "3", "eta must be above 0.*'3'"),
         ("eta", None, "eta must be above 0.*None"),
+        ("eta", 10**400, "eta must be above 0.*hundreds of digits"),
+        ("eta", 1e45, "eta must be at most 3.4e.38, the largest float32; got 1e.45"),
         ("eta", True, "eta must be above 0.*True"),
     ],
 )

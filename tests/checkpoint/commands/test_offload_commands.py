@@ -13,7 +13,7 @@ from backend import select_backend
 from checkpoint import BudgetError, NetworkWithCheckpointing, Offloading, chain_of, plan_chain
 from checkpoint.measuring.bandwidth import ASSUMED_FLOPS, measured_rates, rates_for
 from tests.checkpoint.commands.test_commands import run
-from tests.conftest import NumpyBackend, backend_called
+from tests.conftest import VARIANT, NumpyBackend, backend_called
 
 DEEP = ["--data", "sample", "--sizes", "784,32x12,10", "--epochs", "1", "--batch-size", "200"]
 """A batch that is too small for row blocks to do without recomputing in these budgets."""
@@ -172,7 +172,7 @@ def test_speed_that_is_given_takes_the_place_of_the_measured_one(tmp_path: Path)
 
 def test_network_plans_its_budget_with_offload(tmp_path: Path) -> None:
     sizes = [20, *[64] * 9, 4]
-    chain = chain_of(sizes, batch_size=256)
+    chain = chain_of(sizes, batch_size=256, backend=VARIANT)
     rates = Offloading(1e12, 1e9)
     with pytest.raises(BudgetError) as refused:
         plan_chain(chain, budget_bytes=0, row_blocks=False)

@@ -1,7 +1,9 @@
 """The program's door: what it loads for a command, and how a wrong start ends."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -48,3 +50,34 @@ def test_each_command_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> N
         main(["--help"])
     out = " ".join(capsys.readouterr().out.split())
     assert [name for name, summary in COMMANDS.items() if f"{name} {summary}" not in out] == []
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["train", "--data", "sample", "--save", "a", "--json", "a"],
+        ["train", "--data", "sample", "--save", "a", "--json", "folder/../a"],
+        ["train", "--resume", "a", "--json", "a"],
+        ["train", "--data", "a", "--json", "a"],
+        ["evaluate", "a", "--json", "a"],
+        ["plan", "--budget", "1MiB", "--timeline", "a", "--arena", "a"],
+        ["compare", "--figure", "a.png", "--json", "a-timelines.png"],
+    ],
+    ids=" ".join,
+)
+def test_one_file_for_two_things_is_one_line_and_nothing_is_written(
+    argv: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "a").write_bytes(b"as it was")
+    assert main(argv) == 2
+    said = capsys.readouterr()
+    assert (said.out, said.err.count("\n")) == ("", 1)
+    assert "both name" in said.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "folder"]
+    assert (tmp_path / "a").read_bytes() == b"as it was"
+
+
+def test_a_device_takes_any_number_of_outputs() -> None:
+    assert main(["plan", "--budget", "1MiB", "--json", os.devnull]) == 0

@@ -36,6 +36,9 @@ WAYS: dict[str, dict[str, Any]] = {
     "schedule": {"schedule": plan(SIZES, batch_size=ROWS, budget_bytes="50%").schedule},
     "row blocks": {"schedule": micro_batches(n_layers=10, batch_size=ROWS, rows=16)},
     "budget": {"budget_bytes": budget()},
+    "budget as text": {"budget_bytes": "40%"},
+    "budget of NumPy's": {"budget_bytes": np.int64(budget())},
+    "plan": {"schedule": plan(SIZES, batch_size=ROWS, budget_bytes="50%")},
 }
 
 

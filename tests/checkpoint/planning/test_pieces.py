@@ -8,6 +8,7 @@ import pytest
 from checkpoint import NetworkWithCheckpointing, Schedule, chain_of, simulate, square_root
 from checkpoint.planning.plan import plan
 from mlp.pieces import PIECES
+from tests.conftest import VARIANT
 
 SIZES, BATCH = (300, 512, 400, 512, 10), 600
 """Large enough that small pieces are a part of each layer."""
@@ -28,7 +29,7 @@ def trained(schedule: Schedule) -> tuple[NetworkWithCheckpointing, int]:
 def test_peak_is_the_one_predicted_for_the_pieces(pieces: str) -> None:
     schedule = replace(square_root(n_layers=4), pieces=pieces)
     _, peak_bytes = trained(schedule)
-    assert peak_bytes == simulate(schedule, chain_of(SIZES, batch_size=BATCH)).peak_bytes
+    assert peak_bytes == simulate(schedule, chain_of(SIZES, batch_size=BATCH, backend=VARIANT)).peak_bytes
 
 
 def test_small_pieces_take_fewer_bytes_and_give_the_same_weights() -> None:
@@ -51,13 +52,13 @@ def test_pieces_survive_json_and_a_smaller_batch(pieces: str) -> None:
 def test_a_smaller_mini_batch_takes_no_more_than_the_plan(rows: int) -> None:
     """Blocks of a gradient that were sized for these few rows would be whole."""
     sizes, batch_size = (784, *[512] * 4, 10), 256
-    found = plan(sizes, batch_size=batch_size, budget_bytes=2 * 2**20)
+    found = plan(sizes, batch_size=batch_size, budget_bytes=2 * 2**20, backend=VARIANT)
     assert (found.schedule.pieces, found.schedule.planned_rows) == ("small", batch_size)
     X, y = np.ones((rows, 784), dtype=np.float32), np.ones((rows, 10), dtype=np.float32)
     net = NetworkWithCheckpointing(sizes, schedule=found.schedule, initialization="scaled")
     with net.backend.measure() as usage:
         net.update_mini_batch(X, y, eta=0.1)
-    assert usage.peak_bytes == simulate(found.schedule, chain_of(sizes, batch_size=rows)).peak_bytes
+    assert usage.peak_bytes == simulate(found.schedule, chain_of(sizes, batch_size=rows, backend=VARIANT)).peak_bytes
     assert usage.peak_bytes <= found.peak_bytes
 
 

@@ -8,7 +8,7 @@ from checkpoint import BudgetError, NetworkWithCheckpointing, simulate, store_al
 from checkpoint.execution.network import chain_on
 from checkpoint.planning.plan import plan_chain
 from mlp import Network
-from tests.conftest import parameters_of, same_bits
+from tests.conftest import compiled_only, parameters_of, same_bits
 
 SIZES = {"even": (20, *[24] * 9, 4), "ragged": (20, 64, 8, 40, 4, 64, 8, 40, 4)}
 BATCH = 256
@@ -49,6 +49,7 @@ def test_plan_keeps_its_budget_on_the_allocator(
             np.testing.assert_allclose(W, other, rtol=0, atol=1e-6)
 
 
+@compiled_only
 @pytest.mark.parametrize("pieces", ["large", "small"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_planned_row_blocks_end_in_the_bits_of_plain_backpropagation(dtype: str, pieces: str) -> None:

@@ -20,7 +20,7 @@ from checkpoint.runs.faults import watched
 from checkpoint.runs.saver import Saver, Saving
 from mlp import ImageBatches, Network, Progress, TrainingError, data, load_state, read_state, train
 from mlp.saving.atomic import replaced
-from tests.conftest import NumpyBackend
+from tests.conftest import VARIANT, NumpyBackend
 
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.usefixtures("default_signals")
@@ -205,7 +205,8 @@ def test_real_shortage_of_memory_is_one_line_and_status_1():
     assert ended.returncode == 1, ended.stderr
     assert ended.stderr.count("\n") == 1
     assert "out of memory before the first step was done: Unable to allocate" in ended.stderr
-    assert "a step was to take 195 MiB above rest" in ended.stderr
+    mib = 195 if VARIANT == "numpy" else 196  # NumPy's own kernels hold a piece of the error apart
+    assert f"a step was to take {mib} MiB above rest" in ended.stderr
 
 
 # Numbers that are not finite

@@ -9,6 +9,7 @@ from backend import select_backend
 from checkpoint.commands import program as command_line
 from checkpoint.runs.saver import Every
 from mlp import read_state
+from tests.conftest import compiled_only
 
 NETWORK = ("--data", "sample", "--sizes", "784,9x6,10", "--batch-size", "600", "--seed", "3", "--eta", "1")
 
@@ -114,6 +115,7 @@ def test_another_numpy_is_said(monkeypatch, capsys):
     )
 
 
+@compiled_only
 def test_another_number_of_threads_gives_the_same_bits(monkeypatch, capsys):
     train(*NETWORK, "--epochs", 2, "--json", "whole.json")
     train(*NETWORK, "--epochs", 1, "--save", "run.state")

@@ -18,7 +18,7 @@ from checkpoint import (
     simulate,
     store_all,
 )
-from tests.conftest import Case, cases, gradients_of
+from tests.conftest import VARIANT, Case, cases, gradients_of
 
 CHAIN = Chain((4, 3, 2), 5)
 
@@ -205,7 +205,7 @@ RUN = Case((4, 3, 3, 2), 5, "tanh", seed=4)
 
 def runs_rightly(schedule: Schedule) -> bool:
     """Whether a schedule that the simulator accepts gives plain gradients in the bytes predicted; False if rejected."""
-    chain = chain_of(RUN.sizes, batch_size=5, dtype="float64")
+    chain = chain_of(RUN.sizes, batch_size=5, dtype="float64", backend=VARIANT)
     try:
         simulation = simulate(schedule, chain)
     except ScheduleError:

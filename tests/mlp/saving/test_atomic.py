@@ -272,3 +272,12 @@ def test_file_taken_for_a_leftover_before_it_is_locked_is_made_again(path, monke
     assert path.read_bytes() == b"new"
     assert len(times) == 3  # made, removed, made again
     assert names(path.parent) == ["run.state"]
+
+
+def test_as_many_older_files_stay_as_there_are(tmp_path: Path) -> None:
+    """A number to keep that is far larger than the files there are costs nothing."""
+    path = tmp_path / "state"
+    for content in (b"1", b"2", b"3"):
+        write(path, content, keep=10**12)
+    assert [(tmp_path / name).read_bytes() for name in ("state", "state.1", "state.2")] == [b"3", b"2", b"1"]
+    assert len(names(tmp_path)) == 3

@@ -76,15 +76,18 @@ def test_two_mini_batches_are_held_and_a_step_adds_nothing(device: Any) -> None:
     batch = 2 * 512  # X and y, each within one allocation unit
     found = []
 
+    def arena() -> int:
+        return -(-net.buffers.arena_bytes // 512) * 512
+
     def update(X: Any, y: Any, eta: float) -> None:
-        found.append(device.device_memory().used_bytes - before)
+        found.append(device.device_memory().used_bytes - before - arena())
         with device.measure() as usage:
             net.update_mini_batch(X, y, eta=eta)
         assert usage.end_bytes == 0
 
     train(net, batches_of(net, "images"), epochs=2, mini_batch_size=5, eta=0.1, update=update)
     assert found == [2 * batch, 2 * batch, 2 * batch, 2 * batch, batch] * 2
-    assert device.device_memory().used_bytes == before
+    assert device.device_memory().used_bytes == before + arena()
 
 
 @pytest.mark.gpu
