@@ -36,13 +36,6 @@ def check_writable(path: Path | None) -> None:
         raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
 
 
-def is_stream(path: Path) -> bool:
-    """Whether what is at `path`, which can be written, is a pipe, a device or the like: it has no kind of its own."""
-    from mlp.saving.atomic import is_written_in_place
-
-    return is_written_in_place(path)
-
-
 def check_apart(written: Mapping[str, Path | None], read: Mapping[str, Path | None]) -> None:
     """Raise `OutputError` where two files that are written, or one that is written and one that is read, are one file.
 
@@ -56,6 +49,13 @@ def check_apart(written: Mapping[str, Path | None], read: Mapping[str, Path | No
         other = seen.setdefault(name, option)
         if other != option and option in written:
             raise OutputError(f"{other} and {option} both name {path}; give each a file of its own")
+
+
+def is_stream(path: Path) -> bool:
+    """Whether what is at `path`, which can be written, is a pipe, a device or the like: it has no kind of its own."""
+    from mlp.saving.atomic import is_written_in_place
+
+    return is_written_in_place(path)
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -16,15 +16,15 @@
 #define EACH for (int k = 0; k < VALUES; k++)
 
 // The thread's values at p: one access, or one for each where the row ends within the Pack.
-__device__ inline Pack take(const Item* p, int left) {
-    if (left >= VALUES) return *(const Pack*)p;
+__device__ inline Pack take(const Item *p, int left) {
+    if (left >= VALUES) return *(const Pack *)p;
     Pack pack = {};
     EACH if (k < left) pack.at[k] = p[k];
     return pack;
 }
 
-__device__ inline void put(Item* p, Pack pack, int left) {
-    if (left >= VALUES) *(Pack*)p = pack;
+__device__ inline void put(Item *p, Pack pack, int left) {
+    if (left >= VALUES) *(Pack *)p = pack;
     else EACH if (k < left) p[k] = pack.at[k];
 }
 
@@ -34,11 +34,11 @@ __device__ inline int left_of(long long column, long long columns) {
 
 __device__ inline Item activate(Item x, int activation) {
     if (activation == SIGMOID_ACTIVATION) {
-        Item e = EXP(x < 0 ? x : -x);                       // never overflows
+        Item e = EXP(x < 0 ? x : -x); // never overflows
         return (x < 0 ? e : (Item)1) / ((Item)1 + e);
     }
     if (activation == TANH_ACTIVATION) return TANH(x);
-    if (activation == RELU_ACTIVATION) return x < 0 ? (Item)0 : x;     // NaN is not below 0, and stays
+    if (activation == RELU_ACTIVATION) return x < 0 ? (Item)0 : x; // NaN is not below 0, and stays
     if (activation == LEAKY_RELU_ACTIVATION) return x < 0 ? (Item)LEAKY_SLOPE * x : x;
     if (activation == ELU_ACTIVATION) return x < 0 ? EXPM1(x) : x;
     if (activation == SOFTPLUS_ACTIVATION) return (x < 0 ? (Item)0 : x) + LOG1P(EXP(x < 0 ? x : -x));
@@ -57,8 +57,8 @@ __device__ inline Item times_derivative(Item d, Item x, int activation) {
     return d;
 }
 
-extern "C" __global__ void add_bias_activate(
-        Item* z, long long z_leading, const Item* b, long long rows, long long columns, long long activation) {
+extern "C" __global__ void add_bias_activate(Item *z, long long z_leading, const Item *b, long long rows,
+                                             long long columns, long long activation) {
     long long j = COLUMN;
     if (j >= columns) return;
     int left = left_of(j, columns), which = (int)activation;
@@ -72,9 +72,8 @@ extern "C" __global__ void add_bias_activate(
     }
 }
 
-extern "C" __global__ void output_delta(
-        Item* a, long long a_leading, const Item* y, long long y_leading,
-        long long rows, long long columns, long long activation) {
+extern "C" __global__ void output_delta(Item *a, long long a_leading, const Item *y, long long y_leading,
+                                        long long rows, long long columns, long long activation) {
     long long j = COLUMN;
     if (j >= columns) return;
     int left = left_of(j, columns), which = (int)activation;
@@ -90,9 +89,9 @@ extern "C" __global__ void output_delta(
 }
 
 // The same for targets of any strides, one value at a time.
-extern "C" __global__ void output_delta_strided(
-        Item* a, long long a_leading, const Item* y, long long y_down, long long y_along,
-        long long rows, long long columns, long long activation) {
+extern "C" __global__ void output_delta_strided(Item *a, long long a_leading, const Item *y, long long y_down,
+                                                long long y_along, long long rows, long long columns,
+                                                long long activation) {
     long long j = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (j >= columns) return;
     a += ROW * a_leading + j;
@@ -104,9 +103,8 @@ extern "C" __global__ void output_delta_strided(
     }
 }
 
-extern "C" __global__ void hidden_delta(
-        Item* a, long long a_leading, const Item* d, long long d_leading,
-        long long rows, long long columns, long long activation) {
+extern "C" __global__ void hidden_delta(Item *a, long long a_leading, const Item *d, long long d_leading,
+                                        long long rows, long long columns, long long activation) {
     long long j = COLUMN;
     if (j >= columns) return;
     int left = left_of(j, columns), which = (int)activation;
@@ -121,9 +119,8 @@ extern "C" __global__ void hidden_delta(
     }
 }
 
-extern "C" __global__ void apply_gradient(
-        Item* w, long long w_leading, const Item* g, long long g_leading,
-        long long rows, long long columns, double rate) {
+extern "C" __global__ void apply_gradient(Item *w, long long w_leading, const Item *g, long long g_leading,
+                                          long long rows, long long columns, double rate) {
     long long j = COLUMN;
     if (j >= columns) return;
     int left = left_of(j, columns);
@@ -139,9 +136,9 @@ extern "C" __global__ void apply_gradient(
     }
 }
 
-extern "C" __global__ void apply_momentum(
-        Item* w, long long w_leading, Item* v, long long v_leading, const Item* g, long long g_leading,
-        long long rows, long long columns, double rate, double momentum) {
+extern "C" __global__ void apply_momentum(Item *w, long long w_leading, Item *v, long long v_leading, const Item *g,
+                                          long long g_leading, long long rows, long long columns, double rate,
+                                          double momentum) {
     long long j = COLUMN;
     if (j >= columns) return;
     int left = left_of(j, columns);

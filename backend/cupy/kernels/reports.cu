@@ -2,9 +2,9 @@
 // the host.
 
 // parts[block] := the cost of the block's rows, in double
-extern "C" __global__ void cost_parts(
-        const Item* a, long long a_down, long long a_along, const Item* y, long long y_down, long long y_along,
-        long long rows, long long columns, long long cost, double smallest, double* parts) {
+extern "C" __global__ void cost_parts(const Item *a, long long a_down, long long a_along, const Item *y,
+                                      long long y_down, long long y_along, long long rows, long long columns,
+                                      long long cost, double smallest, double *parts) {
     __shared__ double part[THREADS];
     int lanes = blockDim.x, place = threadIdx.y * lanes + threadIdx.x;
     double total = 0;
@@ -33,15 +33,18 @@ __device__ inline bool is_better(Item v, long long j, Item u, long long i, long 
     return v > u || (v == u && j < i);
 }
 
-__device__ inline long long largest_in_row(
-        const Item* row, long long along, long long columns, Item* values, long long* at, bool is_row) {
+__device__ inline long long largest_in_row(const Item *row, long long along, long long columns, Item *values,
+                                           long long *at, bool is_row) {
     int lanes = blockDim.x, lane = threadIdx.x, place = threadIdx.y * lanes + lane;
     Item best = 0;
     long long where = columns;
     if (is_row)
         for (long long j = lane; j < columns; j += lanes) {
             Item v = row[j * along];
-            if (is_better(v, j, best, where, columns)) { best = v; where = j; }
+            if (is_better(v, j, best, where, columns)) {
+                best = v;
+                where = j;
+            }
         }
     values[place] = best;
     at[place] = where;
@@ -59,9 +62,9 @@ __device__ inline long long largest_in_row(
 }
 
 // parts[block] := how many of the block's rows have the largest of a and of y in one place
-extern "C" __global__ void correct_parts(
-        const Item* a, long long a_down, long long a_along, const Item* y, long long y_down, long long y_along,
-        long long rows, long long columns, long long* parts) {
+extern "C" __global__ void correct_parts(const Item *a, long long a_down, long long a_along, const Item *y,
+                                         long long y_down, long long y_along, long long rows, long long columns,
+                                         long long *parts) {
     __shared__ Item values[THREADS];
     __shared__ long long at[THREADS];
     int place = threadIdx.y * blockDim.x + threadIdx.x;

@@ -4,18 +4,18 @@
 // beyond the last row too. Each sum has an order that depends on the shape alone.
 
 // z := softmax(z + b)
-extern "C" __global__ void add_bias_softmax(
-        Item* z, long long leading, const Item* b, long long rows, long long columns) {
+extern "C" __global__ void add_bias_softmax(Item *z, long long leading, const Item *b, long long rows,
+                                            long long columns) {
     __shared__ Item part[THREADS];
     int lanes = blockDim.x, lane = threadIdx.x, place = threadIdx.y * lanes + lane;
     long long i = (long long)blockIdx.x * blockDim.y + threadIdx.y;
-    Item* row = z + i * leading;
+    Item *row = z + i * leading;
     Item largest = LOWEST;
     if (i < rows)
         for (long long j = lane; j < columns; j += lanes) {
             Item x = row[j] + b[j];
             row[j] = x;
-            largest = x > largest ? x : largest;            // NaN is no larger; it returns in the sum
+            largest = x > largest ? x : largest; // NaN is no larger; it returns in the sum
         }
     part[place] = largest;
     for (int half = lanes / 2; half > 0; half /= 2) {

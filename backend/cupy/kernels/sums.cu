@@ -3,7 +3,7 @@
 // turn by the last of these blocks to arrive. No two blocks write to one place.
 
 // The sum of one column's threads, for threadIdx.y == 0; `sums` is shared by the block.
-__device__ inline Pack in_pairs(Pack total, Pack* sums) {
+__device__ inline Pack in_pairs(Pack total, Pack *sums) {
     int place = threadIdx.y * SUMMED_COLUMNS + threadIdx.x;
     sums[place] = total;
     for (int half = blockDim.y / 2; half > 0; half /= 2) {
@@ -12,16 +12,15 @@ __device__ inline Pack in_pairs(Pack total, Pack* sums) {
             for (int k = 0; k < VALUES; k++) sums[place].at[k] += sums[place + half * SUMMED_COLUMNS].at[k];
     }
     Pack all = sums[threadIdx.x];
-    __syncthreads();  // before sums is used again
+    __syncthreads(); // before sums is used again
     return all;
 }
 
 // out := the sum of d's rows, or out += it where `onto`. Blocks of one blockIdx.x share columns, each with `share` of the
 // rows; `parts` is memory for the shares' sums, and `arrived` counts the blocks that have written theirs: 0 before and
 // after. Whole Packs only.
-extern "C" __global__ void sum_rows(
-        const Item* d, long long leading, Item* out, long long rows, long long columns, long long share, long long onto,
-        Item* parts, unsigned* arrived) {
+extern "C" __global__ void sum_rows(const Item *d, long long leading, Item *out, long long rows, long long columns,
+                                    long long share, long long onto, Item *parts, unsigned *arrived) {
     __shared__ Pack sums[SUMMED_ROWS * SUMMED_COLUMNS];
     __shared__ bool is_last;
     long long j = ((long long)blockIdx.x * SUMMED_COLUMNS + threadIdx.x) * VALUES;
@@ -30,16 +29,16 @@ extern "C" __global__ void sum_rows(
     unsigned stop = first + share < rows ? (unsigned)(first + share) : (unsigned)rows;
     Pack total = {};
     if (inside) {
-        const Item* value = d + (first + threadIdx.y) * leading + j;
+        const Item *value = d + (first + threadIdx.y) * leading + j;
         for (unsigned i = first + threadIdx.y; i < stop; i += blockDim.y) {
-            Pack row = *(const Pack*)value;
+            Pack row = *(const Pack *)value;
             for (int k = 0; k < VALUES; k++) total.at[k] += row.at[k];
             value += blockDim.y * leading;
         }
     }
     total = in_pairs(total, sums);
     if (gridDim.y > 1) {
-        if (threadIdx.y == 0 && inside) *(Pack*)(parts + blockIdx.y * columns + j) = total;
+        if (threadIdx.y == 0 && inside) *(Pack *)(parts + blockIdx.y * columns + j) = total;
         __threadfence();
         __syncthreads();
         if (threadIdx.x == 0 && threadIdx.y == 0) is_last = atomicAdd(arrived + blockIdx.x, 1u) == gridDim.y - 1;
@@ -49,28 +48,28 @@ extern "C" __global__ void sum_rows(
         total = {};
         if (inside)
             for (unsigned i = threadIdx.y; i < gridDim.y; i += blockDim.y)
-                for (int k = 0; k < VALUES; k++) total.at[k] += ((volatile Item*)parts)[i * columns + j + k];
+                for (int k = 0; k < VALUES; k++) total.at[k] += ((volatile Item *)parts)[i * columns + j + k];
         total = in_pairs(total, sums);
         if (threadIdx.x == 0 && threadIdx.y == 0) arrived[blockIdx.x] = 0;
     }
     if (threadIdx.y == 0 && inside) {
         if (onto)
             for (int k = 0; k < VALUES; k++) total.at[k] += out[j + k];
-        *(Pack*)(out + j) = total;
+        *(Pack *)(out + j) = total;
     }
 }
 
 // How many values are NaN or infinite: either one less itself is NaN. Where one block looks at all of them, *count is set
 // to it; else each block adds what it found to *count, which is 0 before. Whole numbers have one sum in any order.
-extern "C" __global__ void count_not_finite(
-        const Item* v, long long leading, long long rows, long long columns, unsigned long long* count) {
+extern "C" __global__ void count_not_finite(const Item *v, long long leading, long long rows, long long columns,
+                                            unsigned long long *count) {
     __shared__ unsigned part[THREADS];
     int place = threadIdx.y * blockDim.x + threadIdx.x;
     unsigned found = 0;
     for (unsigned i = blockIdx.y * blockDim.y + threadIdx.y; i < rows; i += gridDim.y * blockDim.y)
         for (long long j = ((long long)blockIdx.x * blockDim.x + threadIdx.x) * VALUES; j < columns;
              j += (long long)gridDim.x * blockDim.x * VALUES) {
-            Pack pack = *(const Pack*)(v + i * leading + j);
+            Pack pack = *(const Pack *)(v + i * leading + j);
             for (int k = 0; k < VALUES; k++) found += !(pack.at[k] - pack.at[k] == 0);
         }
     part[place] = found;
