@@ -17,7 +17,7 @@ from mlp.optimizers import GradientDescent, Momentum, Optimizer
 from mlp.records import INPUTS, TARGETS, Parameters, Records
 
 MOST_SIZES = 4
-"""Programs are kept for so many sizes of mini-batches: an operation takes 120 bytes in them."""
+"""The most sizes of mini-batches that programs are kept for: an operation takes 120 bytes in them."""
 
 
 @dataclass(slots=True)

@@ -46,7 +46,7 @@ class NetworkWithCheckpointing(Network):
     `checkpoint_every_nth_layer` all checkpoints but the last go there. With `budget_bytes`, plans weigh offloading at
     the rates `offloading`, which are measured unless they are given.
 
-    A schedule for whole mini-batches in large pieces gives the gradients of plain backpropagation to the last bit. On
+    A schedule for whole mini-batches in large pieces yields the gradients of plain backpropagation to the last bit. On
     NumPy so do small pieces, and row blocks that begin at multiples of 128 rows. Others add the same terms in another
     order, and differ by rounding (`checkpoint.planning.planned.keeps_bits`).
 

@@ -19,7 +19,7 @@ from checkpoint.strategies import every_nth, micro_batches, square_root, store_a
 from checkpoint.units import format_bytes
 
 COMPLETE_LAYERS = 16
-"""Chains of up to so many layers get every point of their front."""
+"""The most layers of a chain for which every point of its front is found."""
 
 
 @dataclass(frozen=True, slots=True)

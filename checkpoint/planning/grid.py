@@ -25,10 +25,10 @@ LONG_LAYERS = 300
 MAX_LEVELS = 640
 """The finest grid of bytes that is searched."""
 SMALLEST_LEVELS = 8
-"""The smallest peak is searched with the places that a program of so many levels has."""
+"""The smallest peak is searched with the places that a program of this number of levels has."""
 
 FEW_PLACES, MANY_LEVELS, FEW_LEVELS = 60, 128, 32
-"""Estimates are made at so many places with many levels, and at all of them, or about 140, with few."""
+"""Estimates are made at few places with many levels, and at all of them, or about 140, with few levels."""
 SCARCE = 0.45
 """Where the smallest peak at few places is more of the budget than that, more places are tried."""
 SPARED = (1, 0.97, 0.94, 0.9, 0.85, 0.8)
@@ -77,7 +77,7 @@ class Grid:
         return self._smallest_at(self._places(SMALLEST_LEVELS, MAX_STEPS))
 
     def _places(self, levels: int, allowed: int) -> Ladder:
-        """The finest ladder that a program with so many levels can be run on within `allowed` steps."""
+        """The finest ladder that a program with `levels` levels can be run on within `allowed` steps."""
         most = self.chain.n_layers
         while True:
             positions = positions_of(self.chain, most=most)

@@ -28,9 +28,9 @@ from checkpoint.strategies.row_blocks import gradients_bytes, in_row_blocks
 from checkpoint.strategies.store_all import store_all
 
 ONCE_ONLY_LAYERS = 64
-"""The full once-only class is searched up to so many layers; its fronts grow with the square of it."""
+"""The most layers for which the full once-only class is searched; its fronts grow with the square of it."""
 TEMPORARY_LAYERS = 20
-"""Temporary checkpoints are searched up to so many layers: 0.15 seconds for a chain, 0.4 for one of 24."""
+"""The most layers for which temporary checkpoints are searched: 0.15 seconds for a chain, 0.4 for one of 24."""
 
 
 class Search:

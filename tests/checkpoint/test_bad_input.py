@@ -84,7 +84,7 @@ def test_load_is_given_what_is_saved_or_unknown(net: NetworkWithCheckpointing, t
     check(CheckpointError, f"got {name!r}", lambda: load(tmp_path / "state", **{name: 5}))
 
 
-@pytest.mark.parametrize("budget", [True, 0, 1.5])
+@pytest.mark.parametrize("budget", [True, 0, 1.5, [1]])
 def test_budget_of_a_network_that_is_no_number(budget: Any) -> None:
     wanted = "budget_bytes must be a whole number, 1 or more"
     check(CheckpointError, wanted, lambda: NetworkWithCheckpointing([20, 16, 2], budget_bytes=budget))

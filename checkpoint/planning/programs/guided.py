@@ -57,7 +57,7 @@ class Guided:
     def __init__(self, estimates: Estimates, budget_bytes: int) -> None:
         self._ladder: Ladder = estimates.ladder
         self._estimates, self._smallest = estimates, estimates.smallest or SmallestPeak(estimates.ladder)
-        self._steps: list[tuple[int, int, Leaf | None, int]] = []  # a leaf, or a run in blocks of so many rows
+        self._steps: list[tuple[int, int, Leaf | None, int]] = []  # a leaf, or a run in blocks of that number of rows
         self.cost: float = inf
         if self._smallest.peak_bytes <= budget_bytes:
             self.cost = self._write(budget_bytes)

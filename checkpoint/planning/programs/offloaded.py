@@ -19,7 +19,7 @@ from checkpoint.schedule.chain import Chain
 from checkpoint.strategies.offloaded import offloaded_actions
 
 MOST_PLACES = 600
-"""Checkpoints of longer chains are at so many places at most, evenly spaced: the program grows with its square."""
+"""The most places for checkpoints, evenly spaced in longer chains: the program grows with its square."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class OffloadedPlan:
 
 
 class OffloadedCheckpoints:
-    """The program. `copy_cost` is the cost of copying so many bytes one way; computing takes `slower` times `cost`."""
+    """The program. `copy_cost(n)` is the cost of copying n bytes one way; computing takes `slower` times `cost`."""
 
     def __init__(
         self,

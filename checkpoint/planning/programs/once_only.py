@@ -6,7 +6,7 @@ activation has served when its run has begun. It may be dropped there, and be re
 ("dropped"); or it stays until its own backward step. With none dropped this is *once-only, fixed stored set*
 (`once_only(..., drop=False)`), which is contained in the persistent class; the full class is not.
 
-One pass from the end of the chain over pairs of neighbouring kept activations gives, for every place, the front of
+One pass from the end of the chain over pairs of neighbouring kept activations finds, for every place, the front of
 (bytes, cost) of all that is behind it, and at the input that of the whole step. The bytes are exact. Over 4,500 random
 chains of up to 6 layers it equals exhaustive search over once-only schedules. The gap to all schedules there: 3.8% of
 2,500 have a better one for budgets anywhere up to store-all's peak, 11.5% of 2,000 for budgets in the lowest quarter,

@@ -40,12 +40,12 @@ from checkpoint.planning.programs.tasks import Task, run_task
 from checkpoint.schedule.actions import Action
 
 Choice = Leaf | int
-"""What is done with an interval: a leaf, or a checkpoint so many positions behind its start."""
+"""What is done with an interval: a leaf, or the number of positions from its start to a checkpoint."""
 
 _Chosen = tuple[tuple[int, int], Choice]
 
 MAX_TIES = 2000
-"""So many schedules of equal cost are compared for less memory at each length of an interval: all in short chains."""
+"""The most schedules of equal cost compared for less memory at each length of an interval: all in short chains."""
 
 
 @dataclass

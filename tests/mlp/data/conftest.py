@@ -60,7 +60,7 @@ def arrays(_made: Arrays) -> Arrays:
 
 @pytest.fixture
 def write_npz(tmp_path: Path) -> Callable[[Arrays], Path]:
-    """Writes arrays to `data.npz`; gives its path."""
+    """Writes arrays to `data.npz`; returns its path."""
 
     def write(arrays: Arrays) -> Path:
         path = tmp_path / "data.npz"
@@ -72,7 +72,7 @@ def write_npz(tmp_path: Path) -> Callable[[Arrays], Path]:
 
 @pytest.fixture
 def write_idx(tmp_path: Path) -> Callable[..., Path]:
-    """Writes arrays as the four IDX files below `tmp_path`; gives `tmp_path`."""
+    """Writes arrays as the four IDX files below `tmp_path`; returns `tmp_path`."""
 
     def write(arrays: Arrays, *, place: str = "", separator: str = "-", packed: bool = False) -> Path:
         folder = tmp_path / place

@@ -18,7 +18,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 class Network:
-    """Stands in for `pooch.retrieve`: gives the files it was told of, counts what was asked."""
+    """Stands in for `pooch.retrieve`: returns the files it was told of, counts what was asked."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -47,7 +47,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> Network:
 def small_sources(
     monkeypatch: pytest.MonkeyPatch, arrays: Arrays, npz_bytes: Callable[..., bytes], idx_bytes: Callable[..., bytes]
 ) -> dict[str, bytes]:
-    """Both sources as they are, but with the checksums of a small data set; gives its files by URL."""
+    """Both sources as they are, but with the checksums of a small data set; returns its files by URL."""
     keras = npz_bytes(arrays)
     contents = {KERAS.files[0].url: keras}
     for file, key in zip(TORCHVISION.files, ("x_train", "y_train", "x_test", "y_test"), strict=True):

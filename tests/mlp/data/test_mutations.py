@@ -1,4 +1,4 @@
-"""Any bytes whatever: a reader gives arrays or raises a DataError, never anything else."""
+"""Any bytes whatever: a reader returns arrays or raises a DataError, never anything else."""
 
 import contextlib
 import gzip
