@@ -10,6 +10,7 @@ import pytest
 
 from backend import BackendUnavailable
 from backend.cupy.detection import count_devices
+from mlp.buffers import LEAST_ROWS
 
 pytestmark = [
     pytest.mark.gpu,
@@ -78,9 +79,12 @@ def test_step_on_a_mini_batch_of_the_user_asks_for_another_of_its_inputs(
 
 
 def test_evaluation_copies_back_counts_alone(copies: dict[str, list[tuple[str, int]]]) -> None:
-    """At most 256 partial counts for each 1,000 rows; the outputs would be 40,000 bytes."""
+    """At most 256 partial counts a turn; the outputs would be 100,000 bytes.
+
+    A turn has as many rows as fit in the arena of this small network's steps, and no fewer than `LEAST_ROWS`.
+    """
     back = [size for direction, size in copies["evaluate"] if direction == TO_HOST]
     there = sum(size for direction, size in copies["evaluate"] if direction == TO_DEVICE)
-    assert len(back) == 3
+    assert len(back) == -(-2500 // LEAST_ROWS)
     assert max(back) <= 256 * 8
     assert there == 2500 * (30 + 10) * 4
