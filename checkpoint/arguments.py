@@ -1,8 +1,7 @@
 """Numbers as arguments: checked where they enter. No arrays here."""
 
-from operator import index
-
 from checkpoint.errors import CheckpointError
+from mlp.arguments import as_whole
 
 
 def whole_number(
@@ -19,15 +18,3 @@ def whole_number(
         comma = "," if most is None else ""
         raise error(f"{name} must be a whole number{comma} {wanted}; got {repr(value)[:60]}")
     return number
-
-
-def as_whole(value: object) -> int | None:
-    """`value` as an int, whatever kind of whole number it is; None where it is none, as truth values are.
-
-    >>> as_whole(3), as_whole("3"), as_whole(True)
-    (3, None, None)
-    """
-    try:
-        return None if isinstance(value, bool) else index(value)  # type: ignore[arg-type]
-    except TypeError:
-        return None

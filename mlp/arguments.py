@@ -37,13 +37,22 @@ def check_rate(eta: Any, dtype: str) -> float:
 
 def check_whole(name: str, value: Any, *, least: int) -> int:
     """`value` as an int, NumPy's whole numbers too. Raises `NetworkError` unless it is whole and `least` or more."""
-    try:
-        number = least - 1 if isinstance(value, bool) else index(value)
-    except TypeError:
-        number = least - 1
-    if number < least:
+    number = as_whole(value)
+    if number is None or number < least:
         raise NetworkError(f"{name} must be a whole number, {least} or more; got {value!r}")
     return number
+
+
+def as_whole(value: Any) -> int | None:
+    """`value` as an int, whatever kind of whole number it is; None where it is none, as truth values are.
+
+    >>> as_whole(3), as_whole("3"), as_whole(True)
+    (3, None, None)
+    """
+    try:
+        return None if isinstance(value, bool) else index(value)
+    except TypeError:
+        return None
 
 
 def check_name(kind: str, value: Any, choices: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from backend import Backend, Transfers
-from checkpoint.arguments import as_whole, whole_number
+from checkpoint.arguments import whole_number
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.arenas import Arenas
 from checkpoint.execution.arguments import arguments_text
@@ -26,6 +26,7 @@ from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import every_nth
 from checkpoint.strategies.offloaded import every_nth_offloaded
 from mlp import Gradient, Network, NetworkError
+from mlp.arguments import as_whole
 from mlp.overriding import in_program, is_as_written
 from mlp.program import Written
 from mlp.records import Records
