@@ -87,7 +87,7 @@ def _scaled(
 def _read_npy(file: BinaryIO, *, where: str, features: int) -> np.ndarray:
     file_bytes = file.seek(0, 2)
     file.seek(0)
-    header = read_npy_header(file, where=where, floats=True)
+    header = read_npy_header(file, where=where, wanted="numbers")
     n_values = prod(header.shape)
     data_bytes = n_values * header.dtype.itemsize
     check_promise(data_bytes, limit_bytes=MAX_DATA_BYTES, where=where)
