@@ -8,6 +8,9 @@ from typing import Any
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.schedule.chain import chain_of
 from mlp import EpochRecord, Network
+from mlp.data import Dataset
+
+ROW_NUMBER_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,7 @@ class RunRecord:
     data: str
     training_samples: int
     test_samples: int
+    validation_samples: int
     device: str
     predicted_peak_bytes: int
     measured_peak_bytes: int
@@ -42,6 +46,10 @@ class RunRecord:
     busy_share: float
     test_accuracy: float | None
     test_cost: float | None
+    test_rmse: float | None
+    test_r2: float | None
+    validation_accuracy: float | None
+    validation_cost: float | None
     outputs_alike: bool
     weights_sha256: str
     epochs: list[EpochRecord]
@@ -90,6 +98,11 @@ def rest_bytes(network: Network, batch_size: int) -> int:
     held = batch_size * (2 if network.backend.facts.asynchronous else 1)
     values = sum(int(a.size) for a in parameters) + held * (network.sizes[0] + network.sizes[-1])
     return values * item_bytes
+
+
+def order_bytes(dataset: Dataset, *, shuffle: bool) -> int:
+    """Bytes of row numbers held while training: the order of an epoch, and which rows are held out."""
+    return dataset.held_bytes + (ROW_NUMBER_BYTES * len(dataset.train) if shuffle else 0)
 
 
 def weights_sha256(network: Network) -> str:

@@ -89,7 +89,7 @@ class Resumption:
 
     def check_data(self, dataset: Dataset) -> None:
         """Raise `CheckpointError` where the data is not that of the saved run, unless that is allowed."""
-        if not self.allow_changed_data and not is_trained_data(dataset, self.state):
+        if not self.allow_changed_data and is_trained_data(dataset, self.state) is False:
             raise CheckpointError(
                 f"{dataset.name} is not the data that {self.path} was trained on: its SHA-256 is "
                 f"{dataset.digest[:12]}..., was {self.progress.data_digest[:12]}...; give that data with --data, or "
@@ -103,9 +103,9 @@ class Resumption:
             was, now = getattr(self.settings, name), getattr(settings, name)
             if was != now:
                 changed.append(f"{name} {now}, was {was}")
-        if not is_trained_data(dataset, self.state):
-            changed.append("other data")
-        blocks = row_blocks(network, settings.batch_size, len(dataset.train_images))
+        if (same := is_trained_data(dataset, self.state)) is not True:
+            changed.append("other data" if same is False else "data that was not compared")
+        blocks = row_blocks(network, settings.batch_size, len(dataset.train))
         if blocks != self.state.notes.get("row_blocks", ""):
             changed.append("other row blocks, which add in another order")
         where = f"going on from {self.path}, {how_far(self.progress.epoch, self.progress.step)}"
@@ -124,8 +124,9 @@ def notes_of(settings: RunSettings, network: Network, dataset: Dataset, data: st
         "offload": settings.offload or "",
         "bandwidth": settings.bandwidth or "",
         "speed": settings.speed or "",
-        "row_blocks": row_blocks(network, settings.batch_size, len(dataset.train_images)),
+        "row_blocks": row_blocks(network, settings.batch_size, len(dataset.train)),
         "data": note_of(dataset, data),
+        "preparation": dataset.preparation.to_json(),
     }
 
 

@@ -80,7 +80,7 @@ def prepared(
     pairs = [(X, y.stored) for X, y in zip(inputs, targets, strict=True)]
     names = names_of(raw.columns) if raw.columns is not None else ()
     seen = _seen(raw, reading, pairs, train.rows, where, names)
-    scaling, said = _scaling(inputs, reading, known, seen, names)
+    scaling, said = _scaling(inputs, reading, known, seen, names, name)
     notes = [note for note in (notice, *(note.format(name=name) for note in said)) if note]
     dataset = Dataset(
         train,
@@ -177,10 +177,11 @@ def _seen(
 
 
 def _scaling(
-    inputs: list[Any], reading: Reading, known: Preparation | None, seen: Survey | None, names: Sequence[str]
+    inputs: list[Any], reading: Reading, known: Preparation | None, seen: Survey | None, names: Sequence[str], name: str
 ) -> tuple[Scaling | ColumnScaling | None, list[str]]:
     """The scaling, and what is to be said of it, with {name} for the data set's name."""
     if known is not None:
+        _check_range(inputs, known, reading, seen, name)
         return known.scaling, []
     if reading.scale in FITTED and seen is not None:
         kind = str(reading.scale)
@@ -190,8 +191,7 @@ def _scaling(
     if reading.scale == "255":
         return PIXELS, []
     if reading.scale is None and all(X.dtype == np.uint8 for X in inputs):
-        largest = max(_most(X) for X in inputs) if seen is None and not reading.skip_pass else 255
-        scaling = scaling_of_bytes(int(seen.most) if seen is not None else largest)
+        scaling = _of_bytes(inputs, reading, seen)
         if scaling == PIXELS:
             return scaling, []
         return scaling, [f"pixels of {{name}} run from {scaling}, and are divided by {scaling.high:g} and not by 255"]
@@ -201,6 +201,25 @@ def _scaling(
             f"makes them alike"
         ]
     return None, []
+
+
+def _of_bytes(inputs: list[Any], reading: Reading, seen: Survey | None) -> Scaling:
+    """The range of images of bytes."""
+    if seen is not None:
+        return scaling_of_bytes(int(seen.most))
+    return PIXELS if reading.skip_pass else scaling_of_bytes(max(_most(X) for X in inputs))
+
+
+def _check_range(inputs: list[Any], known: Preparation, reading: Reading, seen: Survey | None, name: str) -> None:
+    """Raise `DataError` for images of bytes of another range than those of the training."""
+    if reading.scale is not None or known.pixels is None or any(X.dtype != np.uint8 for X in inputs):
+        return
+    found = _of_bytes(inputs, reading, seen)
+    if found != known.pixels and not reading.skip_pass:
+        raise DataError(
+            f"{name}: the values of these images run from {found}, and the network was trained on {known.pixels}; "
+            f"scale them alike"
+        )
 
 
 def _most(X: Any) -> int:

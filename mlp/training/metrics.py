@@ -84,7 +84,7 @@ def accuracy(network: Evaluated, data: Batches, *, batch_size: int = EVALUATED_R
     batch_size = check_whole("the batch size", batch_size, least=1)
     classes = classes_of(network, data)
     correct = 0
-    for output, y in _outputs(network, data, batch_size):
+    for output, y in outputs_of(network, data, batch_size):
         correct += classes.count_correct(network, output, y)
     return correct / len(data)
 
@@ -94,7 +94,7 @@ def mean_cost(network: Evaluated, data: Batches, *, batch_size: int = EVALUATED_
     """The network's cost on `data`, the mean over the samples; `batch_size` rows at a time."""
     batch_size = check_whole("the batch size", batch_size, least=1)
     total = 0.0
-    for output, y in _outputs(network, data, batch_size):
+    for output, y in outputs_of(network, data, batch_size):
         total += network.backend.cost_sum(output, y, network.cost)
     return total / len(data)
 
@@ -111,7 +111,7 @@ class Evaluation:
     def __call__(self) -> tuple[float | None, float]:
         """(accuracy, mean cost) now; the accuracy is None where targets name no classes."""
         network, correct, cost = self._network, 0, 0.0
-        for output, y in _outputs(network, self._data, EVALUATED_ROWS):
+        for output, y in outputs_of(network, self._data, EVALUATED_ROWS):
             if self._classes is not None:
                 correct += self._classes.count_correct(network, output, y)
             cost += network.backend.cost_sum(output, y, network.cost)
@@ -119,7 +119,7 @@ class Evaluation:
         return None if self._classes is None else correct / n, cost / n
 
 
-def _outputs(network: Evaluated, data: Batches, batch_size: int) -> Iterator[tuple[Any, Any]]:
+def outputs_of(network: Evaluated, data: Batches, batch_size: int) -> Iterator[tuple[Any, Any]]:
     """(output, y) of all mini-batches of `data`, in order."""
     rows = network.buffers.rows_at_once(network.sizes[1:-1], most=batch_size)
     for start in range(0, len(data), rows):
