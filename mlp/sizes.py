@@ -81,8 +81,8 @@ def sizes_for(text: str, *, inputs: int, outputs: int, exact: bool = True) -> tu
         shown = text if len(text) <= 40 else text[:37] + "..."
         has, lacks = ("begin", "end") if begins else ("end", "begin")
         raise NetworkError(
-            f"sizes {shown} {has} as the data does and do not {lacks} so, which has {inputs} inputs and "
-            f"{outputs} outputs; write {inputs},...,{outputs} for the whole network, or in,{shown},out where these are hidden layers"
+            f"sizes {shown} {has} as the data does, which has {inputs} inputs and {outputs} outputs, and do not "
+            f"{lacks} so; write {inputs},...,{outputs} for the whole network, or in,{shown},out where these are hidden layers"
         )
     return check_sizes([inputs, *widths, outputs])
 

@@ -130,8 +130,8 @@ def _one_shape(arrays: Sequence[Any], where: Sequence[str]) -> tuple[int, ...]:
 def _check_like(found: Preparation, known: Preparation, name: str) -> None:
     if (found.features, found.outputs) != (known.features, known.outputs):
         raise DataError(
-            f"{name}: has {found.features} inputs and {found.outputs} outputs, and the network was trained on "
-            f"{known.features} and {known.outputs}; give data of that shape"
+            f"{name}: has inputs and outputs {found.features, found.outputs}, and the network was trained on "
+            f"{known.features, known.outputs}; give data of that shape"
         )
 
 

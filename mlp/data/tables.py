@@ -31,8 +31,10 @@ def raw_table(path: Path, *, reading: Reading, known: Preparation | None = None)
     `known`: what training made of its columns, which must be there then. Raises a DataError, one line.
     """
     where = quoted(path)
-    table = read_table(path)
     target = reading.target
+    if known is not None and (known.columns is None or target is None):
+        raise DataError(f"{where}: is a table, and the network was not trained on one; give data as it was trained on")
+    table = read_table(path)
     if target is None:
         raise DataError(f"{where}: say with --target which column is to be told; there are {_listed(table)}")
     _check_there([target, *reading.drop], table, where)
@@ -189,9 +191,9 @@ def _column_of(cells: Any, name: str, where: str) -> Column:
     numbers = sum(map(_is_number, words))
     if numbers * 2 >= len(words) and numbers:
         return Column(name)  # whose stray text is named where it is read
-    if len(words) > MAX_CATEGORIES:
+    if len(words) > MAX_CATEGORIES or len(words) > max(20, len(texts) // 2):
         raise DataError(
-            f"{where}: column {name!r} holds {len(words)} different texts, more than {MAX_CATEGORIES}, which are no "
+            f"{where}: column {name!r} holds {len(words)} different texts in {len(texts)} rows, which are no "
             f"categories; leave it out with --drop {name}"
         )
     return Column(name, tuple(sorted(words)))
