@@ -1,4 +1,4 @@
-"""The network as a user meets it: the classic interface, on the layers of `mlp.layers`.
+"""The network as a user meets it: the classic interface, on top of `Layers`, `Inference` and `Updated`.
 
 Rows are samples. The derivative of each activation is a function of its output, so pre-activations are never kept, and
 everything elementwise is in place.
@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from backend import Backend, select_backend
 from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS, check_name, check_number, check_rate, check_whole
@@ -20,19 +18,16 @@ from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError
 from mlp.gradient import Gradient
 from mlp.initialization import initial_parameters
-from mlp.layers import Layers
-from mlp.optimizers import GradientDescent, Momentum, Optimizer
+from mlp.optimizers import GradientDescent, Momentum
 from mlp.overriding import in_program, is_as_written
 from mlp.plain import places_of, write
-from mlp.prediction import PREDICTED_BYTES, predict
 from mlp.program import Written
 from mlp.records import Records
 from mlp.sizes import check_sizes
-from mlp.training.batches import Batches
 from mlp.training.history import EpochRecord
 from mlp.training.loop import train
-from mlp.training.metrics import EVALUATED_ROWS, accuracy, mean_cost
 from mlp.training.pairs import batches_of
+from mlp.updated import Updated
 
 STEP_METHODS = (
     "backprop",
@@ -46,7 +41,7 @@ STEP_METHODS = (
 """What a step of a `Network` is made of, which a subclass may have of its own."""
 
 
-class Network(Layers):
+class Network(Updated):
     """A multi-layer perceptron that is trained by stochastic gradient descent with plain backpropagation.
 
     `sizes`: n_0 inputs, then the units of each layer. `activation`: "sigmoid", "tanh" or "relu", for every layer,
@@ -96,21 +91,7 @@ class Network(Layers):
         for k, (W, b) in enumerate(parameters):
             self.weights[k], self.biases[k] = W, b
         self.backend.prepare(widths, dtype)
-        self.optimizer: Optimizer = Momentum(self.momentum) if self.momentum else GradientDescent()
-        self.optimizer_state = {name: self._zeros() for name in self.optimizer.state_names}
-        """The arrays that the optimizer keeps: by name, a pair for the weights and the bias of each layer."""
-
-    def _zeros(self) -> tuple[tuple[Any, Any], ...]:
-        """Arrays of zeros in the shapes of each layer's weights and bias."""
-        pair = [self.backend.empties([a.shape for a in arrays], self.dtype) for arrays in (self.weights, self.biases)]
-        for array in (*pair[0], *pair[1]):
-            array[...] = 0
-        return tuple(zip(*pair, strict=True))
-
-    @property
-    def velocities(self) -> tuple[tuple[Any, Any], ...]:
-        """The velocity of each layer's weights and bias under momentum; empty without."""
-        return self.optimizer_state.get("velocity", ())
+        self.use_optimizer(Momentum(self.momentum) if self.momentum else GradientDescent())
 
     def save(self, path: str | Path, *, keep: int = 0) -> None:
         """Save the network to `path`: parameters, optimizer state, and what else it is. `checkpoint.load` reads it.
@@ -129,32 +110,6 @@ class Network(Layers):
         Text by name, the class under "class". A plain network needs nothing: empty.
         """
         return {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        host = self.backend.to_numpy
-        state = {name: [(host(w), host(b)) for w, b in pairs] for name, pairs in self.optimizer_state.items()}
-        return super().__getstate__() | {"optimizer_state": state}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        values = state.pop("optimizer_state")
-        super().__setstate__(state)
-        self.optimizer_state = {name: self._zeros() for name in values}
-        for name, pairs in values.items():
-            for arrays, saved in zip(self.optimizer_state[name], pairs, strict=True):
-                for array, value in zip(arrays, saved, strict=True):
-                    array[...] = self.backend.asarray(value)
-
-    def feedforward(self, X: Any) -> Any:
-        """The network's output for `X` (batch, n_0): (batch, n_L), a new array of the same dtype on the same device.
-
-        Two layers are live, the hidden ones in the memory of steps where that is large enough.
-        """
-        a = self.as_inputs(X)
-        for layer, out in enumerate(self.buffers.in_turns(a.shape[0], self.sizes[1:-1]), 1):
-            a = self.forward_layer(layer, a, out=out)
-            del out
-        output = self.backend.empty((a.shape[0], self.sizes[-1]), self.dtype)
-        return self.forward_layer(self.n_layers, a, out=output)
 
     # Backpropagation
 
@@ -239,18 +194,6 @@ class Network(Layers):
                 self.apply_gradient(gradient, rate)
                 del gradient  # or it would be held while the next one is made
 
-    @in_program
-    def apply_gradient(self, gradient: Gradient, rate: float) -> None:
-        """Change a layer's parameters by its gradient, or a piece of it; `rate` is eta / batch."""
-        k = gradient.layer - 1
-        rows = slice(gradient.first, gradient.first + gradient.weight.shape[0])
-        kept = [pairs[k] for pairs in self.optimizer_state.values()]
-        state = [weight[rows, :] for weight, _ in kept]
-        self.optimizer.apply(self.backend, self.weights[k][rows, :], gradient.weight, state, rate)
-        if gradient.bias is not None:
-            state = [bias for _, bias in kept]
-            self.optimizer.apply(self.backend, self.biases[k], gradient.bias, state, rate)
-
     def SGD(
         self,
         training_data: Any,
@@ -280,27 +223,3 @@ class Network(Layers):
             test_data=None if test_data is None else batches_of(self, test_data),
             shuffle=shuffle,
         )
-
-    def evaluate(self, X: Any, y: Any = None, *, batch_size: int = EVALUATED_ROWS) -> float:
-        """The accuracy on `X` and `y`, a float in 0..1; `batch_size` rows at a time. Both are as for `SGD`.
-
-        `y` is left out where `X` is the classic list of pairs. Raises `NetworkError` for targets that name no classes:
-        see `mean_cost` for those.
-        """
-        return accuracy(self, self._batches(X, y), batch_size=batch_size)
-
-    def mean_cost(self, X: Any, y: Any = None, *, batch_size: int = EVALUATED_ROWS) -> float:
-        """The cost on `X` and `y`, as for `evaluate`, with any targets: the mean over the samples."""
-        return mean_cost(self, self._batches(X, y), batch_size=batch_size)
-
-    def predict(self, X: Any, *, most_bytes: int = PREDICTED_BYTES) -> np.ndarray:
-        """The outputs for `X` (n, n_0), as for `SGD`: (n, n_L), the network's dtype, on the host.
-
-        `feedforward` in row blocks: beside the result, a block's inputs and activations take at most `most_bytes`, or
-        what one row takes.
-        """
-        return predict(self, X, most_bytes=check_whole("most_bytes", most_bytes, least=1))
-
-    def _batches(self, X: Any, y: Any) -> Batches:
-        pairs = y is None and isinstance(X, list | tuple | Iterator)
-        return batches_of(self, X if pairs else (X, y))

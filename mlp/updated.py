@@ -1,0 +1,59 @@
+"""Layers whose parameters an optimizer changes, and the arrays that it keeps for that from step to step."""
+
+from typing import Any
+
+from mlp.gradient import Gradient
+from mlp.inference import Inference
+from mlp.optimizers import Optimizer
+from mlp.overriding import in_program
+
+
+class Updated(Inference):
+    """Layers with an optimizer. Its state counts as rest, and copies have their own."""
+
+    optimizer: Optimizer
+    optimizer_state: dict[str, tuple[tuple[Any, Any], ...]]
+    """The arrays that the optimizer keeps: by name, a pair for the weights and the bias of each layer."""
+
+    def use_optimizer(self, optimizer: Optimizer) -> None:
+        """Change parameters by `optimizer` from now on; its state is zero."""
+        self.optimizer = optimizer
+        self.optimizer_state = {name: self._zeros() for name in optimizer.state_names}
+
+    def _zeros(self) -> tuple[tuple[Any, Any], ...]:
+        """Arrays of zeros in the shapes of each layer's weights and bias."""
+        pair = [self.backend.empties([a.shape for a in arrays], self.dtype) for arrays in (self.weights, self.biases)]
+        for array in (*pair[0], *pair[1]):
+            array[...] = 0
+        return tuple(zip(*pair, strict=True))
+
+    @property
+    def velocities(self) -> tuple[tuple[Any, Any], ...]:
+        """The velocity of each layer's weights and bias under momentum; empty without."""
+        return self.optimizer_state.get("velocity", ())
+
+    @in_program
+    def apply_gradient(self, gradient: Gradient, rate: float) -> None:
+        """Change a layer's parameters by its gradient, or a piece of it; `rate` is eta / batch."""
+        k = gradient.layer - 1
+        rows = slice(gradient.first, gradient.first + gradient.weight.shape[0])
+        kept = [pairs[k] for pairs in self.optimizer_state.values()]
+        state = [weight[rows, :] for weight, _ in kept]
+        self.optimizer.apply(self.backend, self.weights[k][rows, :], gradient.weight, state, rate)
+        if gradient.bias is not None:
+            state = [bias for _, bias in kept]
+            self.optimizer.apply(self.backend, self.biases[k], gradient.bias, state, rate)
+
+    def __getstate__(self) -> dict[str, Any]:
+        host = self.backend.to_numpy
+        state = {name: [(host(w), host(b)) for w, b in pairs] for name, pairs in self.optimizer_state.items()}
+        return super().__getstate__() | {"optimizer_state": state}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        values = state.pop("optimizer_state")
+        super().__setstate__(state)
+        self.optimizer_state = {name: self._zeros() for name in values}
+        for name, pairs in values.items():
+            for arrays, saved in zip(self.optimizer_state[name], pairs, strict=True):
+                for array, value in zip(arrays, saved, strict=True):
+                    array[...] = self.backend.asarray(value)
