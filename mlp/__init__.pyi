@@ -1,4 +1,4 @@
-"""The public names: where each is defined. The package imports them on first use."""
+# The public names: where each is defined. The package imports them on first use.
 
 from .errors import NetworkError as NetworkError
 from .errors import StateError as StateError

@@ -31,9 +31,17 @@ def default_style() -> Iterator[None]:
         yield
 
 
+class Drawing(Figure):
+    """A figure that a notebook shows without pyplot, which knows none but its own."""
+
+    def _repr_png_(self) -> bytes:
+        with default_style():
+            return _png(self)
+
+
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of `width` by `height` inches; its axes keep clear of each other."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Drawing(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
