@@ -50,6 +50,10 @@ class Inference(Layers):
         """
         return predict(self, X, most_bytes=check_whole("most_bytes", most_bytes, least=1))
 
+    def share_of(self, data: Batches) -> Batches:
+        """What this network takes of the mini-batches that it trains on: all, unless others train it too."""
+        return data
+
     def _batches(self, X: Any, y: Any) -> Batches:
         pairs = y is None and isinstance(X, list | tuple | Iterator)
         return batches_of(self, X if pairs else (X, y))

@@ -1,9 +1,9 @@
 """What a rank does beside the actions of its own schedule: pass sums on, apply totals, and share new weights.
 
 No arrays here. A rank's list holds `Begin` for each of its row blocks, then the block's actions, with `Add` for each
-item of a layer before the layer's `Backward`. Slots are the arrays that items lie in, used in turn: each `Add` takes one,
-by itself or with what `Receive` brings, and whoever takes the item over frees it. A total that arrives has a slot of its
-own.
+item of a layer before the layer's `Backward`. Slots are the arrays that items lie in, used in turn: each `Add` takes
+one, by itself or with what `Receive` brings, and whoever takes the item over frees it. A total that arrives has a slot
+of its own.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """Writes what each rank does in a step, around the actions of one schedule. No arrays here.
 
 The wave: for each item the rank of block k receives the sum of blocks 0 to k - 1, adds its own rows onto it, and
-passes it on. Whoever has the last block has the total and hands it to the layer's owner, which applies it and broadcasts
-the new weights. The sum is made in the order of one process, so its bits are those of one process.
+passes it on. Whoever has the last block has the total and hands it to the layer's owner, which applies it and
+broadcasts the new weights. The sum is made in the order of one process, so its bits are those of one process.
 
 The lists are those of one run of all ranks, taken step by step: in each, a rank that can do so adds one item, and takes
 what totals have arrived. So no deadlock is in them as they stand; `checkpoint.ranks.replay` judges them all the same.

@@ -59,3 +59,10 @@ def owners_of(widths: Sequence[int], ranks: int) -> tuple[int, ...]:
         owners[k] = min(range(ranks), key=lambda rank: owned[rank])
         owned[owners[k]] += sizes[k]
     return tuple(owners)
+
+
+def slot_sizes(items: Sequence[Item], number: int) -> list[int]:
+    """The values of each of `number` slots for `items`: one for each item, or each as large as the largest."""
+    if number == len(items):
+        return [item.values for item in items]
+    return [max(item.values for item in items)] * number
