@@ -55,3 +55,9 @@ def check_block_rows(block_rows: object) -> int:
             f"ranks take row blocks of a multiple of {CHUNK_ROWS} rows in turns, which keeps every bit; got {number}"
         )
     return number
+
+
+def largest_block(rows: int, ranks: int, block_rows: int | None = None) -> int:
+    """The rows of the largest block of a mini-batch."""
+    start, stop = blocks_of(rows, ranks, block_rows)[0]
+    return stop - start

@@ -1,5 +1,6 @@
 """The network that several ranks train together, with the weights of one process to the last bit."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import accumulate, pairwise
@@ -14,16 +15,16 @@ from checkpoint.execution.ranks.slots import Slots
 from checkpoint.execution.ranks.step import RankStep
 from checkpoint.execution.saved import CHOICES
 from checkpoint.execution.step import Execution
-from checkpoint.planning.budget import resolve_budget
+from checkpoint.planning.budget import resolve_budget, store_all_bytes
 from checkpoint.planning.plan import plan_chain
-from checkpoint.ranks.cutting import check_block_rows
+from checkpoint.ranks.cutting import check_block_rows, own_blocks, shares
 from checkpoint.ranks.items import owners_of
 from checkpoint.schedule.actions import Action, Rows
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import store_all
-from checkpoint.units import format_bytes
+from checkpoint.units import format_bytes, parse_bytes
 from mlp import Gradient
 from mlp.arguments import check_rate
 from mlp.sizes import check_sizes
@@ -36,7 +37,7 @@ class NetworkOnRanks(NetworkWithCheckpointing):
     Each mini-batch is cut into one share a rank or, with `block_rows`, into row blocks of so many rows, a multiple of
     128, that ranks take in turns. The weights after each step are those of one process, on every rank. A layer's
     optimizer state is on one rank alone, its owner. `schedule`, `checkpoint_every_nth_layer` and `budget_bytes` are for
-    a rank's rows; a budget is a rank's, and counts its slots for sums. Without one of them, all activations are stored.
+    a rank's rows; a budget counts the rank's slots for sums too. Without one of them, all activations are stored.
 
     All methods that train are called by all ranks together, with the same data. Raises `CheckpointError` for a backend
     whose sums depend on how rows are cut, and as `NetworkWithCheckpointing` does.
@@ -44,7 +45,7 @@ class NetworkOnRanks(NetworkWithCheckpointing):
 
     def __init__(self, sizes: Iterable[int], *, link: Link, block_rows: int | None = None, **arguments: Any) -> None:
         widths = check_sizes(sizes)
-        self.link = link
+        self.link, self.on_ranks = link, link.ranks > 1
         self.owners = owners_of(widths, link.ranks)
         block_rows = None if block_rows is None else check_block_rows(block_rows)
         self._parts = Parts(widths, link.rank, self.owners, ranks=link.ranks, block_rows=block_rows)
@@ -87,11 +88,20 @@ class NetworkOnRanks(NetworkWithCheckpointing):
         chain = super().chain(batch_size)
         return chain if self.link.ranks == 1 else replace(chain, adds_up=True)
 
+    def schedule_for(self, batch_size: int) -> Schedule:
+        """The schedule of row blocks of `batch_size` rows: that of the largest block, so that all ranks follow one."""
+        if self.link.ranks == 1 or self._schedule is not None:
+            return super().schedule_for(batch_size)
+        return super().schedule_for(max(batch_size, self._parts.most_own))
+
     def _new_schedule(self, chain: Chain) -> Schedule:
         if self._schedule is not None or self.link.ranks == 1:
             return super()._new_schedule(chain)
-        budget = resolve_budget(self.budget_bytes or 0, chain)
         slots = chain.array_bytes(self._parts.slot_values(chain.planned_rows or chain.batch_size))
+        given = self.budget_bytes or 0
+        budget = resolve_budget(given, chain)
+        if isinstance(given, str) and given.strip().endswith("%"):
+            budget = parse_bytes(given, whole_bytes=store_all_bytes(chain) + slots)
         try:
             if budget <= slots:
                 raise BudgetError("", budget_bytes=budget, minimum_bytes=slots + 1)
@@ -151,9 +161,19 @@ class NetworkOnRanks(NetworkWithCheckpointing):
         """This rank's rows of the mini-batches of `data`, for `update_mini_batch`."""
         return data if self.link.ranks == 1 else ShareOfBatches(self, data)
 
+    def evaluated_rows(self, rows: int) -> tuple[int, int]:
+        """This rank's share of a data set."""
+        own = own_blocks(shares(rows, self.link.ranks), self.link.rank, self.link.ranks)
+        return own[0] if own else (0, 0)
+
+    def all_sums(self, sums: list[tuple[int, float]]) -> list[tuple[int, float]]:
+        """The sums of all ranks, which all of them have then."""
+        return [(correct, cost) for text in self.link.exchange(json.dumps(sums)) for correct, cost in json.loads(text)]
+
     def expect(self, rows: int) -> tuple[Rows, ...]:
         """The next mini-batch has `rows` rows, of which `update_mini_batch` is given these, this rank's alone."""
         self._coming_rows = rows
+        self.reserve(rows)
         return self.part(rows).own
 
     def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None:

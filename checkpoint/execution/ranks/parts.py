@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from checkpoint.ranks.actions import RankAction
-from checkpoint.ranks.cutting import blocks_of, own_blocks
+from checkpoint.ranks.cutting import blocks_of, largest_block, own_blocks
 from checkpoint.ranks.distribution import Wave, distribute
 from checkpoint.ranks.items import items_of, slot_sizes
 from checkpoint.ranks.replay import replay
@@ -55,7 +55,7 @@ class Parts:
         key = rows, self.most_rows
         if key not in self._made:
             blocks = blocks_of(rows, self._ranks, self._block_rows)
-            most = self._most_own(self.most_rows)
+            most = self.most_own
             items = items_of(self._widths, rows=most)
             n_slots = SLOTS if self._block_rows is None else len(items)
             wave = Wave(network.schedule_for(most), self._ranks, blocks, items, self._owners, n_slots)
@@ -71,7 +71,7 @@ class Parts:
         total = max(item.values for item in items) if self._rank in self._owners else 0
         return sum(slot_sizes(items, SLOTS if self._block_rows is None else len(items))) + total
 
-    def _most_own(self, rows: int) -> int:
-        """The rows of the largest block of a mini-batch."""
-        start, stop = blocks_of(rows, self._ranks, self._block_rows)[0]
-        return stop - start
+    @property
+    def most_own(self) -> int:
+        """The rows of the largest row block of all so far."""
+        return largest_block(max(self.most_rows, 1), self._ranks, self._block_rows)

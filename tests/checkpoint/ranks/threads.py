@@ -53,7 +53,7 @@ class ThreadLink:
     """The link of one thread."""
 
     def __init__(self, world, rank):
-        self.world, self.rank, self.ranks, self.node_ranks = world, rank, world.ranks, world.ranks
+        self.world, self.rank, self.ranks = world, rank, world.ranks
         self.shares = self.talks = 0
         self.aborted = None
 

@@ -9,7 +9,7 @@ from checkpoint.execution.ranks.links.base import Request
 class Alone:
     """A world of one rank, which sends nothing."""
 
-    rank, ranks, node_ranks = 0, 1, 1
+    rank, ranks = 0, 1
 
     def send(self, array: Any, peer: int, kind: int) -> Request:
         raise AssertionError("there is no other rank to send to")

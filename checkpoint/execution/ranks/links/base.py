@@ -5,7 +5,7 @@ Nothing here blocks: whoever waits asks again, so that signals are seen and othe
 
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 WAVE, TOTAL, STATE = range(3)
 """What is sent: sums on their way, totals, and the optimizer's state when a network is saved."""
@@ -36,11 +36,6 @@ class Link(Protocol):
     @property
     def ranks(self) -> int: ...
 
-    @property
-    def node_ranks(self) -> int:
-        """How many ranks, this one included, are on this machine."""
-        ...
-
     def send(self, array: Any, peer: int, kind: int) -> Request: ...
 
     def receive(self, array: Any, peer: int, kind: int) -> Request: ...
@@ -57,7 +52,7 @@ class Link(Protocol):
         """The bits that any rank has set; all ranks call this together."""
         ...
 
-    def abort(self, status: int) -> None:
+    def abort(self, status: int) -> NoReturn:
         """End all ranks, with this exit status; does not return."""
         ...
 

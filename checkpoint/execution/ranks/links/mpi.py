@@ -2,29 +2,13 @@
 
 import os
 import sys
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from checkpoint.errors import CheckpointError
+from checkpoint.execution.ranks.launch import launched
 from checkpoint.execution.ranks.links.base import Request, wait
 
 INSTALL = "pip install 'mlp-checkpointing[mpi]'"
-
-_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS")
-"""The variables by which launchers tell a process how many of them there are."""
-
-_RANKS = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK", "SLURM_PROCID")
-
-
-def launched(environment: Mapping[str, str] = os.environ) -> tuple[int, int]:
-    """(rank, ranks) that the launcher of this process says; (0, 1) where there is none. Loads nothing.
-
-    >>> launched({"PMI_RANK": "2", "PMI_SIZE": "4"}), launched({})
-    ((2, 4), (0, 1))
-    """
-    sizes = [environment[name] for name in _SIZES if environment.get(name, "").isdecimal()]
-    ranks = [environment[name] for name in _RANKS if environment.get(name, "").isdecimal()]
-    return (int(ranks[0]), int(sizes[0])) if ranks and sizes and int(sizes[0]) > 1 else (0, 1)
 
 
 class Mpi:
@@ -38,7 +22,6 @@ class Mpi:
         self._comm, self._shared = mpi.COMM_WORLD.Dup(), mpi.COMM_WORLD.Dup()
         self.rank: int = self._comm.Get_rank()
         self.ranks: int = self._comm.Get_size()
-        self.node_ranks: int = self._comm.Split_type(mpi.COMM_TYPE_SHARED).Get_size()
         said = launched()[1]
         if self.ranks == 1 < said:
             raise CheckpointError(
@@ -76,10 +59,11 @@ class Mpi:
         wait(_Request(self._comm.Iallreduce([own, byte], [all_flags, byte], self._mpi.BOR)))
         return all_flags[0]
 
-    def abort(self, status: int) -> None:
+    def abort(self, status: int) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
         self._mpi.COMM_WORLD.Abort(status)
+        os._exit(status)  # some libraries return
 
 
 class _Request:
@@ -95,6 +79,7 @@ class _Request:
 
 
 def _imported() -> Any:
+    os.environ.setdefault("MPIR_CVAR_SUPPRESS_ABORT_MESSAGE", "1")  # mpich's; the rank has said why
     try:
         import mpi4py
 
