@@ -56,6 +56,9 @@ class NetworkWithCheckpointing(Network):
     at the first step, `BudgetError` for a budget that is too small.
     """
 
+    on_ranks = False
+    """Whether several ranks train this network, each on its rows: schedules are then a rank's."""
+
     _execution_kind: type[Execution] = Execution
 
     def __init__(

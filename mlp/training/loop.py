@@ -26,6 +26,8 @@ class Trainee(Evaluated, Protocol):
     @property
     def seed(self) -> int: ...
 
+    def share_of(self, data: Batches) -> Batches: ...
+
     def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None: ...
 
 
@@ -63,6 +65,7 @@ def train(
     if first_epoch is None:
         first_epoch, epochs = network.epochs_trained + 1, network.epochs_trained + epochs
     network.scaling = getattr(training_data, "scaling", network.scaling)
+    training_data = network.share_of(training_data)
     evaluate = None if test_data is None else Evaluation(network, test_data)
     take_step = update or (lambda X, y, rate: network.update_mini_batch(X, y, eta=rate))
     history = History()
