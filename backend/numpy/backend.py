@@ -8,12 +8,8 @@ from backend.errors import BackendUnavailable
 from backend.facts import FACTS
 from backend.numpy.arrays import NumpyArrays
 from backend.numpy.kernels import door
-from backend.numpy.kernels.engine import NO_ACTIVATION, Engine, load_engine
+from backend.numpy.kernels.engine import KEPT_SLOTS, NO_ACTIVATION, Engine, load_engine
 from backend.rules import RULES, RuleNumbers
-
-
-SLOTS = {"velocity": "weight_velocity", "mean": "weight_velocity", "square": "weight_square"}
-"""The slot of a record for each kind of array that a rule keeps."""
 
 
 class NumpyBackend(NumpyArrays):
@@ -134,11 +130,11 @@ class NumpyBackend(NumpyArrays):
         self, w: np.ndarray, g: np.ndarray, kept: Sequence[np.ndarray], rule: str, numbers: RuleNumbers
     ) -> None:
         sizes, (place, gradient, *states) = _flat(w, g, *kept)
-        slots = {SLOTS[name]: state for name, state in zip(RULES[rule], states, strict=True)}
+        slots = {f"weight_{KEPT_SLOTS[name]}": state for name, state in zip(RULES[rule], states, strict=True)}
         self.engine.run_one(
             w.dtype,
             f"rule_{rule}",
-            rule=numbers._replace(clip=0.0),
+            numbers._replace(clip=0.0),
             **sizes,
             **slots,
             W=place,

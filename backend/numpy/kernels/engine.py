@@ -19,6 +19,9 @@ from backend.rules import RuleNumbers
 SLICE_SECONDS = 0.05
 """How long a call lasts: signal handlers of Python's run between calls only."""
 
+KEPT_SLOTS = {"velocity": "velocity", "mean": "velocity", "square": "square"}
+"""The slot of a record, after weight_ or bias_, for each kind of array that an optimizer keeps."""
+
 OFFSET_BITS = 48
 NO_RULE = RuleNumbers(0.0)
 """For operations that are no optimizer's."""
@@ -113,10 +116,11 @@ class Engine:
         self,
         dtype: np.dtype,
         kind: str,
+        rule: RuleNumbers = NO_RULE,
+        /,
         *,
         rate: float = 0.0,
         momentum: float = 0.0,
-        rule: RuleNumbers = NO_RULE,
         **fields: int,
     ) -> bool:
         """Do one operation; each array's field is an address that `door` returned.
@@ -127,7 +131,17 @@ class Engine:
         """
         record = self._record(kind=self.kinds[kind], **fields)
         call = _Call(
-            ctypes.addressof(record), 1, 0, self._no_base, 1, _VALUE_BITS[dtype], self.threads, rate, momentum, 1.0, rule
+            ctypes.addressof(record),
+            1,
+            0,
+            self._no_base,
+            1,
+            _VALUE_BITS[dtype],
+            self.threads,
+            rate,
+            momentum,
+            1.0,
+            rule,
         )
         ended = self.library.engine_run(ctypes.byref(call))
         if ended == _NO_MEMORY:
