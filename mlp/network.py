@@ -27,6 +27,7 @@ from mlp.sizes import check_sizes
 from mlp.training.history import EpochRecord
 from mlp.training.loop import train
 from mlp.training.pairs import batches_of
+from mlp.training.rates import LearningRate
 from mlp.updated import Updated
 
 STEP_METHODS = (
@@ -200,7 +201,7 @@ class Network(Updated):
         training_data: Any,
         epochs: int,
         mini_batch_size: int,
-        eta: float,
+        eta: LearningRate,
         test_data: Any = None,
         *,
         shuffle: bool = True,
@@ -211,6 +212,8 @@ class Network(Updated):
         floats. y is (n, n_L), any targets, or whole-number labels (n,) or (n, 1). They may be NumPy arrays, on the
         host or the device, or arrays of another library, a DataFrame, a list or a data set of an HDF5 file; each
         mini-batch is converted to the network's dtype as it is taken.
+
+        `eta`: a number, or a function of the count of steps before, such as `Cosine` of `mlp.training.rates`.
 
         The last, smaller mini-batch of an epoch is trained on too. `shuffle` draws a new order each epoch, from the
         network's seed and the count of its epochs. A progress bar is shown on a terminal.

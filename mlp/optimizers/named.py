@@ -7,7 +7,8 @@ from dataclasses import fields
 from typing import Any
 
 from mlp.arguments import check_number
-from mlp.errors import NetworkError, one_line
+from mlp.errors import NetworkError
+from mlp.named_text import number_in, read_named
 from mlp.optimizers.adagrad import Adagrad
 from mlp.optimizers.adam import Adam
 from mlp.optimizers.adamw import AdamW
@@ -21,8 +22,6 @@ from mlp.optimizers.sgd import SGD
 
 OPTIMIZERS: dict[str, type[Ruled]] = {kind.name: kind for kind in (SGD, Nesterov, Adam, AdamW, RMSprop, Adagrad)}
 """The optimizers by name."""
-
-MOST_CHARACTERS = 300
 
 
 def optimizer_of(optimizer: object = None, *, momentum: object = 0.0) -> Ruled:
@@ -86,22 +85,8 @@ def with_arguments(text: str, **arguments: float | None) -> str:
 
 def _read(text: object) -> tuple[str, dict[str, Any]]:
     """The name and the arguments that a text says. Raises `NetworkError` for one that says no optimizer."""
-    if not isinstance(text, str):
-        raise NetworkError(f"optimizer must be a name or an optimizer of mlp.optimizers; got {repr(text)[:60]}")
-    name, colon, rest = text[:MOST_CHARACTERS].partition(":")
-    if name not in OPTIMIZERS:
-        raise NetworkError(f"unknown optimizer {one_line(name, limit=60)!r}; choose {' or '.join(OPTIMIZERS)}")
-    known = [field.name for field in fields(OPTIMIZERS[name]) if field.name != "momentum"]
-    arguments: dict[str, Any] = {}
-    for part in rest.split(",") if colon else ():
-        argument, equals, value = part.partition("=")
-        if argument not in known or argument in arguments or not equals:
-            raise NetworkError(
-                f"optimizer {name} has arguments {', '.join(known)}, each once, as in {name}:{known[0]}=0.01; got "
-                f"{one_line(part, limit=60)!r}"
-            )
-        try:
-            arguments[argument] = float(value)
-        except ValueError:
-            raise NetworkError(f"{argument} must be a number; got {one_line(value, limit=60)!r}") from None
-    return name, arguments
+    known = {
+        name: [field.name for field in fields(kind) if field.name != "momentum"] for name, kind in OPTIMIZERS.items()
+    }
+    name, said = read_named("optimizer", text, known)
+    return name, {argument: number_in(argument, value) for argument, value in said.items()}
