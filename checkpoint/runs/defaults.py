@@ -1,9 +1,9 @@
 """The initialization and the learning rate of a run that names neither: what fits cost, activation and optimizer.
 
 The classic choice, sigmoid and the quadratic cost by plain gradient descent, has the classic class's: normal weights
-and 3. Its slopes are small, at most 1/4 a layer, so anything else learns nothing at such a rate: units of ReLU die in the
-first steps and stay dead. There 0.1 with scaled weights learns on MNIST, whatever the cost and the activation, with up
-to ten hidden layers. Momentum m makes steps add up to 1 / (1 - m) times as much. Optimizers that divide gradients by
+and 3. Its slopes are small, at most 1/4 a layer, so anything else learns nothing at such a rate: units of ReLU die in
+the first steps and stay dead. There 0.1 with scaled weights learns on MNIST, whatever the cost and the activation, with
+up to ten hidden layers. Momentum m makes steps add up to 1 / (1 - m) times as much. Optimizers that divide gradients by
 their size have rates of their own, which fit all costs and activations.
 """
 
