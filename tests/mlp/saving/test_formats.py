@@ -1,7 +1,7 @@
 """Saved states of an earlier format, written by the program as it was then: they are read, and go on in the same way.
 
-`format1/` was written before there was a format 2, `format2/` before there was a format 3; `sha256.json` in each has the
-digests of the parameters that went in.
+`format1/` was written before there was a format 2, `format2/` before there was a format 3; `sha256.json` in each has
+the digests of the parameters that went in.
 """
 
 import hashlib
