@@ -30,7 +30,7 @@ def check_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
         shown = one_line(repr(sizes), limit=60)
         raise NetworkError(f"sizes must be whole numbers in order, such as [784, 100, 10]; got {shown}") from None
     if len(widths) < 2:
-        raise NetworkError(f"a network needs an input and at least one layer, such as [784, 10]; got {list(widths)}")
+        raise NetworkError(f"sizes must have an input and at least one layer, such as [784, 10]; got {list(widths)}")
     if len(widths) > MAX_LAYERS + 1:
         raise NetworkError(f"at most {MAX_LAYERS} layers can be built; got {len(widths) - 1}")
     for position, width in enumerate(widths):
@@ -82,14 +82,15 @@ def sizes_for(text: str, *, inputs: int, outputs: int, exact: bool = True) -> tu
         has, lacks = ("begin", "end") if begins else ("end", "begin")
         raise NetworkError(
             f"sizes {shown} {has} as the data does, which has {inputs} inputs and {outputs} outputs, and do not "
-            f"{lacks} so; write {inputs},...,{outputs} for the whole network, or in,{shown},out where these are hidden layers"
+            f"{lacks} so; write {inputs},...,{outputs} for the whole network, or in,{shown},out for hidden layers"
         )
     return check_sizes([inputs, *widths, outputs])
 
 
 def check_sizes_text(text: str) -> None:
     """Raise `NetworkError` for what no data makes sizes of: before the data is read."""
-    sizes_for(text, inputs=MAX_WIDTH, outputs=1, exact=False)
+    parts = [part.strip() for part in text.split(",")]
+    check_sizes([1, *_widths(parts[parts[0] == "in" : len(parts) - (parts[-1] == "out")]), 1])
 
 
 def _widths(parts: Iterable[str]) -> list[int]:

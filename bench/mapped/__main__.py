@@ -89,9 +89,8 @@ def main(argv: list[str] | None = None) -> int:
         print(f"bench.mapped: error: {error}", file=sys.stderr)
         return 1
     print(table(rows))
-    print(
-        f"\nof {format_bytes(rows[0]['size_bytes'])} of data; within: the promised bytes and {format_bytes(MORE_BYTES)}"
-    )
+    size_bytes = format_bytes(rows[0]["size_bytes"])
+    print(f"\nof {size_bytes} of data; within: at most the promised bytes and {format_bytes(MORE_BYTES)}")
     return closing(args, "mapped", where, rows) or int(not all(row["within"] for row in rows))
 
 

@@ -56,7 +56,9 @@ def reading_from(args: argparse.Namespace, *, seed: int) -> Reading:
     given = {name: getattr(args, name) for name in _OPTIONS if getattr(args, name) is not None}
     if "drop" in given:
         given["drop"] = tuple(name.strip() for name in given["drop"].split(","))
-    return Reading(**given, seed=seed, skip_pass=args.skip_data_pass)
+    reading = Reading(**given, seed=seed, skip_pass=args.skip_data_pass)
+    reading.check_fits()
+    return reading
 
 
 def options_of(reading: Reading) -> Iterator[str]:

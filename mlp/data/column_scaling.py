@@ -53,12 +53,16 @@ def fitted(kind: str, statistics: ColumnStatistics) -> ColumnScaling:
     >>> fitted("minmax", statistics)
     ColumnScaling(kind='minmax', shift=(1.0, 5.0), divisor=(2.0, 1.0))
     """
-    if kind == "standard":
-        shift, divisor = statistics.mean.copy(), statistics.deviation
-    else:
-        shift, divisor = statistics.least.copy(), statistics.most - statistics.least
+    with np.errstate(over="ignore", invalid="ignore"):
+        if kind == "standard":
+            shift, divisor = statistics.mean.copy(), statistics.deviation
+        else:
+            shift, divisor = statistics.least.copy(), statistics.most - statistics.least
     constant = statistics.constant
     shift[constant], divisor[constant] = statistics.least[constant], 1.0
+    wide = ~np.isfinite(shift) | ~np.isfinite(divisor)
+    if wide.any():
+        raise DataError(f"column {int(wide.argmax())} (from 0) is too wide to scale in float64; leave it out")
     divisor[divisor <= 0] = 1.0  # a spread that float64 cannot tell from none
     return ColumnScaling(kind, tuple(shift.tolist()), tuple(divisor.tolist()))
 

@@ -41,6 +41,8 @@ def load(
     the digest of that data, where all rows of any other file without a test part are to test with. Raises a DataError,
     one line, for whatever a path names or a file holds.
     """
+    if reading is not None and known is None:
+        reading.check_fits()
     if name_or_path in ("mnist", "sample"):
         dataset = _named(str(name_or_path), cache_dir)
         if (reading is None or reading == Reading(seed=reading.seed)) and known is None:
@@ -52,7 +54,7 @@ def load(
             name = str(_expanded(Path(name_or_path)))
     dataset = prepared(raw, name=name, reading=reading, known=known, trained_digest=trained_digest, notice=notice)
     classes = dataset.preparation.classes
-    if classes is not None and len(classes) < 2:
+    if known is None and classes is not None and len(classes) < 2:
         raise DataError(f"{name}: all labels are {classes[0]}; wanted two classes or more, or --targets values")
     if raw.in_file:
         advise_random(dataset.train.inputs)

@@ -18,7 +18,7 @@ from mlp.data.preparation import Preparation
 from mlp.data.reading import Reading
 from mlp.data.scaling import PIXELS, Scaling, scaling_of_bytes
 from mlp.data.split import split_rows
-from mlp.data.survey import Survey, check_finite, row_blocks, survey
+from mlp.data.survey import Survey, check_finite, digest_of, row_blocks, survey
 from mlp.data.targets import Labels, Targets, targets_of
 
 WIDE = 30
@@ -76,13 +76,24 @@ def prepared(
     found = Preparation(inputs[0].shape[1], targets[0].width, shape, classes, None, raw.columns, reading)
     if known is not None:
         _check_like(found, known, name)
-    train, test, validation = _parts(inputs, targets, reading, name)
     pairs = [(X, y.stored) for X, y in zip(inputs, targets, strict=True)]
     names = names_of(raw.columns) if raw.columns is not None else ()
-    seen = _seen(raw, reading, pairs, train.rows, where, names)
+    if known is None:
+        train, test, validation = _parts(inputs, targets, reading, name)
+        seen = _seen(raw, reading, pairs, train.rows, where, names)
+    else:  # its scaling stands, so the pass can come before the parts
+        seen = _seen(raw, reading, pairs, None, where, names)
+        digest = (
+            seen.digest if seen is not None else "" if raw.in_file else digest_of([a for pair in pairs for a in pair])
+        )
+        if raw.test is None and trained_digest is not None and digest != trained_digest:
+            train = test = Samples(inputs[0], targets[0])
+            validation = None
+        else:
+            train, test, validation = _parts(inputs, targets, reading, name)
     scaling, said = _scaling(inputs, reading, known, seen, names, name)
     notes = [note for note in (notice, *(note.format(name=name) for note in said)) if note]
-    dataset = Dataset(
+    return Dataset(
         train,
         test,
         name,
@@ -93,9 +104,6 @@ def prepared(
         largest=_largest(scaling, seen),
         given_digest="" if reading.skip_pass and raw.in_file else None if seen is None else seen.digest,
     )
-    if raw.test is None and trained_digest is not None and dataset.digest != trained_digest:
-        return replace(dataset, test=Samples(inputs[0], targets[0]))
-    return dataset
 
 
 def _inputs(X: Any, where: str) -> Any:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from math import isfinite
 
-from mlp.data.column_scaling import KINDS
+from mlp.data.column_scaling import FITTED, KINDS
 from mlp.data.errors import DataError
 
 TEST_SHARE = 0.2
@@ -44,5 +44,8 @@ class Reading:
             raise DataError("--target and --drop take names of columns, which are not empty")
         if type(self.skip_pass) is not bool:
             raise DataError(f"skip_pass is true or false; found {self.skip_pass!r}")
-        if self.skip_pass and self.scale not in (None, "none", "255"):
+
+    def check_fits(self) -> None:
+        """Raise `DataError` where a scaling is to be fitted, and the pass that does so to be left out."""
+        if self.skip_pass and self.scale in FITTED:
             raise DataError(f"--scale {self.scale} is fitted on the pass that --skip-data-pass leaves out; drop one")

@@ -23,16 +23,19 @@ class ColumnStatistics:
         """Add the rows of `block` (k, columns), finite numbers."""
         if not len(block):
             return
-        values = block.astype(np.float64)
+        with np.errstate(over="ignore", invalid="ignore"):  # a spread that is too large for float64 is infinite
+            self._add(block.astype(np.float64))
+
+    def _add(self, values: NDArray[np.float64]) -> None:
         np.minimum(self.least, values.min(axis=0), out=self.least)
         np.maximum(self.most, values.max(axis=0), out=self.most)
         mean = values.mean(axis=0)
         values -= mean
         np.square(values, out=values)
-        total = self.count + len(block)
+        total = self.count + len(values)
         step = mean - self.mean
-        self._squares += values.sum(axis=0) + step * step * (self.count * len(block) / total)
-        self.mean += step * (len(block) / total)
+        self._squares += values.sum(axis=0) + step * step * (self.count * len(values) / total)
+        self.mean += step * (len(values) / total)
         self.count = total
 
     @property

@@ -173,7 +173,9 @@ def _check_there(names: Sequence[str], table: Any, where: str) -> None:
 
 
 def _check_filled(cells: Any, name: str, where: str) -> None:
-    empty = cells.isna().to_numpy()
+    empty = np.array(cells.isna())
+    if not _is_numeric(cells):
+        empty |= np.array([cell == "" for cell in cells.tolist()], dtype=bool)
     if empty.any():
         raise DataError(
             f"{where}: column {name!r} is empty or NaN in row {int(empty.argmax()) + 1} below the header and in "
