@@ -21,5 +21,6 @@ from .training.history import Step as Step
 from .training.loop import train as train
 from .training.metrics import accuracy as accuracy
 from .training.samples import ImageBatches as ImageBatches
+from .training.samples import batches_of_part as batches_of_part
 
 __version__: str

@@ -44,6 +44,7 @@ PUBLIC = {
         "Step",
         "TrainingError",
         "accuracy",
+        "batches_of_part",
         "format_sizes",
         "load_state",
         "parse_sizes",

@@ -106,7 +106,12 @@ class ImageBatches(SampleBatches):
 
 
 def batches_of_part(taker: Taker, dataset: Dataset, part: str) -> SampleBatches:
-    """Mini-batches of the "train", "test" or "validation" samples of `dataset`.
+    """Mini-batches of the "train", "test" or "validation" samples of `dataset`, for `SGD`, `evaluate` and `mean_cost`.
+
+    >>> from mlp import Network, data
+    >>> sample = data.load("sample")
+    >>> len(batches_of_part(Network([sample.features, sample.outputs]), sample, "test"))
+    1000
 
     Raises `NetworkError` where they don't fit the network, or it was trained on values of another range.
     """
