@@ -17,7 +17,7 @@ from mlp import Network, Progress, SavedState, StateError, format_sizes, read_st
 from mlp.data import Dataset
 from mlp.saving import differences, environment
 
-NETWORK_SETTINGS = ("sizes", "activation", "cost", "initialization", "dtype", "momentum", "seed")
+NETWORK_SETTINGS = ("sizes", "activation", "output_activation", "cost", "initialization", "dtype", "momentum", "seed")
 ORDER_SETTINGS = {"batch_size": "mini_batch_size", "shuffle": "shuffle"}
 
 

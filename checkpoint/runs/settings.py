@@ -21,6 +21,7 @@ class RunSettings:
 
     sizes: tuple[int, ...] = (784, 100, 30, 10)
     activation: str = "sigmoid"
+    output_activation: str | None = None
     cost: str = "quadratic"
     initialization: str = "normal"
     dtype: str = "float32"
@@ -70,6 +71,7 @@ def make_network(settings: RunSettings, *, verify: bool = False, schedule: Sched
     """
     as_network: dict[str, Any] = {
         "activation": settings.activation,
+        "output_activation": settings.output_activation,
         "cost": settings.cost,
         "initialization": settings.initialization,
         "dtype": settings.dtype,

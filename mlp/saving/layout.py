@@ -14,8 +14,8 @@ from itertools import pairwise
 from math import prod
 
 FORMAT_NAME = "mlp-checkpointing saved state"
-FORMAT_NUMBER = 2
-"""The format written. Format 1, without the count of epochs, scaling and arguments, is still read."""
+FORMAT_NUMBER = 3
+"""The format written. Those before it are still read, see `mlp.saving.state`."""
 FORMAT = f"{FORMAT_NAME} {FORMAT_NUMBER}"
 LENGTH_BYTES = 8
 MAX_METADATA_BYTES = 2**21

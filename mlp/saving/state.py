@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from backend import Backend
 from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS
-from mlp.costs import COSTS
+from mlp.costs import COSTS, TABLE, output_activation
 from mlp.data.errors import DataError
 from mlp.data.scaling import PIXELS, Scaling
 from mlp.errors import NetworkError, StateError
@@ -17,7 +17,8 @@ from mlp.saving.layout import FORMAT_NUMBER
 from mlp.sizes import format_sizes, parse_sizes
 
 MAX_COUNT = 2**53
-_NEW_IN_2 = {"epochs_trained", "scaling", "arguments"}
+_NEW_IN = {2: {"epochs_trained", "scaling", "arguments"}, 3: {"output_activation"}}
+"""The facts that each format has and those before it lack."""
 _PLANNED_BY = ("checkpoint", "budget", "offload")
 _CHOICES = {"activation": ACTIVATIONS, "cost": COSTS, "initialization": INITIALIZATIONS, "dtype": DTYPES}
 
@@ -27,6 +28,7 @@ class Savable(Protocol):
 
     sizes: tuple[int, ...]
     activation: str
+    output_activation: str
     cost: str
     initialization: str
     dtype: str
@@ -88,6 +90,7 @@ class SavedState:
 
     sizes: tuple[int, ...]
     activation: str
+    output_activation: str
     cost: str
     initialization: str
     dtype: str
@@ -103,6 +106,7 @@ class SavedState:
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
             _check(name, getattr(self, name) in choices, getattr(self, name))
+        self._check_output()
         _check("momentum", type(self.momentum) in (int, float) and 0 <= self.momentum < 1, self.momentum)
         _check("seed", type(self.seed) is int and self.seed >= 0, self.seed)
         _check("epochs_trained", _is_count(self.epochs_trained), self.epochs_trained)
@@ -111,10 +115,17 @@ class SavedState:
             known = isinstance(texts, Mapping) and all(isinstance(text, str) for pair in texts.items() for text in pair)
             _check(name, known, texts)
 
+    def _check_output(self) -> None:
+        asked = self.output_activation
+        try:
+            output_activation(self.cost, activation=self.activation, units=self.sizes[-1], given=asked)
+        except NetworkError as error:
+            raise StateError(f"{error}; it is damaged, or made elsewhere") from None
+
     @property
     def network_arguments(self) -> dict[str, Any]:
         """`Network`'s arguments, but for sizes and backend."""
-        names = ("activation", "cost", "initialization", "dtype", "momentum", "seed")
+        names = ("activation", "output_activation", "cost", "initialization", "dtype", "momentum", "seed")
         return {name: getattr(self, name) for name in names}
 
     def to_json(self) -> str:
@@ -133,11 +144,14 @@ class SavedState:
             record = json.loads(text)
         except (ValueError, RecursionError):
             raise StateError("its facts are not JSON; it is damaged, or not a saved state") from None
-        names = set(cls.__dataclass_fields__) - (_NEW_IN_2 if number == 1 else set())
+        newer = {name for since, names in _NEW_IN.items() if since > number for name in names}
+        names = set(cls.__dataclass_fields__) - newer
         _check("the record", isinstance(record, dict) and set(record) == names, record)
         sizes, progress = record.pop("sizes"), record.pop("progress")
         if number == 1:
             record |= _unsaid_in_1(progress, record["notes"])
+        if number < 3:
+            record |= _unsaid_in_2(record)
         scaling = record.pop("scaling")
         _check("scaling", scaling is None or _has_fields(scaling, Scaling), scaling)
         _check("sizes", isinstance(sizes, str), sizes)
@@ -157,6 +171,7 @@ def state_of(
     return SavedState(
         sizes=network.sizes,
         activation=network.activation,
+        output_activation=network.output_activation,
         cost=network.cost,
         initialization=network.initialization,
         dtype=network.dtype,
@@ -180,6 +195,14 @@ def _unsaid_in_1(progress: Any, notes: Any) -> dict[str, Any]:
         "scaling": asdict(PIXELS) if was_run else None,
         "arguments": how if how.get("checkpoint", "none") != "none" else {},
     }
+
+
+def _unsaid_in_2(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What formats 1 and 2 left out: the output layer had its cost's activation, or else that of the others."""
+    for name in ("activation", "cost"):
+        _check(name, record[name] in _CHOICES[name], record[name])
+    own = TABLE[record["cost"]].output
+    return {"output_activation": own or record["activation"]}
 
 
 def _has_fields(record: object, kind: type[Progress] | type[Scaling]) -> bool:

@@ -1,6 +1,7 @@
 """Saved states of an earlier format, written by the program as it was then: they are read, and go on in the same way.
 
-`format1/` was written before there was a format 2; `sha256.json` there has the digests of the parameters that went in.
+`format1/` was written before there was a format 2, `format2/` before there was a format 3; `sha256.json` there has the
+digests of the parameters that went in.
 """
 
 import hashlib
@@ -46,6 +47,23 @@ def test_state_of_format_1_is_saved_again_in_the_newest(tmp_path):
     again, facts = load_state(tmp_path / "again.state")
     assert digest(again) == DIGESTS["momentum.state"]
     assert (facts.epochs_trained, again.epochs_trained) == (2, 2)
+
+
+FORMAT_2 = Path(__file__).parent / "format2"
+
+
+@pytest.mark.parametrize("name", ["plain", "momentum"])
+def test_state_of_format_2_is_read_to_the_last_bit(name):
+    network, _ = load_state(FORMAT_2 / f"{name}.state", plain=True)
+    assert digest(network) == json.loads((FORMAT_2 / "sha256.json").read_text())[f"{name}.state"]
+
+
+def test_output_activation_that_formats_1_and_2_lacked_is_that_of_the_cost_or_of_the_others():
+    found = {name: read_state(FORMAT_2 / f"{name}.state") for name in ("plain", "momentum")}
+    assert (found["plain"].activation, found["plain"].output_activation) == ("relu", "relu")
+    assert (found["momentum"].activation, found["momentum"].output_activation) == ("tanh", "softmax")
+    assert (found["momentum"].epochs_trained, found["momentum"].scaling) == (3, Scaling(16.0))
+    assert read_state(FORMAT_1 / "plain.state").output_activation == read_state(FORMAT_1 / "plain.state").activation
 
 
 # What format 2 has beside
