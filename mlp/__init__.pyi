@@ -15,11 +15,11 @@ from .sizes import format_sizes as format_sizes
 from .sizes import parse_sizes as parse_sizes
 from .training.batches import ArrayBatches as ArrayBatches
 from .training.batches import Batches as Batches
-from .training.batches import ImageBatches as ImageBatches
 from .training.history import EpochRecord as EpochRecord
 from .training.history import History as History
 from .training.history import Step as Step
 from .training.loop import train as train
 from .training.metrics import accuracy as accuracy
+from .training.samples import ImageBatches as ImageBatches
 
 __version__: str
