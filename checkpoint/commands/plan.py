@@ -70,6 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--arena", type=path_of, metavar="PATH", help="draw where arrays lie in memory, to this PNG")
     parser.add_argument("--figure", type=path_of, metavar="PATH", help="draw the front, to this PNG")
     parser.add_argument(
+        "--page",
+        type=path_of,
+        metavar="PATH",
+        help="write a page to explore the front, to this HTML file (extra: page)",
+    )
+    parser.add_argument(
         "--save-schedule",
         type=path_of,
         metavar="FILE.json",
@@ -89,7 +95,7 @@ def main(args: argparse.Namespace) -> int:
     """Plan; write the JSON, then the pictures, then print; 0."""
     chain = chain_of(parse_sizes(args.sizes), batch_size=args.batch_size, dtype=args.dtype, backend=args.backend)
     check_offload(args.offload, args.backend, args.bandwidth, args.speed)
-    with_front = args.front or args.figure is not None
+    with_front = args.front or args.figure is not None or args.page is not None
     with_schedule = args.budget is not None or args.checkpoint is not None
     if (args.checkpoint == "optimal" and args.budget is None) or not (with_front or with_schedule):
         raise CheckpointError("a plan needs a budget, such as --budget 64MiB or --budget 50%; or ask for --front")
@@ -107,6 +113,10 @@ def main(args: argparse.Namespace) -> int:
         from checkpoint.drawing.canvas import check_drawable
 
         check_drawable(*wanted)
+    if args.page is not None:
+        from checkpoint.drawing.page import check_page
+
+        check_page(args.page)
     offloading = _offloading(args, with_front=with_front)
     calibration = _calibration(args)
     find = partial(_find, chain, args, calibration, offloading, with_front=with_front, with_schedule=with_schedule)
@@ -132,6 +142,8 @@ def main(args: argparse.Namespace) -> int:
 
         network = f"{format_sizes(chain.widths)}, batch {chain.batch_size}"
         pictures.append(partial(write_front, front, args.figure, title=network))
+    if front is not None and args.page is not None:
+        pictures.append(partial(_write_page, args.page, front, found.schedule, found.plan))
     if found.schedule is not None and args.timeline is not None:
         pictures.append(partial(_write_timeline, args.timeline, chain, found.schedule, found.plan))
     if found.schedule is not None and args.arena is not None:
@@ -141,6 +153,8 @@ def main(args: argparse.Namespace) -> int:
     for what, path in (("the front", args.figure), ("the timeline", args.timeline), ("the arena", args.arena)):
         if path is not None:
             print(f"{what} is drawn in {path}")
+    if args.page is not None:
+        print(f"the page is {args.page}; open it in a browser")
     return 0
 
 
@@ -255,6 +269,13 @@ def _write_arena(path: Path, chain: Chain, schedule: Schedule, plan: Plan | None
 
     title, budget_bytes = _title(chain, schedule, plan), plan.budget_bytes if plan else None
     write_arena(path, schedule, place(schedule, chain), budget_bytes=budget_bytes, title=title)
+
+
+def _write_page(path: Path, front: Front, schedule: Schedule | None, plan: Plan | None) -> None:
+    from checkpoint.drawing.page import write_page
+
+    title = f"{format_sizes(front.chain.widths)}, batch {front.chain.batch_size}"
+    write_page(front, path, title=title, schedule=schedule, plan=plan)
 
 
 def _title(chain: Chain, schedule: Schedule, plan: Plan | None) -> str:

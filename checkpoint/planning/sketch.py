@@ -1,7 +1,6 @@
 """What a notebook shows of a plan: its facts as a table, and its step as a picture. No arrays here."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from html import escape
 from typing import Protocol
 
@@ -60,7 +59,7 @@ def plan_html(plan: Sketched) -> str:
     schedule, chain = plan.schedule, plan.chain
     if len(schedule) > MOST_ACTIONS:
         return f"{html}<p>{len(schedule):,} actions are too many for a picture here.</p>"
-    found = walk(schedule.actions, replace(chain, pieces=schedule.pieces, planned_rows=schedule.planned_rows))
+    found = walk(schedule.actions, chain)
     columns, cells = columns_and_cells(schedule.actions, found, most_columns=MOST_COLUMNS, most_cells=MOST_CELLS)
     peaks = simulate(schedule, chain).peaks
     return html + step_svg(columns, cells, n_layers=chain.n_layers, peaks=peaks, budget_bytes=plan.budget_bytes)
