@@ -46,21 +46,19 @@ def check_page(path: Path | None) -> None:
     _library()
 
 
-def write_page(
-    front: Front, path: Path, *, title: str, schedule: Schedule | None = None, plan: Plan | None = None
-) -> None:
+def write_page(front: Front, path: Path, *, schedule: Schedule | None = None, plan: Plan | None = None) -> None:
     """Write the page of `front` to `path`, whole or not at all; it opens at `schedule`, that of `plan` if planned."""
-    replace_file(path, page_html(front, title=title, schedule=schedule, plan=plan).encode())
+    replace_file(path, page_html(front, schedule=schedule, plan=plan).encode())
 
 
-def page_html(front: Front, *, title: str, schedule: Schedule | None = None, plan: Plan | None = None) -> str:
+def page_html(front: Front, *, schedule: Schedule | None = None, plan: Plan | None = None) -> str:
     """The text of the page."""
     parts = {
         name: files(__package__).joinpath(f"page.{name}").read_text(encoding="utf-8") for name in ("html", "css", "js")
     }
     data = json.dumps(_record(front, schedule, plan), separators=(",", ":")).replace("<", "\\u003c")
     return Template(parts["html"]).substitute(
-        title=escape(title), style=parts["css"], script=parts["js"], library=_library(), data=data
+        title=escape(front.chain.title), style=parts["css"], script=parts["js"], library=_library(), data=data
     )
 
 

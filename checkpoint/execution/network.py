@@ -56,6 +56,9 @@ class NetworkWithCheckpointing(Network):
     at the first step, `BudgetError` for a budget that is too small.
     """
 
+    on_ranks = False
+    """Whether several ranks train this network, each on its rows: schedules are then a rank's."""
+
     _execution_kind: type[Execution] = Execution
 
     def __init__(
@@ -123,7 +126,8 @@ class NetworkWithCheckpointing(Network):
 
     def chain(self, batch_size: int) -> Chain:
         """The chain that this network is for mini-batches of `batch_size` rows."""
-        return chain_on(self.backend, self.sizes, batch_size=batch_size, dtype=self.dtype)
+        chain = chain_on(self.backend, self.sizes, batch_size=batch_size, dtype=self.dtype)
+        return replace(chain, whole_gradients=self.whole_gradients)
 
     def schedule_for(self, batch_size: int) -> Schedule:
         """The schedule of a step on `batch_size` rows; a plan is made once for each size.

@@ -14,7 +14,6 @@ from checkpoint.schedule.simulation import simulate
 from checkpoint.schedule.spans import walk
 from checkpoint.schedule.svg import MOST_CELLS, MOST_COLUMNS, step_svg
 from checkpoint.units import counted, format_bytes
-from mlp.sizes import format_sizes
 
 MOST_ACTIONS = 200_000
 """Of more actions than these no picture is made: it would take many seconds, and show a grey."""
@@ -66,8 +65,7 @@ def plan_html(plan: Sketched) -> str:
 
 
 def _title(plan: Sketched) -> str:
-    chain = plan.chain
-    return f"{format_sizes(chain.widths)}, batch {chain.batch_size}, planned in {format_bytes(plan.budget_bytes)}"
+    return f"{plan.chain.title}, planned in {format_bytes(plan.budget_bytes)}"
 
 
 def _facts(plan: Sketched) -> Iterator[tuple[str, str]]:

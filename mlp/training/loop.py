@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mlp.arguments import check_number, check_whole
+from mlp.arguments import check_whole
 from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError, TrainingError
 from mlp.training.ahead import batches_ahead
@@ -15,16 +15,20 @@ from mlp.training.batches import Batches, known_finite
 from mlp.training.history import EpochRecord, History, Step
 from mlp.training.metrics import Evaluated, Evaluation
 from mlp.training.progress import bar, check_verbose, say
+from mlp.training.rates import LearningRate, check_learning_rate, rate_at
 
 
 class Trainee(Evaluated, Protocol):
     """What can be trained: something that changes by a mini-batch, and counts the epochs that it has had."""
 
     epochs_trained: int
+    steps_trained: int
     scaling: Scaling | None
 
     @property
     def seed(self) -> int: ...
+
+    def share_of(self, data: Batches) -> Batches: ...
 
     def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None: ...
 
@@ -36,7 +40,7 @@ def train(
     *,
     epochs: int,
     mini_batch_size: int,
-    eta: float,
+    eta: LearningRate,
     test_data: Batches | None = None,
     shuffle: bool = True,
     first_epoch: int | None = None,
@@ -51,6 +55,8 @@ def train(
     The network counts its epochs, so three calls for one epoch each equal one call for three. Where `first_epoch` and
     `first_step` say where to resume, `epochs` is the number of the last epoch instead.
 
+    `eta`: a number, or a function of the count of steps that the network has had, see `mlp.training.rates`.
+
     `update(X, y, eta)` replaces `network.update_mini_batch`, for callers that observe steps. `after_step` and
     `after_epoch` are called with their records. An epoch's order depends on the network's seed and the epoch's number
     alone, so training can resume anywhere. `verbose`: as for `Network.SGD`.
@@ -63,6 +69,7 @@ def train(
     if first_epoch is None:
         first_epoch, epochs = network.epochs_trained + 1, network.epochs_trained + epochs
     network.scaling = getattr(training_data, "scaling", network.scaling)
+    training_data = network.share_of(training_data)
     evaluate = None if test_data is None else Evaluation(network, test_data)
     take_step = update or (lambda X, y, rate: network.update_mini_batch(X, y, eta=rate))
     history = History()
@@ -81,11 +88,14 @@ def train(
                 except StopIteration:
                     break
                 batch_seconds += time.perf_counter() - begun
+                steps_before = network.steps_trained
+                rate = rate_at(eta, steps_before)
                 try:
                     with network.trusting_inputs() if known_finite(training_data) else nullcontext():
-                        take_step(X, y, eta)
+                        take_step(X, y, rate)
                 except TrainingError as error:
                     raise error.at(epoch, step) from None
+                network.steps_trained = steps_before + 1  # whoever takes steps
                 seconds += time.perf_counter() - begun
                 if after_step is not None:
                     after_step(Step(epoch, step, X.shape[0]))
@@ -105,7 +115,7 @@ def train(
     return history
 
 
-def check_training(*, epochs: int, mini_batch_size: int, eta: float, n_samples: int) -> None:
+def check_training(*, epochs: int, mini_batch_size: int, eta: LearningRate, n_samples: int) -> None:
     """Raise `NetworkError` for arguments that allow no training."""
     check_whole("epochs", epochs, least=1)
     check_whole("the mini-batch size", mini_batch_size, least=1)
@@ -113,7 +123,7 @@ def check_training(*, epochs: int, mini_batch_size: int, eta: float, n_samples: 
         raise NetworkError(
             f"the mini-batch size must be at most the {n_samples} samples there are; got {mini_batch_size}"
         )
-    check_number("eta", eta, wanted="above 0 and finite", above=0)
+    check_learning_rate(eta)
 
 
 def epoch_order(n_samples: int, *, seed: int, epoch: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from checkpoint import chain_of, front_of, plan_chain, simulate
+from checkpoint import Layer, chain_of, front_of, general_chain, plan_chain, simulate
 from checkpoint.commands.program import main
 from checkpoint.drawing import page
 from checkpoint.output import OutputError
@@ -39,7 +39,7 @@ def record_of(html: str) -> dict[str, Any]:
 def html(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(page, "_library", lambda: "/* the library */")
     found = plan_chain(CHAIN, budget_bytes=BUDGET)
-    return page.page_html(FRONT, title="<20,64x6,4>", schedule=found.schedule, plan=found)
+    return page.page_html(FRONT, schedule=found.schedule, plan=found)
 
 
 def test_page_has_every_plan_of_the_front_and_opens_at_the_chosen_one(html: str) -> None:
@@ -64,10 +64,18 @@ def test_bytes_of_the_page_are_the_simulator_s(html: str) -> None:
         assert max(held.values()) == walk(found.schedule.actions, CHAIN).most_held
 
 
-def test_page_is_one_file_and_text_in_it_stays_text(html: str) -> None:
-    assert "<title>&lt;20,64x6,4&gt;</title>" in html
+def test_page_is_one_file(html: str) -> None:
+    assert "<title>20,64x6,4, batch 256</title>" in html
     assert not re.search(r"""(src|href)\s*=\s*["']?http""", html)
     assert "default-src 'none'" in html
+
+
+def test_name_of_a_chain_stays_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "_library", lambda: "")
+    layers = [Layer(output_bytes=1000 * size, needs="both") for size in (3, 1, 4, 1, 5)]
+    html = page.page_html(front_of(general_chain(layers, name="</script><script>alert(1)</script>")))
+    assert html.count("<script") == page.page_html(FRONT).count("<script")
+    assert "<title>&lt;/script&gt;" in html
 
 
 def test_long_steps_take_a_bounded_part_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,11 +83,11 @@ def test_long_steps_take_a_bounded_part_of_the_file(monkeypatch: pytest.MonkeyPa
     chain = chain_of([64] * 129, batch_size=2048)
     found = plan_chain(chain, budget_bytes="4%", minimum_block_rows=32)
     front = FRONT.__class__(chain, (found,), FRONT.marks, complete=False)
-    html = page.page_html(front, title="")
+    html = page.page_html(front)
     assert record_of(html)["plans"][0]["together"] > 5
     assert len(html) < 200_000
     monkeypatch.setattr(page, "MOST_ACTIONS", 100)
-    (entry,) = record_of(page.page_html(front, title=""))["plans"]
+    (entry,) = record_of(page.page_html(front))["plans"]
     assert "columns" not in entry
     assert entry["actions"] > 5000
 
@@ -106,7 +114,7 @@ def test_page_that_cannot_be_written_is_refused_before_the_work(
     name: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "folder").mkdir()
-    monkeypatch.setattr("checkpoint.commands.plan.front_of", lambda *_, **__: pytest.fail("planned before it looked"))
+    monkeypatch.setattr("checkpoint.commands.found.front_of", lambda *_, **__: pytest.fail("planned before it looked"))
     assert main([*PLAN, "--page", str(tmp_path / name)]) == 2
     assert said in capsys.readouterr().err
 
@@ -150,7 +158,7 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("page") / "plan.html"
-    page.write_page(FRONT, path, title="20,64x6,4")
+    page.write_page(FRONT, path)
     return path
 
 
