@@ -1,4 +1,4 @@
-"""The public names: where each is defined. The package imports them on first use."""
+# The public names: where each is defined. The package imports them on first use.
 
 from .drawing.plans import figure as figure
 from .drawing.plans import timeline as timeline

@@ -34,6 +34,7 @@ PUBLIC = {
         "Batches",
         "EpochRecord",
         "Gradient",
+        "History",
         "ImageBatches",
         "Network",
         "NetworkError",

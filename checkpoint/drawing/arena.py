@@ -9,9 +9,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from checkpoint.drawing.canvas import BUDGET, OUTLINE, SERIES, byte_scale, default_style, new_figure, plain_axes, save
+from checkpoint.drawing.canvas import SERIES, byte_scale, default_style, new_figure, plain_axes, save
 from checkpoint.drawing.timeline import NAMED_ACTIONS
-from checkpoint.planning.report import counted_actions
+from checkpoint.palette import BUDGET, OUTLINE
+from checkpoint.schedule.columns import counted_actions
 from checkpoint.schedule.lifetimes import (
     ACTIVATION,
     BIAS_GRADIENT,

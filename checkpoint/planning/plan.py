@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from checkpoint.arguments import whole_number
 from checkpoint.errors import BudgetError, CheckpointError
-from checkpoint.planning.budget import resolve_budget
+from checkpoint.planning.budget import called, resolve_budget
 from checkpoint.planning.costs import FLOPS_BLOCK_ROWS, MEASURED_BLOCK_ROWS, Cost, Flops
 from checkpoint.planning.fitting import Fitting, best_fitting, smallest_fitting
 from checkpoint.planning.offload_search import SearchWithOffload
@@ -84,7 +84,8 @@ def plan_chain(
         pieces=pieces,
         offloading=offloading,
     )
-    budget_bytes = resolve_budget(budget_bytes, chain)
+    with called("budget_bytes"):
+        budget_bytes = resolve_budget(budget_bytes, chain)
     found = best_fitting(search, budget_bytes)
     if found is None:
         raise _too_small(search, budget_bytes, row_blocks=row_blocks)

@@ -13,8 +13,8 @@ from checkpoint.planning.costs import Cost, Flops
 from checkpoint.planning.front import Front
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.planned import Plan, keeps_bits
-from checkpoint.schedule.actions import Release
 from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.columns import counted_actions
 from checkpoint.schedule.layers import GeneralChain
 from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
@@ -24,11 +24,6 @@ from checkpoint.units import counted, format_bytes
 
 SHOWN_CHARACTERS = 400
 """Of a schedule in print; the JSON has all of it."""
-
-
-def counted_actions(schedule: Schedule) -> list[int]:
-    """The positions of the actions that texts and pictures count: all but releases, which are no work."""
-    return [position for position, action in enumerate(schedule) if not isinstance(action, Release)]
 
 
 def unit_of(cost: Cost | None, chain: Chain) -> str:

@@ -27,7 +27,7 @@ class Chain:
     (None: for those at hand); see `mlp.pieces`. With `error_in_place` an activation becomes the error without a buffer
     beside it; with `adds_up` this mini-batch is one of several whose gradients are added up elsewhere. Row blocks that
     begin at multiples of `sum_rows` rows leave gradients bit-identical to those of the whole mini-batch; None where
-    none do.
+    none do. With `whole_gradients` a layer's gradient is not made in pieces, as an optimizer that clips it needs.
     """
 
     widths: tuple[int, ...]
@@ -39,6 +39,7 @@ class Chain:
     adds_up: bool = False
     sum_rows: int | None = None
     planned_rows: int | None = None
+    whole_gradients: bool = False
 
     @property
     def n_layers(self) -> int:
@@ -102,9 +103,12 @@ class Chain:
     def piece_rows(self, layer: int, rows: int) -> tuple[int, int]:
         """The rows of a block of the weight gradient and of a piece of the error, in a backward step on `rows` rows."""
         n_in, n_out, pieces, planned_rows = self.widths[layer - 1], self.widths[layer], self.pieces, self.planned_rows
+        whole = self.whole_gradients
         return (
-            gradient_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows),
-            error_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows),
+            gradient_piece_rows(
+                rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows, whole=whole
+            ),
+            error_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows, whole=whole),
         )
 
     def workspace_bytes(self, layer: int, rows: int | None = None) -> int:
