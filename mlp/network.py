@@ -1,4 +1,4 @@
-"""The network as a user meets it: the classic interface, on top of `Layers`, `Inference` and `Updated`.
+"""The network as a user meets it: the classic interface, on top of `Layers`, `Inference`, `Updated` and `Shown`.
 
 Rows are samples. The derivative of each activation is a function of its output, so pre-activations are never kept, and
 everything elementwise is in place.
@@ -23,12 +23,12 @@ from mlp.overriding import in_program, is_as_written
 from mlp.plain import places_of, write
 from mlp.program import Written
 from mlp.records import Records
+from mlp.shown import Shown
 from mlp.sizes import check_sizes
-from mlp.training.history import EpochRecord
+from mlp.training.history import History
 from mlp.training.loop import train
 from mlp.training.pairs import batches_of
 from mlp.training.rates import LearningRate
-from mlp.updated import Updated
 
 STEP_METHODS = (
     "backprop",
@@ -42,7 +42,7 @@ STEP_METHODS = (
 """What a step of a `Network` is made of, which a subclass may have of its own."""
 
 
-class Network(Updated):
+class Network(Shown):
     """A multi-layer perceptron that is trained by stochastic gradient descent with plain backpropagation.
 
     `sizes`: n_0 inputs, then the units of each layer. `activation`: "sigmoid", "tanh" or "relu", for every layer,
@@ -205,7 +205,8 @@ class Network(Updated):
         test_data: Any = None,
         *,
         shuffle: bool = True,
-    ) -> list[EpochRecord]:
+        verbose: bool | None = None,
+    ) -> History:
         """Train by mini-batch stochastic gradient descent; returns one `EpochRecord` an epoch.
 
         `training_data` and `test_data`: a pair (X, y), or the classic list of pairs (x, y), one a sample. X is (n, n_0)
@@ -216,14 +217,16 @@ class Network(Updated):
         `eta`: a number, or a function of the count of steps before, such as `Cosine` of `mlp.training.rates`.
 
         The last, smaller mini-batch of an epoch is trained on too. `shuffle` draws a new order each epoch, from the
-        network's seed and the count of its epochs. A progress bar is shown on a terminal.
+        network's seed and the count of its epochs. `verbose` True prints a line an epoch, with a progress bar wherever
+        it runs; None, a bar on a terminal or in a notebook alone; False, nothing.
         """
         return train(
             self,
-            batches_of(self, training_data),
+            batches_of(self, training_data, name="training_data"),
             epochs=epochs,
             mini_batch_size=mini_batch_size,
             eta=eta,
-            test_data=None if test_data is None else batches_of(self, test_data),
+            test_data=None if test_data is None else batches_of(self, test_data, name="test_data"),
             shuffle=shuffle,
+            verbose=verbose,
         )

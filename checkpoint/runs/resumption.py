@@ -9,6 +9,8 @@ from pathlib import Path
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.arguments import arguments_of
 from checkpoint.execution.network import NetworkWithCheckpointing
+from checkpoint.execution.ranks.network import NetworkOnRanks
+from checkpoint.planning.planned import keeps_bits
 from checkpoint.runs.settings import RunSettings
 from checkpoint.runs.trained_data import is_trained_data, note_of, noted
 from checkpoint.schedule.schedule import Schedule
@@ -135,15 +137,17 @@ def notes_of(settings: RunSettings, network: Network, dataset: Dataset, data: st
 
 
 def row_blocks(network: Network, batch_size: int, n_samples: int) -> str:
-    """What tells apart schedules with row blocks, for the mini-batches of an epoch; "" without row blocks."""
-    if not isinstance(network, NetworkWithCheckpointing):
+    """What tells apart schedules that add up in another order, for an epoch's mini-batches; "" where none does."""
+    if not isinstance(network, NetworkWithCheckpointing) or isinstance(network, NetworkOnRanks):
         return ""
     sizes = {min(batch_size, n_samples), n_samples % batch_size or batch_size}
     digest = hashlib.sha256()
     blocked = False
     for size in sorted(sizes):
         schedule = network.schedule_for(size)
-        blocked |= any(action.rows is not None for action in schedule)
+        if keeps_bits(schedule, network.chain(size)):
+            continue
+        blocked = True
         digest.update(f"{size} {' '.join(map(str, schedule))};".encode())
     return digest.hexdigest()[:16] if blocked else ""
 

@@ -5,11 +5,15 @@ from typing import Any
 
 from backend import select_backend
 from backend.select import variant_here
+from checkpoint.errors import CheckpointError
 from checkpoint.execution.network import NetworkWithCheckpointing
+from checkpoint.execution.ranks.links.base import Link
+from checkpoint.execution.ranks.network import NetworkOnRanks
 from checkpoint.execution.verifying import VerifyingNetwork
 from checkpoint.measuring.bandwidth import rates_for
 from checkpoint.planning.choice import Choice
 from checkpoint.planning.offloading import Offloading
+from checkpoint.ranks.cutting import largest_block
 from checkpoint.schedule.chain import Chain, chain_of
 from checkpoint.schedule.schedule import Schedule
 from mlp import Network
@@ -81,10 +85,13 @@ class RunSettings:
         )
 
 
-def make_network(settings: RunSettings, *, verify: bool = False, schedule: Schedule | None = None) -> Network:
+def make_network(
+    settings: RunSettings, *, verify: bool = False, schedule: Schedule | None = None, link: Link | None = None
+) -> Network:
     """The network of a run: plain for "none", with checkpointing for anything else; with `verify`, it checks itself.
 
-    `schedule`: what it follows in place of the choice's, such as that of a saved run whose file may be gone.
+    `schedule`: what it follows in place of the choice's, such as that of a saved run whose file may be gone. `link`:
+    that of the ranks that train it together.
     """
     as_network: dict[str, Any] = {
         "activation": settings.activation,
@@ -97,11 +104,18 @@ def make_network(settings: RunSettings, *, verify: bool = False, schedule: Sched
         "backend": select_backend(settings.backend, device=settings.device),
     }
     choice, chain = settings.choice, settings.chain
-    if choice.checkpoint == "none" and not verify:
+    kind: type[NetworkWithCheckpointing] = VerifyingNetwork if verify else NetworkWithCheckpointing
+    if link is not None and link.ranks > 1:
+        if verify:
+            raise CheckpointError("--verify watches one process; leave out --ranks or --verify")
+        kind, as_network["link"] = NetworkOnRanks, link
+        as_network["block_rows"] = choice.micro_batch_rows
+        rows = largest_block(settings.batch_size, link.ranks, choice.micro_batch_rows)
+        choice, chain = choice.within_blocks, replace(chain, batch_size=rows, adds_up=True)
+    elif choice.checkpoint == "none" and not verify:
         return Network(settings.sizes, **as_network)
-    kind = VerifyingNetwork if verify else NetworkWithCheckpointing
     as_network["offload"] = settings.offload
     if choice.checkpoint == "optimal":
-        budget_bytes = choice.budget_bytes(chain)
+        budget_bytes = choice.budget_bytes(chain) if kind is not NetworkOnRanks else settings.budget
         return kind(settings.sizes, budget_bytes=budget_bytes, offloading=settings.offloading, **as_network)
     return kind(settings.sizes, schedule=schedule or choice.schedule(chain), **as_network)

@@ -11,7 +11,7 @@ from backend.facts import FACTS, NAMES, padded
 from checkpoint.arguments import whole_number
 from mlp.errors import NetworkError
 from mlp.pieces import error_piece_rows, gradient_piece_rows
-from mlp.sizes import check_sizes
+from mlp.sizes import check_sizes, format_sizes
 
 MAX_ROWS = 2**31 - 1
 """The largest mini-batch: BLAS libraries count rows in 32 bits, and a schedule writes them in ten digits."""
@@ -46,6 +46,11 @@ class Chain:
         """L."""
         return len(self.widths) - 1
 
+    @property
+    def title(self) -> str:
+        """What it is, for reports and pictures."""
+        return f"{format_sizes(self.widths)}, batch {self.batch_size}"
+
     def in_pieces(self, pieces: str) -> "Chain":
         """This chain with backward steps in such pieces; small ones are sized for its mini-batch unless it says so."""
         planned_rows = (self.planned_rows or self.batch_size) if pieces == "small" else None
@@ -69,6 +74,22 @@ class Chain:
         if layer == 0:
             return 0
         return self.array_bytes((self.batch_size if rows is None else rows) * self.widths[layer])
+
+    def kept_bytes(self, layer: int) -> int:
+        """The bytes of a_layer that stay beside its error: none, as it becomes the error in its place."""
+        return 0
+
+    def error_bytes(self, layer: int) -> int:
+        """The bytes that the error of a layer takes until its backward step, with those of a_layer that stay."""
+        return self.activation_bytes(layer) + self.kept_bytes(layer)
+
+    def forward_bytes(self, layer: int) -> int:
+        """The bytes that a layer works in when it runs forward, beside its input and its output: none."""
+        return 0
+
+    def shape(self, layer: int) -> object:
+        """What tells a layer from those that take other bytes."""
+        return self.widths[layer - 1], self.widths[layer]
 
     def host_bytes(self, layer: int) -> int:
         """The bytes of a copy of a_layer on the host: those of its values, not rounded up."""
@@ -108,6 +129,10 @@ class Chain:
     def forward_flops(self, layer: int, rows: int | None = None) -> int:
         """Floating-point operations of running a layer forward: two for each weight and row."""
         return 2 * (self.batch_size if rows is None else rows) * self.widths[layer - 1] * self.widths[layer]
+
+    def backward_flops(self, layer: int, rows: int | None = None) -> int:
+        """Those of its backward step: two products as large as the forward one, one for layer 1."""
+        return self.forward_flops(layer, rows) * (2 if layer > 1 else 1)
 
     @property
     def total_forward_flops(self) -> int:
