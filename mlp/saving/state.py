@@ -111,6 +111,7 @@ class SavedState:
         _check("seed", type(self.seed) is int and self.seed >= 0, self.seed)
         for name in ("epochs_trained", "steps_trained"):
             _check(name, is_count(getattr(self, name)), getattr(self, name))
+        _check("optimizer", isinstance(self.optimizer, str), self.optimizer)
         try:
             optimizer_of(self.optimizer, momentum=self.momentum)
         except NetworkError as error:
