@@ -1,23 +1,29 @@
 """Layers whose parameters an optimizer changes, and the arrays that it keeps for that from step to step."""
 
+from collections.abc import Callable
 from typing import Any
 
+from backend import Backend
 from mlp.gradient import Gradient
 from mlp.inference import Inference
-from mlp.optimizers import Optimizer
+from mlp.optimizers import Optimizer, Ruled, StepFacts
 from mlp.overriding import in_program
 
 
 class Updated(Inference):
     """Layers with an optimizer. Its state counts as rest, and copies have their own."""
 
-    optimizer: Optimizer
+    optimizer: Optimizer | Ruled
     optimizer_state: dict[str, tuple[tuple[Any, Any], ...]]
     """The arrays that the optimizer keeps: by name, a pair for the weights and the bias of each layer."""
 
-    def use_optimizer(self, optimizer: Optimizer) -> None:
-        """Change parameters by `optimizer` from now on; its state is zero."""
-        self.optimizer = optimizer
+    steps_trained: int
+    """How many steps the network has had: an optimizer's corrections and a learning rate may follow from it."""
+
+    def use_optimizer(self, optimizer: Optimizer | Ruled) -> None:
+        """Change parameters by `optimizer` from now on; its state is zero, and steps are counted anew."""
+        self.optimizer, self.steps_trained = optimizer, 0
+        self.whole_gradients = isinstance(optimizer, Ruled) and optimizer.clip is not None
         self.optimizer_state = {name: self._zeros() for name in optimizer.state_names}
 
     def _zeros(self) -> tuple[tuple[Any, Any], ...]:
@@ -34,15 +40,24 @@ class Updated(Inference):
 
     @in_program
     def apply_gradient(self, gradient: Gradient, rate: float) -> None:
-        """Change a layer's parameters by its gradient, or a piece of it; `rate` is eta / batch."""
+        """Change a layer's parameters by its gradient, or a piece of it; `rate` is eta / batch.
+
+        It is that of step `steps_trained` + 1. `update_mini_batch` counts steps, and so must a loop of your own.
+        """
         k = gradient.layer - 1
         rows = slice(gradient.first, gradient.first + gradient.weight.shape[0])
         kept = [pairs[k] for pairs in self.optimizer_state.values()]
-        state = [weight[rows, :] for weight, _ in kept]
-        self.optimizer.apply(self.backend, self.weights[k][rows, :], gradient.weight, state, rate)
+        apply = self._applying(gradient)
+        apply(self.backend, self.weights[k][rows, :], gradient.weight, [weight[rows, :] for weight, _ in kept], rate)
         if gradient.bias is not None:
-            state = [bias for _, bias in kept]
-            self.optimizer.apply(self.backend, self.biases[k], gradient.bias, state, rate)
+            apply(self.backend, self.biases[k], gradient.bias, [bias for _, bias in kept], rate)
+
+    def _applying(self, gradient: Gradient) -> Callable[[Backend, Any, Any, list[Any], float], None]:
+        """The optimizer's `apply` in this step, for this gradient."""
+        if not isinstance(self.optimizer, Ruled):
+            return self.optimizer.apply
+        norm = self.backend.gradient_norm(gradient.weight, gradient.bias) if self.whole_gradients else None
+        return self.optimizer.in_step(StepFacts(gradient.rows, self.steps_trained + 1, norm)).apply
 
     def __getstate__(self) -> dict[str, Any]:
         host = self.backend.to_numpy

@@ -16,7 +16,7 @@ PACKAGES = ("backend", "mlp", "checkpoint", "bench")
 LEVELS = ("schedule", "strategies", "planning", "ranks", "measuring", "execution", "runs", "drawing", "commands")
 """The folders of `checkpoint/`: likewise."""
 
-GROUND = ("errors", "arguments", "units", "output")
+GROUND = ("errors", "arguments", "units", "output", "palette")
 """The files of `checkpoint/` that are below its folders. Its other files are doors: above them, and asked by none."""
 
 APART = {

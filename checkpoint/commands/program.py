@@ -29,7 +29,7 @@ COMMANDS = {
 WRITTEN = ("save", "json", "figure", "the timelines", "timeline", "arena", "save_schedule")
 """The options of all commands that name a file to write."""
 
-READ = ("path", "image", "data", "resume")
+READ = ("path", "image", "data", "resume", "chain", "checkpoint")
 """Those that name a file to read."""
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from checkpoint.arguments import whole_number
 from checkpoint.errors import BudgetError, CheckpointError
-from checkpoint.planning.budget import resolve_budget
+from checkpoint.planning.budget import called, resolve_budget
 from checkpoint.planning.costs import FLOPS_BLOCK_ROWS, MEASURED_BLOCK_ROWS, Cost, Flops
 from checkpoint.planning.fitting import Fitting, best_fitting, smallest_fitting
 from checkpoint.planning.offload_search import SearchWithOffload
@@ -17,6 +17,7 @@ from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.pieces import SearchInPieces
 from checkpoint.planning.planned import Plan, keeps_bits
 from checkpoint.schedule.chain import Chain, chain_of
+from checkpoint.schedule.layers import GeneralChain
 from checkpoint.units import format_bytes
 from mlp.pieces import PIECES
 
@@ -83,7 +84,8 @@ def plan_chain(
         pieces=pieces,
         offloading=offloading,
     )
-    budget_bytes = resolve_budget(budget_bytes, chain)
+    with called("budget_bytes"):
+        budget_bytes = resolve_budget(budget_bytes, chain)
     found = best_fitting(search, budget_bytes)
     if found is None:
         raise _too_small(search, budget_bytes, row_blocks=row_blocks)
@@ -110,6 +112,10 @@ def search_of(
         raise CheckpointError(f"offloading must be an Offloading, the rates of copies; got {repr(offloading)[:60]}")
     if pieces not in (None, *PIECES):
         raise CheckpointError(f"unknown pieces {pieces!r}; choose {' or '.join(PIECES)}, or None for the better")
+    if isinstance(chain, GeneralChain):
+        pieces = "large"  # its workspaces are given, whatever the pieces
+        if offloading is not None:
+            raise CheckpointError("a chain that is given as numbers is not offloaded; leave offloading out")
     if minimum_block_rows is None:
         minimum_block_rows = FLOPS_BLOCK_ROWS if cost is None else MEASURED_BLOCK_ROWS
     minimum_block_rows = whole_number("minimum_block_rows", minimum_block_rows)
@@ -146,14 +152,14 @@ def plan_of(search: AnySearch, found: Fitting, budget_bytes: int) -> Plan:
 def _too_small(search: AnySearch, budget_bytes: int, *, row_blocks: bool) -> BudgetError:
     least, batch_size = smallest_fitting(search), search.chain.batch_size
     takes = format_bytes(least.simulation.peak_bytes)
+    at = "" if isinstance(search.chain, GeneralChain) else f" at batch {batch_size}"
     if least.arena_bytes > least.simulation.peak_bytes:
         takes += f" in an arena of {least.arena_bytes:,} bytes"
     advice = "raise the budget or shrink the batch"
     if not row_blocks and batch_size > 1:
         advice += ", or allow row blocks"
     return BudgetError(
-        f"budget {format_bytes(budget_bytes)} is below this network's smallest peak, {takes} at batch {batch_size}; "
-        f"{advice}",
+        f"budget {format_bytes(budget_bytes)} is below this network's smallest peak, {takes}{at}; {advice}",
         budget_bytes=budget_bytes,
         minimum_bytes=least.arena_bytes,
     )

@@ -85,11 +85,12 @@ def place_record(network: Network) -> dict[str, Any]:
 
 
 def rest_bytes(network: Network, batch_size: int, rows: int | None = None) -> int:
-    """Bytes held between steps: parameters, velocities, and a mini-batch; on a GPU the next mini-batch too.
+    """Bytes held between steps: parameters, optimizer state, and a mini-batch; on a GPU the next mini-batch too.
 
-    On ranks: this rank's velocities, its `rows` of the mini-batch, and its slots for what is passed on.
+    On ranks: this rank's part of the state, its `rows` of the mini-batch, and its slots for what is passed on.
     """
-    parameters = [*network.weights, *network.biases, *(v for pair in network.velocities for v in pair)]
+    kept = (a for pairs in network.optimizer_state.values() for pair in pairs for a in pair)
+    parameters = [*network.weights, *network.biases, *kept]
     item_bytes = chain_of(network.sizes, batch_size=1, dtype=network.dtype).item_bytes
     held = (batch_size if rows is None else rows) * (2 if network.backend.facts.asynchronous else 1)
     values = sum(int(a.size) for a in parameters) + held * (network.sizes[0] + network.sizes[-1])

@@ -60,7 +60,7 @@ def run(
             ImageBatches(network, dataset.train_images, dataset.train_labels, scaling=dataset.scaling),
             epochs=settings.epochs,
             mini_batch_size=settings.batch_size,
-            eta=settings.eta,
+            eta=settings.learning_rate(len(dataset.train_images)),
             test_data=test_data,
             shuffle=settings.shuffle,
             first_epoch=first[0],

@@ -17,6 +17,9 @@ from checkpoint.ranks.cutting import largest_block
 from checkpoint.schedule.chain import Chain, chain_of
 from checkpoint.schedule.schedule import Schedule
 from mlp import Network
+from mlp.optimizers import Ruled, optimizer_of
+from mlp.training.named_rates import rate_of
+from mlp.training.rates import LearningRate
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,12 @@ class RunSettings:
     initialization: str = "normal"
     dtype: str = "float32"
     momentum: float = 0.0
+    optimizer: str = "sgd"
     seed: int = 0
     epochs: int = 5
     batch_size: int = 100
     eta: float = 3.0
+    rate: str = "constant"
     shuffle: bool = True
     checkpoint: str = "none"
     budget: str | None = None
@@ -50,7 +55,20 @@ class RunSettings:
     @property
     def chain(self) -> Chain:
         """The chain of the network, for a whole mini-batch on its backend."""
-        return chain_of(self.sizes, batch_size=self.batch_size, dtype=self.dtype, backend=variant_here(self.backend))
+        backend = variant_here(self.backend)
+        chain = chain_of(self.sizes, batch_size=self.batch_size, dtype=self.dtype, backend=backend)
+        return replace(chain, whole_gradients=self.optimizer_made.clip is not None)
+
+    @property
+    def optimizer_made(self) -> Ruled:
+        """The optimizer, as an object. Raises `NetworkError` for one that there is not."""
+        return optimizer_of(self.optimizer, momentum=self.momentum)
+
+    def learning_rate(self, n_samples: int) -> LearningRate:
+        """The learning rate of each step, on `n_samples` training samples. Raises `NetworkError`."""
+        steps = -(-n_samples // self.batch_size)
+        rate: LearningRate = rate_of(self.rate, eta=self.eta, epochs=self.epochs, epoch_steps=steps)
+        return rate
 
     @property
     def offloading(self) -> Offloading | None:
@@ -81,6 +99,7 @@ def make_network(
         "initialization": settings.initialization,
         "dtype": settings.dtype,
         "momentum": settings.momentum,
+        "optimizer": settings.optimizer,
         "seed": settings.seed,
         "backend": select_backend(settings.backend, device=settings.device),
     }

@@ -11,7 +11,7 @@ from backend.facts import FACTS, NAMES, padded
 from checkpoint.arguments import whole_number
 from mlp.errors import NetworkError
 from mlp.pieces import error_piece_rows, gradient_piece_rows
-from mlp.sizes import check_sizes
+from mlp.sizes import check_sizes, format_sizes
 
 MAX_ROWS = 2**31 - 1
 """The largest mini-batch: BLAS libraries count rows in 32 bits, and a schedule writes them in ten digits."""
@@ -27,7 +27,7 @@ class Chain:
     (None: for those at hand); see `mlp.pieces`. With `error_in_place` an activation becomes the error without a buffer
     beside it; with `adds_up` this mini-batch is one of several whose gradients are added up elsewhere. Row blocks that
     begin at multiples of `sum_rows` rows leave gradients bit-identical to those of the whole mini-batch; None where
-    none do.
+    none do. With `whole_gradients` a layer's gradient is not made in pieces, as an optimizer that clips it needs.
     """
 
     widths: tuple[int, ...]
@@ -39,11 +39,17 @@ class Chain:
     adds_up: bool = False
     sum_rows: int | None = None
     planned_rows: int | None = None
+    whole_gradients: bool = False
 
     @property
     def n_layers(self) -> int:
         """L."""
         return len(self.widths) - 1
+
+    @property
+    def title(self) -> str:
+        """What it is, for reports and pictures."""
+        return f"{format_sizes(self.widths)}, batch {self.batch_size}"
 
     def in_pieces(self, pieces: str) -> "Chain":
         """This chain with backward steps in such pieces; small ones are sized for its mini-batch unless it says so."""
@@ -69,6 +75,22 @@ class Chain:
             return 0
         return self.array_bytes((self.batch_size if rows is None else rows) * self.widths[layer])
 
+    def kept_bytes(self, layer: int) -> int:
+        """The bytes of a_layer that stay beside its error: none, as it becomes the error in its place."""
+        return 0
+
+    def error_bytes(self, layer: int) -> int:
+        """The bytes that the error of a layer takes until its backward step, with those of a_layer that stay."""
+        return self.activation_bytes(layer) + self.kept_bytes(layer)
+
+    def forward_bytes(self, layer: int) -> int:
+        """The bytes that a layer works in when it runs forward, beside its input and its output: none."""
+        return 0
+
+    def shape(self, layer: int) -> object:
+        """What tells a layer from those that take other bytes."""
+        return self.widths[layer - 1], self.widths[layer]
+
     def host_bytes(self, layer: int) -> int:
         """The bytes of a copy of a_layer on the host: those of its values, not rounded up."""
         return self.batch_size * self.widths[layer] * self.item_bytes
@@ -81,9 +103,12 @@ class Chain:
     def piece_rows(self, layer: int, rows: int) -> tuple[int, int]:
         """The rows of a block of the weight gradient and of a piece of the error, in a backward step on `rows` rows."""
         n_in, n_out, pieces, planned_rows = self.widths[layer - 1], self.widths[layer], self.pieces, self.planned_rows
+        whole = self.whole_gradients
         return (
-            gradient_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows),
-            error_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows),
+            gradient_piece_rows(
+                rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows, whole=whole
+            ),
+            error_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows, whole=whole),
         )
 
     def workspace_bytes(self, layer: int, rows: int | None = None) -> int:
@@ -104,6 +129,10 @@ class Chain:
     def forward_flops(self, layer: int, rows: int | None = None) -> int:
         """Floating-point operations of running a layer forward: two for each weight and row."""
         return 2 * (self.batch_size if rows is None else rows) * self.widths[layer - 1] * self.widths[layer]
+
+    def backward_flops(self, layer: int, rows: int | None = None) -> int:
+        """Those of its backward step: two products as large as the forward one, one for layer 1."""
+        return self.forward_flops(layer, rows) * (2 if layer > 1 else 1)
 
     @property
     def total_forward_flops(self) -> int:
