@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from checkpoint.commands.options import check_offload
-from checkpoint.runs.defaults import ETA, default_eta, default_initialization
+from checkpoint.runs.defaults import ETA, STEEP, STEEP_ETA, default_eta, default_initialization
 from checkpoint.runs.settings import RunSettings
-from mlp.activations import ACTIVATIONS
+from mlp.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS
 from mlp.costs import COSTS
 from mlp.optimizers.named import OPTIMIZERS, with_arguments
@@ -26,6 +26,12 @@ def add_network_options(parser: argparse.ArgumentParser, defaults: RunSettings) 
         f"784,100,30,10; in,100,30,out says that these are hidden {_given(defaults, 'sizes')}",
     )
     network.add_argument("--activation", help=f"{' or '.join(ACTIVATIONS)} {_given(defaults, 'activation')}")
+    network.add_argument(
+        "--output-activation",
+        metavar="NAME",
+        help=f"of the last layer: {' or '.join(OUTPUT_ACTIVATIONS)} (default: what goes with the cost, or else that of "
+        "the hidden layers)",
+    )
     network.add_argument("--cost", help=f"{' or '.join(COSTS)} {_given(defaults, 'cost')}")
     network.add_argument(
         "--initialization",
@@ -65,7 +71,7 @@ def add_network_options(parser: argparse.ArgumentParser, defaults: RunSettings) 
         type=float,
         metavar="RATE",
         help=f"the learning rate (default: {defaults.eta:g}; with another activation, cost or momentum {ETA:g} x (1 - "
-        f"momentum); {usual})",
+        f"momentum), or {STEEP_ETA:g} for {', '.join(STEEP)} outputs under the quadratic cost; {usual})",
     )
     network.add_argument(
         "--rate",
@@ -108,7 +114,8 @@ def settings_from(args: argparse.Namespace, defaults: RunSettings, *, fit: bool 
 def _fitting(values: Mapping[str, Any], known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """The initialization and the learning rate that fit `values`, where they are not given and `known` is of others."""
     fitting: dict[str, Any] = {}
-    choice = {name: values[name] for name in ("activation", "cost", "momentum", "optimizer")}
+    names = ("activation", "output_activation", "cost", "momentum", "optimizer")
+    choice = {name: values[name] for name in names}
     if "initialization" not in given and any(known[name] != value for name, value in choice.items()):
         fitting["initialization"] = default_initialization(**choice)
     choice["initialization"] = fitting.get("initialization", values["initialization"])

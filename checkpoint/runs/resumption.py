@@ -19,7 +19,10 @@ from mlp import Network, Progress, SavedState, StateError, format_sizes, read_st
 from mlp.data import Dataset
 from mlp.saving import differences, environment
 
-NETWORK_SETTINGS = ("sizes", "activation", "cost", "initialization", "dtype", "momentum", "optimizer", "seed")
+NETWORK_SETTINGS = (
+    *("sizes", "activation", "output_activation", "cost"),
+    *("initialization", "dtype", "momentum", "optimizer", "seed"),
+)
 ORDER_SETTINGS = {"batch_size": "mini_batch_size", "shuffle": "shuffle"}
 
 

@@ -13,6 +13,7 @@ from backend import Backend
 from mlp.arrays import is_finite
 from mlp.errors import NetworkError
 from mlp.training.sources import Rows, inputs_of, targets_of
+from mlp.training.targets import check_targets
 
 CHECKED_ROWS = 4096
 """Rows checked at a time, so that checking takes little memory."""
@@ -29,6 +30,9 @@ class Taker(Protocol):
 
     @property
     def backend(self) -> Backend: ...
+
+    @property
+    def cost(self) -> str: ...
 
     def as_batch(self, X: Any, y: Any) -> tuple[Any, Any]: ...
 
@@ -79,8 +83,11 @@ class ArrayBatches:
             raise NetworkError(f"X and y must have as many rows; got {len(self._X)} and {len(self._y)}")
         for name, source in (("X", self._X), ("y", self._y)):
             for start in range(0, len(source), CHECKED_ROWS):
-                if not is_finite(source.take(slice(start, min(start + CHECKED_ROWS, len(source)))), taker.backend):
+                part = source.take(slice(start, min(start + CHECKED_ROWS, len(source))))
+                if not is_finite(part, taker.backend):
                     raise NetworkError(f"{name} holds a value that is not finite, in rows {start} and on; remove it")
+                if source is self._y:
+                    check_targets(taker.backend.to_numpy(part), taker.cost, first=start)
 
     def __len__(self) -> int:
         return len(self._X)
