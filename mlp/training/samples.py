@@ -16,8 +16,9 @@ from mlp.data.scaling import PIXELS, Scaling
 from mlp.data.survey import BLOCK_BYTES
 from mlp.data.targets import Labels
 from mlp.errors import NetworkError
-from mlp.training.batches import Taker
+from mlp.training.batches import CHECKED_ROWS, Taker
 from mlp.training.sources import Rows
+from mlp.training.targets import check_targets
 
 
 class SampleBatches:
@@ -125,7 +126,11 @@ def batches_of_part(taker: Taker, dataset: Dataset, part: str) -> SampleBatches:
             f"{dataset.name} holds values up to {dataset.largest:.3g}, more than {taker.dtype} can; scale them, "
             f"as by --scale standard, or take float64"
         )
-    return SampleBatches(taker, samples, by=dataset.preparation.scaling, finite=dataset.finite)
+    batches = SampleBatches(taker, samples, by=dataset.preparation.scaling, finite=dataset.finite)
+    if dataset.preparation.classes is None:
+        for start in range(0, len(samples), CHECKED_ROWS):
+            check_targets(batches.targets(slice(start, start + CHECKED_ROWS)), taker.cost, first=start)
+    return batches
 
 
 def _check_range(taker: Taker, scaling: Scaling | None) -> None:
