@@ -59,10 +59,6 @@ class NetworkOnRanks(NetworkWithCheckpointing):
             )
         if self.transfers is not None or arguments.get("offload") is not None:
             raise CheckpointError("ranks do not offload; leave offload out")
-        if self.whole_gradients and link.ranks > 1:
-            raise CheckpointError(
-                "clipping needs the whole gradient of a layer, and ranks add it up in parts; leave clip out"
-            )
         if self._schedule is not None and self._schedule.row_block and link.ranks > 1:
             raise CheckpointError(
                 "ranks cut the mini-batch themselves; give a schedule without row blocks, and their rows as block_rows"
@@ -219,7 +215,6 @@ class NetworkOnRanks(NetworkWithCheckpointing):
             self._step.run()
             self.waited_seconds += self._step.waited_seconds
             self.sent_bytes += self._step.sent_bytes
-            self.steps_trained += 1
         finally:
             self._step = None
         self.steps_trained += 1
