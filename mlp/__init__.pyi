@@ -21,7 +21,6 @@ from .sizes import format_sizes as format_sizes
 from .sizes import parse_sizes as parse_sizes
 from .training.batches import ArrayBatches as ArrayBatches
 from .training.batches import Batches as Batches
-from .training.batches import ImageBatches as ImageBatches
 from .training.history import EpochRecord as EpochRecord
 from .training.history import History as History
 from .training.history import Step as Step
@@ -32,5 +31,6 @@ from .training.rates import Cosine as Cosine
 from .training.rates import InverseScaling as InverseScaling
 from .training.rates import StepDecay as StepDecay
 from .training.rates import WarmUp as WarmUp
+from .training.samples import ImageBatches as ImageBatches
 
 __version__: str

@@ -101,7 +101,9 @@ class NetworkOnRanks(NetworkWithCheckpointing):
     def _new_schedule(self, chain: Chain) -> Schedule:
         if self._schedule is not None or self.link.ranks == 1:
             return super()._new_schedule(chain)
-        slots = chain.array_bytes(self._parts.slot_values(chain.planned_rows or chain.batch_size))
+        slots = chain.array_bytes(
+            self._parts.slot_values(chain.planned_rows or chain.batch_size, whole=self.whole_gradients)
+        )
         given = self.budget_bytes or 0
         budget = resolve_budget(given, chain)
         if isinstance(given, str) and given.strip().endswith("%"):
@@ -207,6 +209,7 @@ class NetworkOnRanks(NetworkWithCheckpointing):
             self._slots[1],
             part.actions,
             n_slots=part.wave.slots,
+            rows=rows,
             begin=lambda block: self._begin(*blocks[block], part.wave.schedule),
             apply=lambda gradient: self.apply_gradient(replace(gradient, rows=rows), rate),
             weights=lambda layer: (self.weights[layer - 1], self.biases[layer - 1]),
@@ -219,6 +222,7 @@ class NetworkOnRanks(NetworkWithCheckpointing):
             self.steps_trained += 1
         finally:
             self._step = None
+        self.steps_trained += 1
 
     def _begin(self, X: Any, y: Any, schedule: Schedule) -> Execution:
         return self.execution(X, y, schedule, in_pieces=False)
