@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import accumulate, pairwise
 from typing import Any
 
-from checkpoint.errors import BudgetError, CheckpointError
+from checkpoint.errors import CheckpointError
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.execution.ranks.batches import ShareOfBatches
 from checkpoint.execution.ranks.links.base import Link
@@ -15,16 +15,14 @@ from checkpoint.execution.ranks.slots import Slots
 from checkpoint.execution.ranks.step import RankStep
 from checkpoint.execution.saved import CHOICES
 from checkpoint.execution.step import Execution
-from checkpoint.planning.budget import resolve_budget, store_all_bytes
-from checkpoint.planning.plan import plan_chain
 from checkpoint.ranks.cutting import check_block_rows, own_blocks, shares
 from checkpoint.ranks.items import owners_of
+from checkpoint.ranks.planned import schedule_in
 from checkpoint.schedule.actions import Action, Rows
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import store_all
-from checkpoint.units import format_bytes, parse_bytes
 from mlp import Gradient
 from mlp.arguments import check_rate
 from mlp.sizes import check_sizes
@@ -97,25 +95,9 @@ class NetworkOnRanks(NetworkWithCheckpointing):
     def _new_schedule(self, chain: Chain) -> Schedule:
         if self._schedule is not None or self.link.ranks == 1:
             return super()._new_schedule(chain)
-        slots = chain.array_bytes(
-            self._parts.slot_values(chain.planned_rows or chain.batch_size, whole=self.whole_gradients)
-        )
-        given = self.budget_bytes or 0
-        budget = resolve_budget(given, chain)
-        if isinstance(given, str) and given.strip().endswith("%"):
-            budget = parse_bytes(given, whole_bytes=store_all_bytes(chain) + slots)
-        try:
-            if budget <= slots:
-                raise BudgetError("", budget_bytes=budget, minimum_bytes=slots + 1)
-            return plan_chain(chain, budget_bytes=budget - slots, row_blocks=False).schedule
-        except BudgetError as error:
-            least = error.minimum_bytes + (0 if budget <= slots else slots)
-            raise BudgetError(
-                f"budget {format_bytes(budget)} is a rank's, {format_bytes(slots)} of it for sums that are passed on; "
-                f"the least is {format_bytes(least)}: raise the budget, shrink the batch, or use more ranks",
-                budget_bytes=budget,
-                minimum_bytes=least,
-            ) from None
+        rows = chain.planned_rows or chain.batch_size
+        slot_bytes = chain.array_bytes(self._parts.slot_values(rows, whole=self.whole_gradients))
+        return schedule_in(self.budget_bytes or 0, chain, slot_bytes=slot_bytes)
 
     @property
     def saved_arguments(self) -> Mapping[str, str]:
