@@ -67,6 +67,7 @@ def test_weights_are_those_of_one_process(small_pieces, ranks, seed, sizes, dtyp
         assert same_bits(parameters_of(network), parameters_of(alone))
     for name, pairs in alone.optimizer_state.items():
         assert same_bits(state_of(networks, name), [array for pair in pairs for array in pair])
+    assert {network.steps_trained for network in networks} == {alone.steps_trained}
 
 
 def test_shares_cut_elsewhere_than_at_chunks_end_elsewhere(monkeypatch):
@@ -107,6 +108,11 @@ def test_number_that_is_not_finite_is_named_and_ends_all():
 
     with pytest.raises(TrainingError, match="layer 2"):
         on_threads(3, work)
+
+
+def test_clipping_is_refused_by_ranks():
+    with pytest.raises(CheckpointError, match="clipping needs the whole gradient of a layer"):
+        on_threads(2, lambda link: NetworkOnRanks((4, 5, 3), link=link, optimizer="adam:clip=1"))
 
 
 def test_backend_whose_sums_depend_on_the_cut_is_refused():
