@@ -78,6 +78,7 @@ PUBLIC = {
         "FrontPoint",
         "GeneralChain",
         "Layer",
+        "NetworkOnRanks",
         "NetworkWithCheckpointing",
         "Offload",
         "Offloading",
@@ -102,6 +103,7 @@ PUBLIC = {
         "square_root",
         "store_all",
         "timeline",
+        "world",
     ],
 }
 
