@@ -73,7 +73,8 @@ def prepared(
             raise DataError(
                 f"{name}: {len(X)} {label}{noun} but {len(y)} {label}labels; wanted one label for each of the {noun}"
             )
-    found = Preparation(inputs[0].shape[1], targets[0].width, shape, classes, None, raw.columns, reading)
+    columns = raw.columns if known is None else raw.columns or known.columns
+    found = Preparation(inputs[0].shape[1], targets[0].width, shape, classes, None, None, reading)
     if known is not None:
         _check_like(found, known, name)
     pairs = [(X, y.stored) for X, y in zip(inputs, targets, strict=True)]
@@ -97,7 +98,7 @@ def prepared(
         train,
         test,
         name,
-        replace(found, scaling=scaling),
+        replace(found, scaling=scaling, columns=columns),
         notice="; ".join(notes) or None,
         validation=validation,
         finite=seen is not None or inputs[0].dtype.kind in "iub",
