@@ -77,16 +77,18 @@ def prepared(
     found = Preparation(inputs[0].shape[1], targets[0].width, shape, classes, None, None, reading)
     if known is not None:
         _check_like(found, known, name)
-    pairs = [(X, y.stored) for X, y in zip(inputs, targets, strict=True)]
     names = names_of(raw.columns) if raw.columns is not None else ()
+
+    def seen_by(training: NDArray[np.intp] | None) -> Survey | None:
+        pairs = [(X, y.stored) for X, y in zip(inputs, targets, strict=True)]
+        return _seen(raw, reading, pairs, training, where, names)
+
     if known is None:
         train, test, validation = _parts(inputs, targets, reading, name)
-        seen = _seen(raw, reading, pairs, train.rows, where, names)
+        seen = seen_by(train.rows)
     else:  # its scaling stands, so the pass can come before the parts
-        seen = _seen(raw, reading, pairs, None, where, names)
-        digest = (
-            seen.digest if seen is not None else "" if raw.in_file else digest_of([a for pair in pairs for a in pair])
-        )
+        seen = seen_by(None)
+        digest = seen.digest if seen is not None else _digest(raw, inputs, targets)
         if raw.test is None and trained_digest is not None and digest != trained_digest:
             train = test = Samples(inputs[0], targets[0])
             validation = None
@@ -103,8 +105,13 @@ def prepared(
         validation=validation,
         finite=seen is not None or inputs[0].dtype.kind in "iub",
         largest=_largest(scaling, seen),
-        given_digest="" if reading.skip_pass and raw.in_file else None if seen is None else seen.digest,
+        given_digest=seen.digest if seen is not None else "" if raw.in_file else None,
     )
+
+
+def _digest(raw: Raw, inputs: list[Any], targets: list[Targets]) -> str:
+    """The digest where no pass was made: of arrays in memory; "" of a file, which is not read for it alone."""
+    return "" if raw.in_file else digest_of([a for X, y in zip(inputs, targets, strict=True) for a in (X, y.stored)])
 
 
 def _inputs(X: Any, where: str) -> Any:
