@@ -209,6 +209,7 @@ class NetworkOnRanks(NetworkWithCheckpointing):
             self._step.run()
             self.waited_seconds += self._step.waited_seconds
             self.sent_bytes += self._step.sent_bytes
+            self.steps_trained += 1
         finally:
             self._step = None
 
