@@ -94,7 +94,7 @@ def accuracy(network: Evaluated, data: Batches, *, batch_size: int = EVALUATED_R
     batch_size = check_whole("the batch size", batch_size, least=1)
     classes = classes_of(network, data)
     correct = 0
-    for output, y in _outputs(network, data, batch_size):
+    for output, y in outputs_of(network, data, batch_size):
         correct += classes.count_correct(network, output, y)
     return correct / len(data)
 
@@ -104,7 +104,7 @@ def mean_cost(network: Evaluated, data: Batches, *, batch_size: int = EVALUATED_
     """The network's cost on `data`, the mean over the samples; `batch_size` rows at a time."""
     batch_size = check_whole("the batch size", batch_size, least=1)
     total = 0.0
-    for output, y in _outputs(network, data, batch_size):
+    for output, y in outputs_of(network, data, batch_size):
         total += network.backend.cost_sum(output, y, network.cost)
     return total / len(data)
 
@@ -127,7 +127,7 @@ class Evaluation:
         """
         network, n = self._network, len(self._data)
         sums: list[tuple[float, float]] = []
-        for output, y in _outputs(network, self._data, EVALUATED_ROWS, network.evaluated_rows(n)):
+        for output, y in outputs_of(network, self._data, EVALUATED_ROWS, network.evaluated_rows(n)):
             for start in range(0, output.shape[0], SUMMED_ROWS):
                 rows = slice(start, min(start + SUMMED_ROWS, output.shape[0]))
                 some, targets = output[rows, :], y[rows, :]
@@ -138,7 +138,7 @@ class Evaluation:
         return None if self._classes is None else correct / n, cost / n
 
 
-def _outputs(
+def outputs_of(
     network: Evaluated, data: Batches, batch_size: int, part: tuple[int, int] | None = None
 ) -> Iterator[tuple[Any, Any]]:
     """(output, y) of all mini-batches of `data`, or of rows `part[0]` to `part[1]` of it, in order."""
