@@ -55,6 +55,7 @@ PUBLIC = {
         "TrainingError",
         "WarmUp",
         "accuracy",
+        "batches_of_part",
         "format_sizes",
         "load_state",
         "parse_sizes",
