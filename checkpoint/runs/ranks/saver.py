@@ -51,7 +51,8 @@ class RankSaver(Saver):
 def restore_on_ranks(path: Path, network: NetworkOnRanks) -> SavedState:
     """`restore_state`, by each rank for itself; it keeps the state of its own layers."""
     state = restore_state(path, Whole(network, receive=False))
-    network.epochs_trained, network.scaling = state.epochs_trained, state.scaling
+    network.epochs_trained, network.steps_trained = state.epochs_trained, state.steps_trained
+    network.scaling = state.scaling
     return state
 
 

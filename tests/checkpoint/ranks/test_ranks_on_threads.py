@@ -37,7 +37,9 @@ def trained(network, steps, dtype):
 
 def state_of(networks):
     """The state of each layer, which its owner has."""
-    return [array for k, owner in enumerate(networks[0].owners) for array in networks[owner].velocities[k]]
+    names = networks[0].optimizer_state
+    owners = list(enumerate(networks[0].owners))
+    return [array for name in names for k, owner in owners for array in networks[owner].optimizer_state[name][k]]
 
 
 @settings(max_examples=25)
@@ -46,12 +48,13 @@ def state_of(networks):
     seed=st.integers(0, 99),
     sizes=st.lists(st.integers(1, 12), min_size=2, max_size=5).map(tuple),
     dtype=st.sampled_from(("float32", "float64")),
-    momentum=st.sampled_from((0.0, 0.9)),
+    optimizer=st.sampled_from((("sgd", 0.0), ("sgd", 0.9), ("nesterov", 0.9), ("adam:l2=0.1", 0.0), ("adagrad", 0.0))),
     block_rows=st.sampled_from((None, None, 128)),
     every=st.integers(0, 3),
 )
-def test_weights_are_those_of_one_process(small_pieces, ranks, seed, sizes, dtype, momentum, block_rows, every):
-    arguments = {"dtype": dtype, "momentum": momentum, "seed": seed, "activation": "tanh"}
+def test_weights_are_those_of_one_process(small_pieces, ranks, seed, sizes, dtype, optimizer, block_rows, every):
+    name, momentum = optimizer
+    arguments = {"dtype": dtype, "momentum": momentum, "optimizer": name, "seed": seed, "activation": "tanh"}
     alone = trained(Network(sizes, **arguments), STEPS, dtype)
     n = len(sizes) - 1
     schedule = every_nth(n_layers=n, n=every) if every else store_all(n_layers=n)
@@ -63,8 +66,9 @@ def test_weights_are_those_of_one_process(small_pieces, ranks, seed, sizes, dtyp
     networks = on_threads(ranks, work, seed=seed)
     for network in networks:
         assert same_bits(parameters_of(network), parameters_of(alone))
-    if momentum:
-        assert same_bits(state_of(networks), [array for pair in alone.velocities for array in pair])
+    kept = [array for pairs in alone.optimizer_state.values() for pair in pairs for array in pair]
+    assert same_bits(state_of(networks), kept)
+    assert {network.steps_trained for network in networks} == {alone.steps_trained}
 
 
 def test_shares_cut_elsewhere_than_at_chunks_end_elsewhere(monkeypatch):
@@ -105,6 +109,11 @@ def test_number_that_is_not_finite_is_named_and_ends_all():
 
     with pytest.raises(TrainingError, match="layer 2"):
         on_threads(3, work)
+
+
+def test_clipping_is_refused_by_ranks():
+    with pytest.raises(CheckpointError, match="clipping needs the whole gradient of a layer"):
+        on_threads(2, lambda link: NetworkOnRanks((4, 5, 3), link=link, optimizer="adam:clip=1"))
 
 
 def test_backend_whose_sums_depend_on_the_cut_is_refused():
