@@ -9,12 +9,9 @@ from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.columns import columns_and_cells
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
-from checkpoint.schedule.spans import walk
+from checkpoint.schedule.spans import MOST_ACTIONS, walk
 from checkpoint.schedule.svg import MOST_CELLS, MOST_COLUMNS, step_svg
 from checkpoint.units import counted, format_bytes
-
-MOST_ACTIONS = 200_000
-"""Of more actions than these no picture is made: it would take many seconds, and show a grey."""
 
 
 class Sketched(Protocol):

@@ -6,7 +6,7 @@ dtypes are checked before a value is read, and values as they come.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
@@ -25,7 +25,11 @@ DTYPES = {"F16": "float32", "F32": "float32", "F64": "float64"}
 Made = TypeVar("Made", bound=Network)
 
 
-def import_weights(path: str | Path, *, kind: Callable[..., Made] = Network, **arguments: Any) -> Made:  # type: ignore[assignment]
+@overload
+def import_weights(path: str | Path, *, kind: Callable[..., Made], **arguments: Any) -> Made: ...
+@overload
+def import_weights(path: str | Path, **arguments: Any) -> Network: ...
+def import_weights(path: str | Path, *, kind: Callable[..., Network] = Network, **arguments: Any) -> Network:
     """A network with the weights and biases in `path`, a safetensors file of PyTorch's or Keras's dense layers.
 
     Its sizes are those of the weights. `kind` makes it, of sizes and `arguments`: `Network`, or another class with what
