@@ -5,12 +5,13 @@ import sys
 import time
 from dataclasses import asdict
 
-from backend import select_backend
+from backend import Backend, select_backend
 from checkpoint.commands.options import (
     add_backend_options,
     add_checkpoint_options,
     add_data_option,
     add_json_option,
+    add_memory_limit_option,
     add_offload_options,
     path_of,
 )
@@ -22,6 +23,7 @@ from checkpoint.execution.saved import restore_plans
 from checkpoint.output import check_writable, write_report
 from checkpoint.runs.clock import process_begun
 from checkpoint.runs.fits import check_fits
+from checkpoint.runs.limited import Limited, limited
 from checkpoint.runs.ranks.report import ranks_report, ranks_text
 from checkpoint.runs.ranks.together import begin_together, in_turn, print_ranks, restore, saver_of
 from checkpoint.runs.record import RunRecord
@@ -39,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_option(parser)
     add_network_options(parser, RunSettings())
     add_checkpoint_options(parser)
+    add_memory_limit_option(parser)
     add_offload_options(parser)
     parser.set_defaults(backend=None, data=None)  # those of a saved run, where there is one
     saved = parser.add_argument_group("saved state")
@@ -82,6 +85,8 @@ def main(args: argparse.Namespace) -> int:
     """Train as the options say; 0."""
     if not args.ranks:
         return _train(args, Alone())
+    if args.memory_limit is not None:
+        raise CheckpointError("--memory-limit is for a run of one process; with --ranks give each a --budget")
     from checkpoint.runs.ranks.world import world
 
     with world() as link:
@@ -109,6 +114,8 @@ def _train(args: argparse.Namespace, link: Link) -> int:
     if resumption:
         resumption.check_data(dataset)
     backend = select_backend(settings.backend, device=settings.device)
+    limits = _limits(args, settings, backend)
+    settings = limits.settings if limits else settings
     print(
         f"{format_sizes(settings.sizes)} on {dataset.name}, {counted(len(dataset.train_images), 'training image')} and "
         f"{counted(len(dataset.test_images), 'test image')}, {settings.backend} on {backend.device_name}, checkpoints: "
@@ -141,8 +148,12 @@ def _train(args: argparse.Namespace, link: Link) -> int:
         loading_seconds=loading_seconds,
     )
     ranks = ranks_report(link, network, record)
-    write_report(args.json, "train", {"settings": asdict(settings), **record.as_json(), "ranks": ranks})
+    memory = limits.report() if limits else None
+    figures = {"settings": asdict(settings), **record.as_json(), "memory": memory, "ranks": ranks}
+    write_report(args.json, "train", figures)
     print(_summary(record))
+    if limits:
+        print(limits.text())
     print(ranks_text(ranks), end="")
     if saving:
         print(f"saved to {saving.path}")
@@ -163,6 +174,11 @@ def _saving(args: argparse.Namespace, *, first: bool) -> Saving | None:
     return saving
 
 
+def _limits(args: argparse.Namespace, settings: RunSettings, backend: Backend) -> Limited | None:
+    """The settings within the limit for the process, where one is given."""
+    return None if args.memory_limit is None else limited(args.memory_limit, settings, backend)
+
+
 def _line(epoch: EpochRecord, *, alike: bool) -> str:
     same = "  all outputs are alike" if alike else ""
     accuracy = "" if epoch.test_accuracy is None else f"  test accuracy {epoch.test_accuracy:.4f}"
@@ -181,8 +197,16 @@ def _summary(record: RunRecord) -> str:
         f"peak above rest: {record.measured_peak_bytes:,} bytes measured, {record.predicted_peak_bytes:,} predicted "
         f"({agree})\n"
         f"{_offloaded(record)}"
-        f"at rest: {format_bytes(record.rest_bytes)} of parameters and mini-batch; resident peak of the process: "
-        f"{format_bytes(record.peak_resident_bytes)}"
+        f"{_whole(record)}"
+    )
+
+
+def _whole(record: RunRecord) -> str:
+    """All that the process had, part by part."""
+    parts = ", ".join(f"{name} {format_bytes(size)}" for name, size in record.parts.items())
+    return (
+        f"resident peak of the process: {format_bytes(record.peak_resident_bytes)}\n"
+        f"of memory: {parts}; the largest part is {record.largest_part}"
     )
 
 
