@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict
 
 from backend import Backend, select_backend
+from checkpoint.commands.data_options import add_reading_options, check_not_given, reading_from, sized
 from checkpoint.commands.options import (
     add_backend_options,
     add_checkpoint_options,
@@ -15,6 +16,7 @@ from checkpoint.commands.options import (
     add_offload_options,
     path_of,
 )
+from checkpoint.commands.trained_text import described, epoch_line, summary
 from checkpoint.commands.training_options import add_network_options, settings_from
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.ranks.links.alone import Alone
@@ -23,22 +25,22 @@ from checkpoint.execution.saved import restore_plans
 from checkpoint.output import check_writable, write_report
 from checkpoint.runs.clock import process_begun
 from checkpoint.runs.fits import check_fits
-from checkpoint.runs.limited import Limited, limited
+from checkpoint.runs.limited import Limited, limit_report, limited
 from checkpoint.runs.ranks.report import ranks_report, ranks_text
 from checkpoint.runs.ranks.together import begin_together, in_turn, print_ranks, restore, saver_of
-from checkpoint.runs.record import RunRecord
 from checkpoint.runs.resumption import Resumption, data_of, notes_of
 from checkpoint.runs.run import progress_of, run
 from checkpoint.runs.saver import EVERY, Every, Saving
 from checkpoint.runs.settings import RunSettings, make_network
-from checkpoint.units import counted, format_bytes
-from mlp import EpochRecord, data, format_sizes
+from checkpoint.runs.trained_data import prepared_alike
+from mlp import data, format_sizes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     add_backend_options(parser)
     add_data_option(parser)
+    add_reading_options(parser)
     add_network_options(parser, RunSettings())
     add_checkpoint_options(parser)
     add_memory_limit_option(parser)
@@ -99,27 +101,34 @@ def _train(args: argparse.Namespace, link: Link) -> int:
     if args.resume is not None:
         resumption = Resumption.read(args.resume, allow_changed_data=args.allow_changed_data)
     settings = settings_from(args, resumption.settings if resumption else RunSettings(), fit=resumption is None)
+    reading = reading_from(args, seed=settings.seed)
+    known = None
     if resumption:
         resumption.check_settings(settings)
+        check_not_given(args, args.resume)
+        known = prepared_alike(resumption.state, resumption.path, skip_pass=args.skip_data_pass)
     saving = _saving(args, first=link.rank == 0)
     if link.rank:
         args.json = None
     check_writable(args.json)
     source = data_of(args, resumption)
     loading = time.perf_counter()
-    dataset = in_turn(link, lambda: data.load(source))
+    dataset = in_turn(link, lambda: data.load(source, reading=reading, known=known))
     loading_seconds = time.perf_counter() - loading
     if dataset.notice and link.rank == 0:
         print(dataset.notice, file=sys.stderr)
     if resumption:
         resumption.check_data(dataset)
+    if args.sizes is not None or not resumption:
+        settings = sized(settings, args.sizes, dataset)
+    if resumption:
+        resumption.check_settings(settings)
     backend = select_backend(settings.backend, device=settings.device)
     limits = _limits(args, settings, backend)
     settings = limits.settings if limits else settings
     print(
-        f"{format_sizes(settings.sizes)} on {dataset.name}, {counted(len(dataset.train_images), 'training image')} and "
-        f"{counted(len(dataset.test_images), 'test image')}, {settings.backend} on {backend.device_name}, checkpoints: "
-        f"{settings.choice}"
+        f"{format_sizes(settings.sizes)} on {described(dataset)}, {settings.backend} on {backend.device_name}, "
+        f"checkpoints: {settings.choice}"
     )
     check_fits(settings, dataset, backend)
     schedule = resumption.schedule(settings) if resumption else None
@@ -143,15 +152,14 @@ def _train(args: argparse.Namespace, link: Link) -> int:
         network=network,
         saver=saver,
         first=first,
-        after_epoch=lambda epoch, alike: print(_line(epoch, alike=alike), flush=True),
+        after_epoch=lambda epoch, alike: print(epoch_line(epoch, alike=alike), flush=True),
         begun=begun,
         loading_seconds=loading_seconds,
     )
     ranks = ranks_report(link, network, record)
-    memory = limits.report() if limits else None
-    figures = {"settings": asdict(settings), **record.as_json(), "memory": memory, "ranks": ranks}
+    figures = {"settings": asdict(settings), **record.as_json(), "memory": limit_report(limits), "ranks": ranks}
     write_report(args.json, "train", figures)
-    print(_summary(record))
+    print(summary(record))
     if limits:
         print(limits.text())
     print(ranks_text(ranks), end="")
@@ -177,53 +185,3 @@ def _saving(args: argparse.Namespace, *, first: bool) -> Saving | None:
 def _limits(args: argparse.Namespace, settings: RunSettings, backend: Backend) -> Limited | None:
     """The settings within the limit for the process, where one is given."""
     return None if args.memory_limit is None else limited(args.memory_limit, settings, backend)
-
-
-def _line(epoch: EpochRecord, *, alike: bool) -> str:
-    same = "  all outputs are alike" if alike else ""
-    accuracy = "" if epoch.test_accuracy is None else f"  test accuracy {epoch.test_accuracy:.4f}"
-    return f"epoch {epoch.epoch:3}{accuracy}  test cost {epoch.test_cost:.4g}  {epoch.seconds:.2f} s{same}"
-
-
-def _summary(record: RunRecord) -> str:
-    agree = "as predicted" if record.predicted_peak_bytes == record.measured_peak_bytes else "not as predicted"
-    if not record.measured_peak_bytes:
-        agree = "no whole mini-batch was left to train on"
-    same = "the outputs do not differ between samples: lower --eta, or try --initialization scaled\n"
-    return (
-        f"{same if record.outputs_alike else ''}"
-        f"{record.strategy}: {counted(record.recomputed_layers, 'layer')} recomputed per step\n"
-        f"{_time_spent(record)}\n"
-        f"peak above rest: {record.measured_peak_bytes:,} bytes measured, {record.predicted_peak_bytes:,} predicted "
-        f"({agree})\n"
-        f"{_offloaded(record)}"
-        f"{_whole(record)}"
-    )
-
-
-def _whole(record: RunRecord) -> str:
-    """All that the process had, part by part."""
-    parts = ", ".join(f"{name} {format_bytes(size)}" for name, size in record.parts.items())
-    return (
-        f"resident peak of the process: {format_bytes(record.peak_resident_bytes)}\n"
-        f"of memory: {parts}; the largest part is {record.largest_part}"
-    )
-
-
-def _time_spent(record: RunRecord) -> str:
-    """Where the time went since the process began."""
-    return (
-        f"{record.seconds:.2f} s in steps ({record.batch_seconds:.2f} s of it taking mini-batches), "
-        f"{record.evaluation_seconds:.2f} s in evaluation, {record.loading_seconds:.2f} s loading the data, "
-        f"{record.other_seconds:.2f} s starting up and in all else: {record.busy_share:.0%} of "
-        f"{record.wall_seconds:.2f} s in steps and evaluation"
-    )
-
-
-def _offloaded(record: RunRecord) -> str:
-    if not record.offload_place:
-        return ""
-    return (
-        f"offloaded: {format_bytes(record.offloaded_bytes)} per step to {record.offload_place} and back; at most "
-        f"{record.host_asked_bytes:,} bytes are there at once and take {record.host_held_bytes:,} bytes of it\n"
-    )

@@ -7,7 +7,7 @@ from the chain.
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from backend.facts import FACTS
 from checkpoint.errors import BudgetError
@@ -57,11 +57,6 @@ class ProcessMemory:
         """What is left for a step: nothing, where less than that is."""
         return max(0, self.limit_bytes - self.taken_bytes)
 
-    def as_record(self) -> dict[str, int]:
-        """Every part in bytes, for a report."""
-        parts = ("limit_bytes", "resident_bytes", "rest_bytes", "data_bytes", "scratch_bytes", "margin_bytes")
-        return {**{name: getattr(self, name) for name in parts}, "budget_bytes": self.budget_bytes}
-
     def __str__(self) -> str:
         return (
             f"{format_bytes(self.limit_bytes)} for the whole process: {format_bytes(self.resident_bytes)} resident, "
@@ -69,6 +64,12 @@ class ProcessMemory:
             f"{format_bytes(self.scratch_bytes)} of scratch, {format_bytes(self.margin_bytes)} of margin; "
             f"{format_bytes(self.budget_bytes)} left for a step"
         )
+
+
+def memory_report(memory: ProcessMemory | None) -> dict[str, int | None]:
+    """Every part in bytes, for a report; all of them None where there is no limit."""
+    names = (*(field.name for field in fields(ProcessMemory)), "budget_bytes")
+    return {name: None if memory is None else getattr(memory, name) for name in names}
 
 
 def memory_within(

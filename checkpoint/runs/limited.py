@@ -1,12 +1,11 @@
 """A run within one limit for the whole process: its budget before, and beside it what the process had at its peak."""
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from backend import Backend, peak_resident_bytes, resident_bytes
 from checkpoint.errors import CheckpointError
 from checkpoint.planning.plan import search_of
-from checkpoint.planning.process import ProcessMemory, check_room, memory_within
+from checkpoint.planning.process import ProcessMemory, check_room, memory_report, memory_within
 from checkpoint.runs.settings import RunSettings
 from checkpoint.units import format_bytes, parse_bytes
 
@@ -19,10 +18,6 @@ class Limited:
     memory: ProcessMemory
     backend: Backend
 
-    def report(self) -> dict[str, Any]:
-        """The parts of the limit, and the most that was in use: measured now, after the run."""
-        return {**self.memory.as_record(), "peak_bytes": self.peak_bytes}
-
     @property
     def peak_bytes(self) -> int:
         """The resident peak of the process, or what its GPU has in use: a pool gives nothing back."""
@@ -34,6 +29,13 @@ class Limited:
         peak = self.peak_bytes
         within = "within" if peak <= self.memory.limit_bytes else "ABOVE"
         return f"memory limit: {self.memory}\nat its peak the process had {format_bytes(peak)}, {within} the limit"
+
+
+def limit_report(found: Limited | None) -> dict[str, int | None]:
+    """The parts of a limit, and the most that was in use: measured now, after the run. None where there is none."""
+    if found is None:
+        return {**memory_report(None), "peak_bytes": None}
+    return {**memory_report(found.memory), "peak_bytes": found.peak_bytes}
 
 
 def limited(limit: str, settings: RunSettings, backend: Backend) -> Limited:

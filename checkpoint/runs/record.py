@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import numpy as np
+
 from backend import peak_resident_bytes
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.execution.ranks.network import NetworkOnRanks
@@ -12,6 +14,8 @@ from checkpoint.planning.process import largest
 from checkpoint.schedule.chain import chain_of
 from mlp import EpochRecord, Network
 from mlp.data import Dataset
+
+ROW_NUMBER_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,7 @@ class RunRecord:
     data: str
     training_samples: int
     test_samples: int
+    validation_samples: int
     device: str
     predicted_peak_bytes: int
     measured_peak_bytes: int
@@ -49,6 +54,10 @@ class RunRecord:
     busy_share: float
     test_accuracy: float | None
     test_cost: float | None
+    test_rmse: float | None
+    test_r2: float | None
+    validation_accuracy: float | None
+    validation_cost: float | None
     outputs_alike: bool
     weights_sha256: str
     epochs: list[EpochRecord]
@@ -97,8 +106,7 @@ def parts_of(rest_bytes: int, peak_bytes: int, data_bytes: int, process_bytes: i
 
 def memory_record(rest_bytes: int, peak_bytes: int, dataset: Dataset, *, on_host: bool) -> dict[str, Any]:
     """The fields of a `RunRecord` that say what else the process took; `on_host`: rest and step are there too."""
-    arrays = (dataset.train_images, dataset.train_labels, dataset.test_images, dataset.test_labels)
-    data_bytes, resident = sum(int(a.nbytes) for a in arrays), peak_resident_bytes()
+    data_bytes, resident = bytes_in_memory(dataset), peak_resident_bytes()
     process_bytes = max(0, resident - data_bytes - (rest_bytes + peak_bytes if on_host else 0))
     return {
         "data_bytes": data_bytes,
@@ -106,6 +114,15 @@ def memory_record(rest_bytes: int, peak_bytes: int, dataset: Dataset, *, on_host
         "largest_part": largest(parts_of(rest_bytes, peak_bytes, data_bytes, process_bytes)),
         "peak_resident_bytes": resident,
     }
+
+
+def bytes_in_memory(dataset: Dataset) -> int:
+    """The bytes of a data set's arrays that are in memory, and not in a file; each is counted once."""
+    parts = [part for part in (dataset.train, dataset.test, dataset.validation) if part is not None]
+    arrays = [part.inputs for part in parts]
+    arrays += [getattr(part.targets, field.name) for part in parts for field in fields(part.targets)]
+    known = {id(a): a.nbytes for a in arrays if isinstance(a, np.ndarray) and not isinstance(a, np.memmap)}
+    return sum(known.values())
 
 
 def place_record(network: Network) -> dict[str, Any]:
@@ -130,6 +147,11 @@ def rest_bytes(network: Network, batch_size: int, rows: int | None = None) -> in
     values = sum(int(a.size) for a in parameters) + held * (network.sizes[0] + network.sizes[-1])
     slots = network.reserve(batch_size) if isinstance(network, NetworkOnRanks) else 0
     return values * item_bytes + slots
+
+
+def order_bytes(dataset: Dataset, *, shuffle: bool) -> int:
+    """Bytes of row numbers held while training: the order of an epoch, and which rows are held out."""
+    return dataset.held_bytes + (ROW_NUMBER_BYTES * len(dataset.train) if shuffle else 0)
 
 
 def weights_sha256(network: Network) -> str:
