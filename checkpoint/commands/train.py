@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict
 
 from backend import select_backend
-from checkpoint.commands.data_options import add_reading_options, check_not_given, reading_from, sized
+from checkpoint.commands.data_options import add_reading_options, check_not_given, fitting, reading_from, sized
 from checkpoint.commands.options import (
     add_backend_options,
     add_checkpoint_options,
@@ -116,6 +116,8 @@ def _train(args: argparse.Namespace, link: Link) -> int:
         print(dataset.notice, file=sys.stderr)
     if resumption:
         resumption.check_data(dataset)
+    if not resumption:
+        settings = settings_from(fitting(args, dataset), RunSettings())
     if args.sizes is not None or not resumption:
         settings = sized(settings, args.sizes, dataset)
     if resumption:
