@@ -3,6 +3,8 @@
 from .errors import NetworkError as NetworkError
 from .errors import StateError as StateError
 from .errors import TrainingError as TrainingError
+from .exchange import export_weights as export_weights
+from .exchange import import_weights as import_weights
 from .gradient import Gradient as Gradient
 from .network import Network as Network
 from .optimizers import SGD as SGD
