@@ -40,7 +40,7 @@ def test_mapped_data_larger_than_the_limit_trains_within_the_promised_bytes(fold
     assert found["rest_bytes"] == 4 * (parameters + batch) + 8 * (numbers + 1)  # and the sum of costs
     promised = found["rest_bytes"] + found["predicted_peak_bytes"]
     assert found["grown_bytes"] < promised + mapped.MORE_BYTES < SIZE * 2 // 3
-    assert found["mapped_bytes"] > SIZE // 50
+    assert SIZE // 50 < found["mapped_bytes"] < SIZE  # libraries among them
 
 
 def test_data_that_is_loaded_does_not_fit_in_that_limit(folder: Path) -> None:
