@@ -83,7 +83,6 @@ class Network(Shown):
         self.initialization = check_name("initialization", initialization, INITIALIZATIONS)
         check_name("dtype", dtype, DTYPES)
         chosen = optimizer_of(optimizer, momentum=momentum)
-        self.momentum = float(getattr(chosen, "momentum", 0.0))
         self.epochs_trained = 0
         """How many epochs the network has had: the next one's order follows from it and the seed."""
         self.scaling: Scaling | None = None

@@ -28,6 +28,7 @@ from checkpoint.strategies.offloaded import every_nth_offloaded
 from checkpoint.units import counted, format_bytes
 from mlp import Gradient, Network, NetworkError
 from mlp.arguments import as_whole
+from mlp.optimizers import Optimizer, Ruled
 from mlp.overriding import in_program, is_as_written
 from mlp.program import Written
 from mlp.records import Records
@@ -60,6 +61,7 @@ class NetworkWithCheckpointing(Network):
     """Whether several ranks train this network, each on its rows: schedules are then a rank's."""
 
     _execution_kind: type[Execution] = Execution
+    _schedules: dict[int, Schedule]
 
     def __init__(
         self,
@@ -96,9 +98,12 @@ class NetworkWithCheckpointing(Network):
         self._schedule = schedule
         self.transfers = self._open_transfers()
         """Where activations are offloaded to; None where none are."""
-        self._schedules: dict[int, Schedule] = {}
         self._observers: tuple[Observer, ...] = ()
-        self.arenas = Arenas()
+
+    def use_optimizer(self, optimizer: Optimizer | Ruled) -> None:
+        """See `Updated.use_optimizer`; plans are made anew, as what is held of gradients follows from the optimizer."""
+        super().use_optimizer(optimizer)
+        self._schedules, self.arenas = {}, Arenas()
 
     def _open_transfers(self) -> Transfers | None:
         offloads = self._schedule is not None and any(isinstance(action, Offload) for action in self._schedule)
