@@ -111,7 +111,7 @@ class Programs:
     """The programs of a network's steps, for the sizes of mini-batches that came last."""
 
     def __init__(self) -> None:
-        self._written: dict[tuple[Any, ...], Written] = {}
+        self._written: dict[tuple[int, int, int], Written] = {}
         self._blocks: tuple[list[Any], list[Block] | None] = ([], None)
 
     def step(self, network: Stepper, X: Any, y: Any, rate: float) -> bool:
@@ -128,13 +128,12 @@ class Programs:
         numbers = _numbers_of(network, X.shape[0], rate)
         rows, leadings = X.shape[0], (rows_apart(X), rows_apart(y))
         made_from = network.written_from(rows)
-        kind = rows, *leadings, update
-        written = self._written.pop(kind, None)
+        written = self._written.pop((rows, *leadings), None)
         if written is None or written.made_from is not made_from:
             records = Records(network, [block.offsets for block in blocks], leadings, update)
             written = network.write_step(rows, records)
             written.made_from = made_from
-        self._written[kind] = written  # the last one now
+        self._written[rows, *leadings] = written  # the last one now
         if len(self._written) > MOST_SIZES:
             del self._written[next(iter(self._written))]
         arena = network.buffers.reserve(written.arena_bytes)

@@ -8,6 +8,7 @@ from mlp.gradient import Gradient
 from mlp.inference import Inference
 from mlp.optimizers import Optimizer, Ruled, StepFacts
 from mlp.overriding import in_program
+from mlp.program import Programs
 
 
 class Updated(Inference):
@@ -29,6 +30,11 @@ class Updated(Inference):
         self.momentum = float(getattr(optimizer, "momentum", 0.0))
         self.whole_gradients = isinstance(optimizer, Ruled) and optimizer.clip is not None
         self.optimizer_state = {name: self._zeros() for name in optimizer.state_names}
+        self._forget_steps()
+
+    def _forget_steps(self) -> None:
+        """Make anew what was made for the steps of another optimizer."""
+        self.programs = Programs()
 
     def _zeros(self) -> tuple[tuple[Any, Any], ...]:
         """Arrays of zeros in the shapes of each layer's weights and bias."""

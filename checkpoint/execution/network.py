@@ -28,7 +28,6 @@ from checkpoint.strategies.offloaded import every_nth_offloaded
 from checkpoint.units import counted, format_bytes
 from mlp import Gradient, Network, NetworkError
 from mlp.arguments import as_whole
-from mlp.optimizers import Optimizer, Ruled
 from mlp.overriding import in_program, is_as_written
 from mlp.program import Written
 from mlp.records import Records
@@ -100,9 +99,9 @@ class NetworkWithCheckpointing(Network):
         """Where activations are offloaded to; None where none are."""
         self._observers: tuple[Observer, ...] = ()
 
-    def use_optimizer(self, optimizer: Optimizer | Ruled) -> None:
-        """See `Updated.use_optimizer`; plans are made anew, as what is held of gradients follows from the optimizer."""
-        super().use_optimizer(optimizer)
+    def _forget_steps(self) -> None:
+        """Plans are made anew too, as what is held of gradients follows from the optimizer."""
+        super()._forget_steps()
         self._schedules, self.arenas = {}, Arenas()
 
     def _open_transfers(self) -> Transfers | None:
