@@ -55,7 +55,10 @@ PUBLIC = {
         "TrainingError",
         "WarmUp",
         "accuracy",
+        "batches_of_part",
+        "export_weights",
         "format_sizes",
+        "import_weights",
         "load_state",
         "parse_sizes",
         "read_state",
@@ -77,6 +80,7 @@ PUBLIC = {
         "FrontPoint",
         "GeneralChain",
         "Layer",
+        "NetworkOnRanks",
         "NetworkWithCheckpointing",
         "Offload",
         "Offloading",
@@ -101,6 +105,7 @@ PUBLIC = {
         "square_root",
         "store_all",
         "timeline",
+        "world",
     ],
 }
 
