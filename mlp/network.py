@@ -30,6 +30,8 @@ from mlp.training.history import History
 from mlp.training.loop import train
 from mlp.training.pairs import batches_of
 from mlp.training.rates import LearningRate
+from mlp.training.smoothing import SmoothedBatches
+from mlp.training.weights import sample_weights
 
 STEP_METHODS = (
     "backprop",
@@ -137,6 +139,7 @@ class Network(Shown):
         Raises `TrainingError` as soon as a layer's error is not finite.
         """
         X, y = self.as_batch(X, y)
+        weights = None if self.row_weights is None else self.row_weights.values
         room = self.buffers.begin(places_of(self, X.shape[0], in_pieces=in_pieces))
         try:
             activations = [X]
@@ -145,8 +148,10 @@ class Network(Shown):
                     activations.append(self.new_activation(layer, activations[-1]))
             delta = activations.pop()
             if in_pieces:
-                self.add_cost(delta, y)
+                self.add_cost(delta, y, weights)
             self.to_output_delta(delta, y)
+            if weights is not None:
+                self.backend.scale_rows_(delta, weights)
             for layer in range(self.n_layers, 0, -1):
                 a = activations.pop()
                 yield from self.backward_layer(layer, a, delta, room, in_pieces=in_pieces)
@@ -192,15 +197,20 @@ class Network(Shown):
 
     # Learning
 
-    def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None:
-        """One step: w -= eta / batch * gradient by plain gradient descent, or what the network's optimizer does."""
+    def update_mini_batch(self, X: Any, y: Any, *, eta: float, weights: Any = None) -> None:
+        """One step: w -= eta / batch * gradient by plain gradient descent, or what the network's optimizer does.
+
+        `weights` (batch,): how much each sample counts, from 0 on; the step is then that of the weighted mean. Where
+        all are 0, so is the gradient.
+        """
         X, y = self.as_batch(X, y)
         rate = check_rate(eta, self.dtype) / X.shape[0]
-        if not self.programs.step(self, X, y, rate):
-            with self.trusting_inputs():  # as_batch has looked
-                for gradient in self.backprop(X, y, in_pieces=True):
-                    self.apply_gradient(gradient, rate)
-                    del gradient  # or it would be held while the next one is made
+        with self.weighting(weights, X.shape[0]):
+            if not self.programs.step(self, X, y, rate):
+                with self.trusting_inputs():  # as_batch has looked
+                    for gradient in self.backprop(X, y, in_pieces=True):
+                        self.apply_gradient(gradient, rate)
+                        del gradient  # or it would be held while the next one is made
         self.steps_trained += 1
 
     def SGD(
@@ -212,6 +222,9 @@ class Network(Shown):
         test_data: Any = None,
         *,
         shuffle: bool = True,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        label_smoothing: float = 0.0,
         verbose: bool | None = None,
     ) -> History:
         """Train by mini-batch stochastic gradient descent; returns one `EpochRecord` an epoch.
@@ -223,13 +236,19 @@ class Network(Shown):
 
         `eta`: a number, or a function of the count of steps before, such as `Cosine` of `mlp.training.rates`.
 
+        `sample_weight` (n,): how much each sample counts; `class_weight`: how much each class does, by its number, or
+        "balanced". A mini-batch's gradient is the weighted mean. `label_smoothing` s trains on targets
+        (1 - s) y + s / K of K classes.
+
         The last, smaller mini-batch of an epoch is trained on too. `shuffle` draws a new order each epoch, from the
         network's seed and the count of its epochs. `verbose` True prints a line an epoch, with a progress bar wherever
         it runs; None, a bar on a terminal or in a notebook alone; False, nothing.
         """
+        data = batches_of(self, training_data, name="training_data")
         return train(
             self,
-            batches_of(self, training_data, name="training_data"),
+            SmoothedBatches(self, data, label_smoothing) if label_smoothing else data,
+            weights=sample_weights(self, data, sample_weight=sample_weight, class_weight=class_weight),
             epochs=epochs,
             mini_batch_size=mini_batch_size,
             eta=eta,

@@ -11,6 +11,7 @@ from backend.totals import CostTotal
 from mlp.arguments import check_whole
 from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError, TrainingError
+from mlp.row_weights import RowWeights, row_weights
 from mlp.training.ahead import batches_ahead
 from mlp.training.batches import Batches, known_finite
 from mlp.training.history import EpochRecord, History, Step
@@ -34,7 +35,7 @@ class Trainee(Evaluated, Protocol):
 
     def mean_step_cost(self) -> float | None: ...
 
-    def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None: ...
+    def update_mini_batch(self, X: Any, y: Any, *, eta: float, weights: Any = None) -> None: ...
 
 
 @np.errstate(over="ignore", invalid="ignore")  # each step checks that its errors are finite
@@ -52,6 +53,7 @@ def train(
     update: Callable[[Any, Any, float], None] | None = None,
     after_step: Callable[[Step], None] | None = None,
     after_epoch: Callable[[EpochRecord], None] | None = None,
+    weights: np.ndarray | None = None,
     verbose: bool | None = None,
 ) -> History:
     """Train `network` for `epochs` more epochs; returns a record of each.
@@ -60,6 +62,8 @@ def train(
     `first_step` say where to resume, `epochs` is the number of the last epoch instead.
 
     `eta`: a number, or a function of the count of steps that the network has had, see `mlp.training.rates`.
+
+    `weights` (n,): how much each sample counts, which `update` gets as its keyword too.
 
     `update(X, y, eta)` replaces `network.update_mini_batch`, for callers that observe steps. `after_step` and
     `after_epoch` are called with their records. An epoch's order depends on the network's seed and the epoch's number
@@ -75,7 +79,9 @@ def train(
     network.scaling = getattr(training_data, "scaling", network.scaling)
     training_data = network.share_of(training_data)
     evaluate = None if test_data is None else Evaluation(network, test_data)
-    take_step = update or (lambda X, y, rate: network.update_mini_batch(X, y, eta=rate))
+    take_step: Callable[..., None] = update or (
+        lambda X, y, rate, **more: network.update_mini_batch(X, y, eta=rate, **more)
+    )
     history = History()
     for epoch in range(first_epoch, epochs + 1):
         order = epoch_order(len(training_data), seed=network.seed, epoch=epoch) if shuffle else None
@@ -92,12 +98,13 @@ def train(
                     step, (X, y) = next(batches)
                 except StopIteration:
                     break
+                more = {} if weights is None else _weights_of(network, weights, step, mini_batch_size, order)
                 batch_seconds += time.perf_counter() - begun
                 steps_before = network.steps_trained
                 rate = rate_at(eta, steps_before)
                 try:
                     with network.trusting_inputs() if known_finite(training_data) else nullcontext():
-                        take_step(X, y, rate)
+                        take_step(X, y, rate, **more)
                 except TrainingError as error:
                     raise error.at(epoch, step) from None
                 network.steps_trained = steps_before + 1  # whoever takes steps
@@ -120,6 +127,15 @@ def train(
         if after_epoch is not None:
             after_epoch(record)
     return history
+
+
+def _weights_of(
+    network: Trainee, weights: np.ndarray, step: int, size: int, order: np.ndarray | None
+) -> dict[str, RowWeights]:
+    """The weights of a step's rows, on the device, so that the step itself allocates nothing."""
+    rows = slice((step - 1) * size, step * size)
+    some = weights[rows] if order is None else weights[order[rows]]
+    return {"weights": row_weights(some, len(some), dtype=network.dtype, backend=network.backend)}
 
 
 def check_training(*, epochs: int, mini_batch_size: int, eta: LearningRate, n_samples: int) -> None:
