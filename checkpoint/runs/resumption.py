@@ -17,6 +17,7 @@ from checkpoint.schedule.schedule import Schedule
 from checkpoint.units import counted, how_far
 from mlp import Network, Progress, SavedState, StateError, format_sizes, read_state
 from mlp.data import Dataset
+from mlp.data.preparation import MAX_TEXT
 from mlp.saving import differences, environment
 
 NETWORK_SETTINGS = (
@@ -126,7 +127,16 @@ class Resumption:
 
 
 def notes_of(settings: RunSettings, network: Network, dataset: Dataset, data: str) -> Mapping[str, str]:
-    """The notes of a saved state, beside what `mlp` saves: how the run checkpoints, and where its data is."""
+    """The notes of a saved state, beside what `mlp` saves: how the run checkpoints, where its data is and what it was.
+
+    Raises `CheckpointError` where that is more than a saved state has room for.
+    """
+    preparation = dataset.preparation.to_json()
+    if len(preparation) > MAX_TEXT // 2:
+        raise CheckpointError(
+            f"what is to be saved of {dataset.name} takes {len(preparation)} bytes, the limit is {MAX_TEXT // 2}; "
+            f"leave columns out, or scale them beforehand and give --scale none"
+        )
     return {
         "rate": settings.rate,
         "checkpoint": settings.checkpoint,
@@ -136,7 +146,7 @@ def notes_of(settings: RunSettings, network: Network, dataset: Dataset, data: st
         "speed": settings.speed or "",
         "row_blocks": row_blocks(network, settings.batch_size, len(dataset.train)),
         "data": note_of(dataset, data),
-        "preparation": dataset.preparation.to_json(),
+        "preparation": preparation,
     }
 
 
