@@ -79,6 +79,7 @@ PUBLIC = {
         "FrontPoint",
         "GeneralChain",
         "Layer",
+        "NetworkOnRanks",
         "NetworkWithCheckpointing",
         "Offload",
         "Offloading",
@@ -103,6 +104,7 @@ PUBLIC = {
         "square_root",
         "store_all",
         "timeline",
+        "world",
     ],
 }
 
