@@ -55,6 +55,7 @@ PUBLIC = {
         "TrainingError",
         "WarmUp",
         "accuracy",
+        "batches_of_part",
         "export_weights",
         "format_sizes",
         "import_weights",
