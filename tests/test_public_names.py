@@ -55,7 +55,10 @@ PUBLIC = {
         "TrainingError",
         "WarmUp",
         "accuracy",
+        "batches_of_part",
+        "export_weights",
         "format_sizes",
+        "import_weights",
         "load_state",
         "parse_sizes",
         "read_state",
@@ -79,6 +82,7 @@ PUBLIC = {
         "Layer",
         "MachineConstants",
         "MachineCost",
+        "NetworkOnRanks",
         "NetworkWithCheckpointing",
         "Offload",
         "Offloading",
@@ -104,6 +108,7 @@ PUBLIC = {
         "square_root",
         "store_all",
         "timeline",
+        "world",
     ],
 }
 

@@ -6,7 +6,7 @@ import time
 from dataclasses import asdict
 
 from backend import Backend, select_backend
-from checkpoint.commands.data_options import add_reading_options, check_not_given, reading_from, sized
+from checkpoint.commands.data_options import add_reading_options, check_not_given, fitting, reading_from, sized
 from checkpoint.commands.options import (
     add_backend_options,
     add_checkpoint_options,
@@ -119,6 +119,8 @@ def _train(args: argparse.Namespace, link: Link) -> int:
         print(dataset.notice, file=sys.stderr)
     if resumption:
         resumption.check_data(dataset)
+    if not resumption:
+        settings = settings_from(fitting(args, dataset), RunSettings())
     if args.sizes is not None or not resumption:
         settings = sized(settings, args.sizes, dataset)
     if resumption:
@@ -157,8 +159,8 @@ def _train(args: argparse.Namespace, link: Link) -> int:
         loading_seconds=loading_seconds,
     )
     ranks = ranks_report(link, network, record)
-    figures = {"settings": asdict(settings), **record.as_json(), "memory": limit_report(limits), "ranks": ranks}
-    write_report(args.json, "train", figures)
+    report = {"settings": asdict(settings), **record.as_json(), "memory": limit_report(limits)}
+    write_report(args.json, "train", report | ({"ranks": ranks} if args.ranks else {}))
     print(summary(record))
     if limits:
         print(limits.text())

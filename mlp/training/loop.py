@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from backend.totals import CostTotal
 from mlp.arguments import check_whole
 from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError, TrainingError
@@ -23,12 +24,15 @@ class Trainee(Evaluated, Protocol):
 
     epochs_trained: int
     steps_trained: int
+    cost_total: CostTotal
     scaling: Scaling | None
 
     @property
     def seed(self) -> int: ...
 
     def share_of(self, data: Batches) -> Batches: ...
+
+    def mean_step_cost(self) -> float | None: ...
 
     def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None: ...
 
@@ -76,6 +80,7 @@ def train(
     for epoch in range(first_epoch, epochs + 1):
         order = epoch_order(len(training_data), seed=network.seed, epoch=epoch) if shuffle else None
         seconds = batch_seconds = 0.0
+        network.cost_total.clear()
         first = first_step if epoch == first_epoch else 1
         starts = range(0, len(training_data), mini_batch_size)[first - 1 :]
         shown = bar(starts, title=f"epoch {epoch}/{epochs}", unit="batch", verbose=verbose)
@@ -105,7 +110,9 @@ def train(
         seconds += time.perf_counter() - begun
         begun = time.perf_counter()
         accuracy, cost = (None, None) if evaluate is None else evaluate()
-        record = EpochRecord(epoch, seconds, accuracy, batch_seconds, time.perf_counter() - begun, cost)
+        evaluation_seconds = time.perf_counter() - begun
+        training_cost = network.mean_step_cost()
+        record = EpochRecord(epoch, seconds, accuracy, batch_seconds, evaluation_seconds, cost, training_cost)
         history.append(record)
         if verbose:
             say(record, epochs)
