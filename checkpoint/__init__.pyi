@@ -8,11 +8,14 @@ from .errors import ScheduleError as ScheduleError
 from .execution.network import NetworkWithCheckpointing as NetworkWithCheckpointing
 from .execution.ranks.network import NetworkOnRanks as NetworkOnRanks
 from .execution.saved import load as load
+from .measuring.constants import machine_cost as machine_cost
 from .planning.costs import Cost as Cost
 from .planning.costs import Flops as Flops
 from .planning.front import Front as Front
 from .planning.front import FrontPoint as FrontPoint
 from .planning.front import front_of as front_of
+from .planning.machine import MachineConstants as MachineConstants
+from .planning.machine import MachineCost as MachineCost
 from .planning.offloading import Offloading as Offloading
 from .planning.plan import plan as plan
 from .planning.plan import plan_chain as plan_chain
