@@ -21,5 +21,6 @@ from .training.history import History as History
 from .training.history import Step as Step
 from .training.loop import train as train
 from .training.metrics import accuracy as accuracy
+from .training.stopping import EarlyStopping as EarlyStopping
 
 __version__: str

@@ -13,7 +13,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("backend", "mlp", "checkpoint", "bench")
 """Each imports those before it, and none after."""
 
-LEVELS = ("schedule", "strategies", "planning", "ranks", "measuring", "execution", "runs", "drawing", "commands")
+LEVELS = (
+    *("schedule", "strategies", "planning", "ranks", "measuring", "execution", "estimators", "runs", "drawing"),
+    "commands",
+)
 """The folders of `checkpoint/`: likewise."""
 
 GROUND = ("errors", "arguments", "units", "output", "palette")
@@ -34,7 +37,7 @@ PURE = ("schedule", "strategies", "planning", "ranks")
 
 ARRAY_LIBRARIES = {
     *("numpy", "numba", "cupy", "cupyx", "cupy_backends", "array_api_compat", "array_api_strict"),
-    *("torch", "jax", "scipy", "matplotlib"),
+    *("torch", "jax", "scipy", "sklearn", "pandas", "matplotlib"),
 }
 NOT_TO_PLAN = ARRAY_LIBRARIES | {"pooch", "psutil", "PIL", "requests"}
 """What the command `plan` starts without."""

@@ -32,6 +32,7 @@ PUBLIC = {
     "mlp": [
         "ArrayBatches",
         "Batches",
+        "EarlyStopping",
         "EpochRecord",
         "Gradient",
         "History",
@@ -66,6 +67,8 @@ PUBLIC = {
         "FrontPoint",
         "GeneralChain",
         "Layer",
+        "MLPClassifier",
+        "MLPRegressor",
         "NetworkWithCheckpointing",
         "Offload",
         "Offloading",
@@ -96,7 +99,15 @@ PUBLIC = {
 PROMISED = {
     "backend": ["select_backend"],
     "mlp": ["Network"],
-    "checkpoint": ["BudgetError", "NetworkWithCheckpointing", "chain_of", "plan", "simulate"],
+    "checkpoint": [
+        "BudgetError",
+        "MLPClassifier",
+        "MLPRegressor",
+        "NetworkWithCheckpointing",
+        "chain_of",
+        "plan",
+        "simulate",
+    ],
 }
 """What outside programs rely on."""
 

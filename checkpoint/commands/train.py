@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict
 
 from backend import select_backend
+from checkpoint.commands.history import draw_history, history_kept
 from checkpoint.commands.options import (
     add_backend_options,
     add_checkpoint_options,
@@ -14,6 +15,7 @@ from checkpoint.commands.options import (
     add_offload_options,
     path_of,
 )
+from checkpoint.commands.pictures import drawn
 from checkpoint.commands.training_options import add_network_options, settings_from
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.ranks.links.alone import Alone
@@ -75,6 +77,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train on all processes that mpiexec has started, each on its share of every mini-batch: the weights are "
         "those of one process",
     )
+    parser.add_argument(
+        "--figure", type=path_of, metavar="PATH", help="draw cost and accuracy by epoch here, however the training ends"
+    )
     add_json_option(parser)
 
 
@@ -98,8 +103,12 @@ def _train(args: argparse.Namespace, link: Link) -> int:
         resumption.check_settings(settings)
     saving = _saving(args, first=link.rank == 0)
     if link.rank:
-        args.json = None
+        args.json = args.figure = None
     check_writable(args.json)
+    if args.figure is not None:
+        from checkpoint.drawing.canvas import check_drawable
+
+        check_drawable(args.figure)
     source = data_of(args, resumption)
     loading = time.perf_counter()
     dataset = in_turn(link, lambda: data.load(source))
@@ -130,22 +139,25 @@ def _train(args: argparse.Namespace, link: Link) -> int:
     saver = saver_of(network, progress_of(settings, dataset, at=first), saving, notes)
     if resumption and saving and saving.path == resumption.path:
         saver.saved = saver.progress
-    record = run(
-        settings,
-        dataset,
-        network=network,
-        saver=saver,
-        first=first,
-        after_epoch=lambda epoch, alike: print(_line(epoch, alike=alike), flush=True),
-        begun=begun,
-        loading_seconds=loading_seconds,
-    )
-    ranks = ranks_report(link, network, record)
-    write_report(args.json, "train", {"settings": asdict(settings), **record.as_json(), "ranks": ranks})
-    print(_summary(record))
-    print(ranks_text(ranks), end="")
-    if saving:
-        print(f"saved to {saving.path}")
+    with history_kept(network, settings, data=dataset.name, report=args.json, figure=args.figure):
+        record = run(
+            settings,
+            dataset,
+            network=network,
+            saver=saver,
+            first=first,
+            after_epoch=lambda epoch, alike: print(_line(epoch, alike=alike), flush=True),
+            begun=begun,
+            loading_seconds=loading_seconds,
+        )
+        ranks = ranks_report(link, network, record)
+    report = {"settings": asdict(settings), **record.as_json(), "stopped": None, "ranks": ranks}
+    write_report(args.json, "train", report)
+    with drawn(lambda: draw_history(network, args.figure, data=dataset.name)):
+        print(_summary(record))
+        print(ranks_text(ranks), end="")
+        if saving:
+            print(f"saved to {saving.path}")
     return 0
 
 
@@ -165,8 +177,14 @@ def _saving(args: argparse.Namespace, *, first: bool) -> Saving | None:
 
 def _line(epoch: EpochRecord, *, alike: bool) -> str:
     same = "  all outputs are alike" if alike else ""
-    accuracy = "" if epoch.test_accuracy is None else f"  test accuracy {epoch.test_accuracy:.4f}"
-    return f"epoch {epoch.epoch:3}{accuracy}  test cost {epoch.test_cost:.4g}  {epoch.seconds:.2f} s{same}"
+    measured = {
+        f"{kind} {measure}": getattr(epoch, f"{kind}_{measure}", None)
+        for kind in ("test", "validation", "training")
+        for measure in ("accuracy", "cost")
+    }
+    digits = {name: ".4f" if name.endswith("accuracy") else ".4g" for name in measured}
+    shown = "".join(f"  {name} {value:{digits[name]}}" for name, value in measured.items() if value is not None)
+    return f"epoch {epoch.epoch:3}{shown}  {epoch.seconds:.2f} s{same}"
 
 
 def _summary(record: RunRecord) -> str:
