@@ -64,7 +64,9 @@ class MLPClassifier(ClassifierMixin, Estimator):
         """
         if self.__sklearn_is_fitted__():
             if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
-                raise ValueError(f"classes={classes!r} are not those of the first partial_fit, {self.classes_!r}")
+                raise ValueError(
+                    f"classes {classes!r:.80} are not those of the first partial_fit, {self.classes_.tolist()!r:.80}"
+                )
         elif classes is None:
             raise ValueError("classes must be given to the first call of partial_fit, as its y may not have them all")
         else:

@@ -38,8 +38,8 @@ class Labels:
         if unknown.any():
             row = int(unknown.argmax())
             raise ValueError(
-                f"y holds the class {y[row]!r} in row {row}, which is not among the classes {self.classes!r:.80}; give "
-                f"all classes to the first partial_fit, or fit anew"
+                f"y holds the class {y[row : row + 1].tolist()[0]!r} in row {row}, which is not among the classes "
+                f"{self.classes.tolist()!r:.80}; give all classes to the first partial_fit, or fit anew"
             )
         return numbers
 
@@ -66,5 +66,6 @@ def labels_of(y: np.ndarray, classes: Any = None) -> Labels:
         )
     found = np.unique(y if classes is None else np.asarray(classes))
     if len(found) < 2:
-        raise ValueError(f"y holds one class only, {found[0]!r}; a classifier wants samples of two classes at least")
+        one = found.tolist()[0]
+        raise ValueError(f"y holds one class only, {one!r}; a classifier wants samples of two classes at least")
     return Labels(found)

@@ -7,10 +7,11 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from checkpoint import MLPClassifier, MLPRegressor
 
 QUICK = {"hidden_layer_sizes": (16,), "max_iter": 60, "learning_rate_init": 0.01}
+DEEPER = QUICK | {"hidden_layer_sizes": (16, 16, 16), "checkpoint": "every:2"}
 
 
 @pytest.mark.filterwarnings(f"ignore::{ConvergenceWarning.__module__}.{ConvergenceWarning.__name__}")
-@parametrize_with_checks([MLPClassifier(**QUICK), MLPRegressor(**QUICK), MLPClassifier(**QUICK, budget_bytes="80%")])
+@parametrize_with_checks([MLPClassifier(**QUICK), MLPRegressor(**QUICK), MLPClassifier(**DEEPER)])
 def test_estimator_passes_the_check(estimator, check):
     check(estimator)
 
