@@ -24,8 +24,8 @@ def split_rows(
     (8, 2, True)
     """
     numbers = np.arange(rows, dtype=np.intp) if isinstance(rows, int) else rows
-    n_out = round(share * len(numbers))
-    if not 0 < share < 1 or not 0 < n_out < len(numbers):
+    n_out = round(share * len(numbers)) if 0 < share < 1 else 0
+    if not 0 < n_out < len(numbers):
         raise DataError(
             f"a share of {share:g} of {len(numbers)} rows leaves {len(numbers) - n_out} to train on and {n_out} held "
             f"out; wanted at least one of each"

@@ -96,7 +96,7 @@ def accuracy(network: Evaluated, data: Batches, *, batch_size: int = EVALUATED_R
     batch_size = check_whole("the batch size", batch_size, least=1)
     classes = classes_of(network, data)
     correct = 0
-    for output, y in _outputs(network, data, batch_size):
+    for output, y in outputs_of(network, data, batch_size):
         correct += classes.count_correct(network, output, y)
     return correct / len(data)
 
@@ -106,7 +106,7 @@ def mean_cost(network: Evaluated, data: Batches, *, batch_size: int = EVALUATED_
     """The network's cost on `data`, the mean over the samples; `batch_size` rows at a time."""
     batch_size = check_whole("the batch size", batch_size, least=1)
     total = 0.0
-    for output, y in _outputs(network, data, batch_size):
+    for output, y in outputs_of(network, data, batch_size):
         total += network.backend.cost_sum(output, y, network.cost)
     return total / len(data)
 
@@ -129,7 +129,7 @@ class Evaluation:
         """
         network, n = self._network, len(self._data)
         sums = []
-        for output, y in _outputs(network, self._data, EVALUATED_ROWS, network.evaluated_rows(n)):
+        for output, y in outputs_of(network, self._data, EVALUATED_ROWS, network.evaluated_rows(n)):
             for start in range(0, output.shape[0], SUMMED_ROWS):
                 rows = slice(start, min(start + SUMMED_ROWS, output.shape[0]))
                 some, targets = output[rows, :], y[rows, :]
@@ -160,7 +160,7 @@ class Evaluations:
         return replace(record, evaluation_seconds=time.perf_counter() - begun)
 
 
-def _outputs(
+def outputs_of(
     network: Evaluated, data: Batches, batch_size: int, part: tuple[int, int] | None = None
 ) -> Iterator[tuple[Any, Any]]:
     """(output, y) of all mini-batches of `data`, or of rows `part[0]` to `part[1]` of it, in order."""
