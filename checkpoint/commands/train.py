@@ -32,6 +32,7 @@ from checkpoint.runs.resumption import Resumption, data_of, notes_of
 from checkpoint.runs.run import progress_of, run
 from checkpoint.runs.saver import EVERY, Every, Saving
 from checkpoint.runs.settings import RunSettings, make_network
+from checkpoint.runs.stopping import check_stopping
 from checkpoint.runs.trained_data import prepared_alike
 from checkpoint.units import counted, format_bytes
 from mlp import EpochRecord, data, format_sizes
@@ -84,6 +85,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--figure", type=path_of, metavar="PATH", help="draw cost and accuracy by epoch here, however the training ends"
     )
+    parser.add_argument(
+        "--early-stopping",
+        type=int,
+        metavar="N",
+        help="stop after N epochs in a row without a better cost on the samples of --validation, and keep the "
+        "parameters of the best epoch",
+    )
     add_json_option(parser)
 
 
@@ -109,6 +117,7 @@ def _train(args: argparse.Namespace, link: Link) -> int:
         resumption.check_settings(settings)
         check_not_given(args, args.resume)
         known = prepared_alike(resumption.state, resumption.path, skip_pass=args.skip_data_pass)
+    check_stopping(settings)
     saving = _saving(args, first=link.rank == 0)
     if link.rank:
         args.json = args.figure = None
@@ -123,6 +132,7 @@ def _train(args: argparse.Namespace, link: Link) -> int:
     loading_seconds = time.perf_counter() - loading
     if dataset.notice and link.rank == 0:
         print(dataset.notice, file=sys.stderr)
+    check_stopping(settings, dataset)
     if resumption:
         resumption.check_data(dataset)
     if args.sizes is not None or not resumption:
@@ -164,7 +174,7 @@ def _train(args: argparse.Namespace, link: Link) -> int:
         ranks = ranks_report(link, network, record)
     report = {"settings": asdict(settings), **record.as_json(), "stopped": None, "ranks": ranks}
     write_report(args.json, "train", report)
-    with drawn(lambda: draw_history(network, args.figure, data=dataset.name)):
+    with drawn(lambda: draw_history(network, args.figure, data=dataset.name, best_epoch=record.best_epoch)):
         print(_summary(record))
         print(ranks_text(ranks), end="")
         if saving:
@@ -214,6 +224,7 @@ def _summary(record: RunRecord) -> str:
     same = "the outputs do not differ between samples: lower --eta, or try --initialization scaled\n"
     return (
         f"{same if record.outputs_alike else ''}"
+        f"{_best(record)}"
         f"{_quality(record)}"
         f"{record.strategy}: {counted(record.recomputed_layers, 'layer')} recomputed per step\n"
         f"{_time_spent(record)}\n"
@@ -236,6 +247,15 @@ def _quality(record: RunRecord) -> str:
         samples = counted(record.validation_samples, "sample")
         lines.append(f"validation on {samples}: {accuracy}cost {record.validation_cost:.4g}\n")
     return "".join(lines)
+
+
+def _best(record: RunRecord) -> str:
+    if record.best_epoch is None:
+        return ""
+    return (
+        f"the parameters are those of epoch {record.best_epoch}, the best of {record.epochs[-1].epoch}; a copy of them "
+        f"took {format_bytes(record.best_bytes)} on the host\n"
+    )
 
 
 def _time_spent(record: RunRecord) -> str:

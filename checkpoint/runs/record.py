@@ -33,6 +33,7 @@ class RunRecord:
     recomputed_layers: int
     recompute_fraction: float
     rest_bytes: int
+    best_bytes: int
     peak_resident_bytes: int
     offloaded_bytes: int
     host_asked_bytes: int
@@ -53,6 +54,7 @@ class RunRecord:
     validation_cost: float | None
     outputs_alike: bool
     weights_sha256: str
+    best_epoch: int | None
     epochs: list[EpochRecord]
 
     def as_json(self) -> dict[str, Any]:
