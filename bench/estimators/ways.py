@@ -14,7 +14,7 @@ import numpy as np
 from bench.estimators.cases import ETA, Case
 from bench.machine.environment import blas_threads
 
-BUDGET = "40%"
+BUDGET = "80%"
 OURS, IN_BUDGET, SCIKIT, TORCH, KERAS = "ours", f"ours in {BUDGET}", "scikit-learn", "PyTorch", "Keras"
 LIBRARIES = {OURS: "", IN_BUDGET: "", SCIKIT: "sklearn", TORCH: "torch", KERAS: "keras"}
 """The library of each way; "" for this one."""
