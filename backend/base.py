@@ -19,6 +19,7 @@ from backend.facts import Facts
 from backend.formulas import Array
 from backend.memory import DeviceMemory, Usage
 from backend.rules import RuleNumbers
+from backend.totals import CostTotal
 from backend.uploads import Uploads
 
 
@@ -257,6 +258,10 @@ class Backend:
     def cost_sum(self, a: Array, y: Array, cost: str) -> float:
         """The cost summed over the rows, see `backend.formulas.cost_sum`."""
         return formulas.cost_sum(self.xp, a, y, cost)
+
+    def cost_total(self) -> CostTotal:
+        """A sum of costs, 0 at first, that steps add to without waiting for it."""
+        return CostTotal(self.cost_sum)
 
     def count_correct(self, a: Array, y: Array) -> int:
         """The number of rows in which `a` and `y` have their largest value in the same column."""

@@ -90,6 +90,11 @@ class Layers(Store):
             raise not_finite("output", layer)
 
     @in_program
+    def add_cost(self, a: Any, y: Any) -> None:
+        """Add the cost of the outputs `a` to `cost_total`, as a step does before they become the error."""
+        self.cost_total.add(a, y, self.cost)
+
+    @in_program
     def to_output_delta(self, a: Any, y: Any) -> None:
         """Turn `a` = a_L into delta_L, in place."""
         self.backend.release(a)

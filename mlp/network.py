@@ -39,6 +39,7 @@ STEP_METHODS = (
     "apply_gradient",
     "forward_layer",
     "new_activation",
+    "add_cost",
     "to_output_delta",
     "backward_layer",
 )
@@ -135,7 +136,8 @@ class Network(Shown):
         kept until their layer's turn.
 
         `in_pieces`: yield each layer's gradient in pieces instead, each of some rows and valid only until the next is
-        yielded. This is what `update_mini_batch` uses, and its peak is the one that is predicted.
+        yielded. This is what `update_mini_batch` uses: its peak is the one that is predicted, and its cost is added to
+        `cost_total`.
 
         Raises `TrainingError` as soon as a layer's error is not finite.
         """
@@ -147,6 +149,8 @@ class Network(Shown):
                 with self.buffers.offering(room.take((X.shape[0], self.sizes[layer]))):
                     activations.append(self.new_activation(layer, activations[-1]))
             delta = activations.pop()
+            if in_pieces:
+                self.add_cost(delta, y)
             self.to_output_delta(delta, y)
             for layer in range(self.n_layers, 0, -1):
                 a = activations.pop()

@@ -91,6 +91,8 @@ class Stepper(Parameters, Protocol):
     optimizer: Optimizer | Ruled
     optimizer_state: dict[str, tuple[tuple[Any, Any], ...]]
     steps_trained: int
+    cost_total: Any
+    """What adds costs up; where there are whole steps, in its `array`."""
 
     @property
     def weights(self) -> Sequence[Any]: ...
@@ -135,7 +137,9 @@ class Programs:
         if len(self._written) > MOST_SIZES:
             del self._written[next(iter(self._written))]
         arena = network.buffers.reserve(written.arena_bytes)
-        bases = [arena, *(block.whole for block in blocks[:2]), X, y, *(block.whole for block in blocks[2:])]
+        total = network.cost_total
+        bases = [arena, *(block.whole for block in blocks[:2]), X, y, total.array]
+        bases += (block.whole for block in blocks[2:])
         if not written.programs:
             bases[INPUTS - 1], bases[TARGETS - 1] = read_only(X), read_only(y)
             written.programs = [engine.program(table, dtype=network.dtype, bases=bases) for table in written.tables]
@@ -147,6 +151,7 @@ class Programs:
                 if len(program):
                     network.count.calls += 1
                     _run(program, bases, **numbers)
+            total.weight += rows
         finally:
             if written.ended is not None:
                 written.ended()

@@ -18,6 +18,7 @@ from backend.cupy.kernels.gemm import gemm
 from backend.cupy.kernels.layout import leading_dimension
 from backend.cupy.kernels.softmax import add_bias_softmax
 from backend.cupy.pool import pool_of
+from backend.cupy.totals import TOTAL_VALUES, CupyCostTotal
 from backend.cupy.uploads import CupyUploads
 from backend.facts import FACTS
 from backend.memory import DeviceMemory, Usage
@@ -173,6 +174,9 @@ class CupyBackend(Backend):
     def cost_sum(self, a: Any, y: Any, cost: str) -> float:
         with self.device:
             return reports.cost_sum(a, y, cost, self.empty)
+
+    def cost_total(self) -> CupyCostTotal:
+        return CupyCostTotal(self.zeros((TOTAL_VALUES,), "float64"), self.device)
 
     def count_correct(self, a: Any, y: Any) -> int:
         with self.device:

@@ -9,6 +9,7 @@ from backend.facts import FACTS
 from backend.numpy.arrays import NumpyArrays
 from backend.numpy.kernels import door
 from backend.numpy.kernels.engine import KEPT_SLOTS, NO_ACTIVATION, Engine, load_engine
+from backend.numpy.totals import NumpyCostTotal
 from backend.rules import RULES, RuleNumbers
 
 
@@ -154,6 +155,9 @@ class NumpyBackend(NumpyArrays):
 
     def cost_sum(self, a: np.ndarray, y: np.ndarray, cost: str) -> float:
         return float(self.engine.library.engine_cost(self.engine.costs[cost], *_pair(a, y)))
+
+    def cost_total(self) -> NumpyCostTotal:
+        return NumpyCostTotal(self.engine)
 
     def count_correct(self, a: np.ndarray, y: np.ndarray) -> int:
         return int(self.engine.library.engine_count_correct(*_pair(a, y)))

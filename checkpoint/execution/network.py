@@ -222,7 +222,9 @@ class NetworkWithCheckpointing(Network):
         finally:
             step.end()
 
-    def execution(self, X: Any, y: Any, schedule: Schedule, *, in_pieces: bool) -> Execution:
+    def execution(
+        self, X: Any, y: Any, schedule: Schedule, *, in_pieces: bool, counts_cost: bool | None = None
+    ) -> Execution:
         """What runs the actions of one step on a mini-batch."""
         return self._execution_kind(
             self,
@@ -232,6 +234,7 @@ class NetworkWithCheckpointing(Network):
             schedule=schedule,
             transfers=self.transfers,
             in_pieces=in_pieces,
+            counts_cost=counts_cost,
             places=self.arenas.places(self, X.shape[0], gradients=in_pieces),
         )
 

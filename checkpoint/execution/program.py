@@ -73,6 +73,7 @@ class _Step:
         self.wait_for(layer)
         a, delta, count = self.place_of(layer - 1, start), self.place_of(layer, start), stop - start
         if layer == self.chain.n_layers:
+            records.cost(start, count, delta)
             records.output_error(start, count, delta)
         if count == batch_size:
             bias, weight = self.next_offset(), self.next_offset()

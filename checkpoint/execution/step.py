@@ -36,7 +36,8 @@ class Execution:
     `run(a, start, stop)` returns [a_{start+1}, ..., a_stop], as `forward_between_checkpoints` does. `schedule`: the one
     whose actions will come, which `simulate` is taken to accept; it says in which pieces backward steps work.
     `transfers`: where activations are offloaded to, if they are. `in_pieces`: see `Network.backprop`. `places`: where
-    the step's arrays lie in the network's arena, in the order in which the actions take them.
+    the step's arrays lie in the network's arena, in the order in which the actions take them. `counts_cost`: whether
+    the cost is added to the network's `cost_total`, by default as steps `in_pieces` do.
     """
 
     def __init__(
@@ -50,9 +51,11 @@ class Execution:
         transfers: Transfers | None,
         in_pieces: bool,
         places: Places,
+        counts_cost: bool | None = None,
     ) -> None:
         self._room = network.buffers.begin(places)
         self._network, self._y, self._run, self._in_pieces = network, y, run, in_pieces
+        self._counts_cost = in_pieces if counts_cost is None else counts_cost
         self._batch_size = X.shape[0]
         self._pieces = _Pieces(pieces=schedule.pieces, planned_rows=schedule.planned_rows)
         self._held = {0: _Held(X, 0)}
@@ -120,7 +123,10 @@ class Execution:
         delta = self._held[layer].rows(rows)
         if layer == network.n_layers:
             network.backend.release(self._held[layer].array)
-            network.to_output_delta(delta, self._y[rows[0] : rows[1], :])
+            y = self._y[rows[0] : rows[1], :]
+            if self._counts_cost:
+                network.add_cost(delta, y)
+            network.to_output_delta(delta, y)
         if layer > 1:
             network.backend.release(self._held[layer - 1].array)
         a = self._held[layer - 1].rows(rows)

@@ -97,6 +97,7 @@ def place_record(network: Network) -> dict[str, Any]:
 def rest_bytes(network: Network, batch_size: int, rows: int | None = None) -> int:
     """Bytes held between steps: parameters, optimizer state, and a mini-batch; on a GPU the next mini-batch too.
 
+    The sum of the steps' costs is among them.
     On ranks: this rank's part of the state, its `rows` of the mini-batch, and its slots for what is passed on.
     """
     kept = (a for pairs in network.optimizer_state.values() for pair in pairs for a in pair)
@@ -105,7 +106,7 @@ def rest_bytes(network: Network, batch_size: int, rows: int | None = None) -> in
     held = (batch_size if rows is None else rows) * (2 if network.backend.facts.asynchronous else 1)
     values = sum(int(a.size) for a in parameters) + held * (network.sizes[0] + network.sizes[-1])
     slots = network.reserve(batch_size) if isinstance(network, NetworkOnRanks) else 0
-    return values * item_bytes + slots
+    return values * item_bytes + network.cost_total.nbytes + slots
 
 
 def order_bytes(dataset: Dataset, *, shuffle: bool) -> int:

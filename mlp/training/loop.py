@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from backend.totals import CostTotal
 from mlp.arguments import check_whole
 from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError, TrainingError
@@ -25,6 +26,7 @@ class Trainee(Evaluated, Learned, Protocol):
 
     epochs_trained: int
     steps_trained: int
+    cost_total: CostTotal
     history: History
     scaling: Scaling | None
 
@@ -32,6 +34,8 @@ class Trainee(Evaluated, Learned, Protocol):
     def seed(self) -> int: ...
 
     def share_of(self, data: Batches) -> Batches: ...
+
+    def mean_step_cost(self) -> float | None: ...
 
     def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None: ...
 
@@ -92,6 +96,7 @@ def train(
         for epoch in range(first_epoch, epochs + 1):
             rows = None if order is None else order(epoch)
             seconds = batch_seconds = 0.0
+            network.cost_total.clear()
             first = first_step if epoch == first_epoch else 1
             starts = range(0, len(training_data), mini_batch_size)[first - 1 :]
             title = f"epoch {epoch}/{epochs}{f', {measured_of(history[-1])}' if history else ''}"
@@ -120,7 +125,8 @@ def train(
             begun = time.perf_counter()
             network.backend.synchronize()
             seconds += time.perf_counter() - begun
-            record = evaluate(EpochRecord(epoch, seconds, None, batch_seconds))
+            training_cost = network.mean_step_cost()
+            record = evaluate(EpochRecord(epoch, seconds, None, batch_seconds, training_cost=training_cost))
             history.append(record)
             network.history.append(record)
             if verbose:

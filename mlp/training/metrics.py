@@ -42,7 +42,7 @@ class Evaluated(Taker, Protocol):
 
     def evaluated_rows(self, rows: int) -> tuple[int, int]: ...
 
-    def all_sums(self, sums: list[tuple[int, float]]) -> list[tuple[int, float]]: ...
+    def all_sums(self, sums: list[tuple[float, float]]) -> list[tuple[float, float]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +128,13 @@ class Evaluation:
         at a time, and whoever takes them.
         """
         network, n = self._network, len(self._data)
-        sums = []
+        sums: list[tuple[float, float]] = []
         for output, y in outputs_of(network, self._data, EVALUATED_ROWS, network.evaluated_rows(n)):
             for start in range(0, output.shape[0], SUMMED_ROWS):
                 rows = slice(start, min(start + SUMMED_ROWS, output.shape[0]))
                 some, targets = output[rows, :], y[rows, :]
-                correct = 0 if self._classes is None else self._classes.count_correct(network, some, targets)
-                sums.append((correct, network.backend.cost_sum(some, targets, network.cost)))
+                right = 0 if self._classes is None else self._classes.count_correct(network, some, targets)
+                sums.append((right, network.backend.cost_sum(some, targets, network.cost)))
         sums = network.all_sums(sums)
         correct, cost = sum(part[0] for part in sums), sum(part[1] for part in sums)
         return None if self._classes is None else correct / n, cost / n

@@ -24,6 +24,13 @@ extern "C" __global__ void cost_parts(const Item *a, long long a_down, long long
     if (place == 0) parts[blockIdx.x] = part[0];
 }
 
+// *total += the parts, in their order: one thread, as they are few
+extern "C" __global__ void add_parts(const double *parts, long long count, double *total) {
+    double sum = 0;
+    for (long long i = 0; i < count; i++) sum += parts[i];
+    *total += sum;
+}
+
 // Whether v in column j beats u in column i as the largest of a row: the larger value, or the first of equals. As in a
 // loop from the left, a NaN is largest in column 0 and nowhere else. A column past the end holds nothing.
 __device__ inline bool is_better(Item v, long long j, Item u, long long i, long long columns) {

@@ -1,7 +1,7 @@
 """The CuPy backend's kernels for reports: the cost, and the count of rows that are right.
 
 Each block writes one partial result, and the host adds them up: the only kernels that hold a temporary, of
-`MOST_PARTS` values at most.
+`MOST_PARTS` values at most. In a training step the device adds them up, onto a total that stays there.
 """
 
 from collections.abc import Callable
@@ -23,10 +23,23 @@ def cost_sum(a: Any, y: Any, cost: str, empty: Callable[[tuple[int, ...], str], 
     if cost not in COSTS:
         raise ValueError(f"unknown cost {cost!r}; choose {' or '.join(COSTS)}")
     parts = empty((_blocks(a),), "float64")
-    limits = np.finfo(a.dtype)
-    numbers = COSTS[cost], float(limits.smallest_normal), float(limits.epsneg)
-    _launch_parts("cost_parts", a, y, numbers, parts)
+    _launch_parts("cost_parts", a, y, _numbers_of(cost, a), parts)
     return float(parts.get().sum())
+
+
+def add_cost(a: Any, y: Any, cost: str, total: Any) -> None:
+    """total[0] += the cost summed over the rows, in double; the rest of `total`, `MOST_PARTS` doubles, is overwritten.
+
+    The sum's order depends on the shape alone.
+    """
+    parts = total[1 : 1 + _blocks(a)]
+    _launch_parts("cost_parts", a, y, _numbers_of(cost, a), parts)
+    function("reports", item_of(a), "add_parts")((1,), (1,), (parts, parts.size, total))
+
+
+def _numbers_of(cost: str, a: Any) -> tuple[Any, ...]:
+    limits = np.finfo(a.dtype)
+    return COSTS[cost], float(limits.smallest_normal), float(limits.epsneg)
 
 
 def count_correct(a: Any, y: Any, empty: Callable[[tuple[int, ...], str], Any]) -> int:

@@ -166,7 +166,7 @@ class NetworkOnRanks(NetworkWithCheckpointing):
         own = own_blocks(shares(rows, self.link.ranks), self.link.rank, self.link.ranks)
         return own[0] if own else (0, 0)
 
-    def all_sums(self, sums: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    def all_sums(self, sums: list[tuple[float, float]]) -> list[tuple[float, float]]:
         """The sums of all ranks, which all of them have then."""
         return [(correct, cost) for text in self.link.exchange(json.dumps(sums)) for correct, cost in json.loads(text)]
 
@@ -216,7 +216,7 @@ class NetworkOnRanks(NetworkWithCheckpointing):
             self._step = None
 
     def _begin(self, X: Any, y: Any, schedule: Schedule) -> Execution:
-        return self.execution(X, y, schedule, in_pieces=False)
+        return self.execution(X, y, schedule, in_pieces=False, counts_cost=True)
 
     def _observed(self, position: int, action: Action) -> None:
         self.count.actions += 1
