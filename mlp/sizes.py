@@ -78,7 +78,7 @@ def sizes_for(text: str, *, inputs: int, outputs: int, exact: bool = True) -> tu
     if begins and (ends or not exact):
         return check_sizes(widths)
     if begins or ends:
-        shown = text if len(text) <= 40 else text[:37] + "..."
+        shown = one_line(text, limit=40)
         has, lacks = ("begin", "end") if begins else ("end", "begin")
         raise NetworkError(
             f"sizes {shown} {has} as the data does, which has {inputs} inputs and {outputs} outputs, and do not "

@@ -81,15 +81,16 @@ def read_table(path: Path) -> Any:
                         skipinitialspace=True,
                         encoding="utf-8-sig",
                     )
-        except DataError:
-            raise
-        except MemoryError:
+            table.columns = [str(name) for name in table.columns]
+            _check_names(list(table.columns), where)
+            for name in table:  # text that cannot be decoded is found now
+                if not _is_numeric(table[name]):
+                    table[name] = table[name].astype(object)
+        except (DataError, MemoryError):
             raise
         except Exception as error:  # pandas and pyarrow raise many kinds for damaged files
             reason = one_line(str(error) or type(error).__name__, limit=200)
             raise DamagedDataError(f"{where}: can't be read as a table ({reason}); mend the file") from None
-    table.columns = [str(name) for name in table.columns]
-    _check_names(list(table.columns), where)
     if not len(table):
         raise DataError(f"{where}: has no row below its header")
     return table
@@ -125,7 +126,8 @@ def _parquet(file: Any, where: str) -> Any:
             promised_bytes=unpacked,
             limit_bytes=MAX_DATA_BYTES,
         )
-    return parquet.read(use_threads=False).to_pandas()
+    found = parquet.read(use_threads=False).to_pandas(ignore_metadata=True)
+    return found[[name for name in found.columns if not str(name).startswith("__index_level_")]]
 
 
 def _library(name: str, where: str) -> Any:

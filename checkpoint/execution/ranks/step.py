@@ -17,10 +17,11 @@ from mlp import Gradient
 
 
 class RankStep:
-    """A step by `actions`. `begin(block)` returns what executes a block's own schedule; `apply` takes a gradient.
+    """A step by `actions` on a mini-batch of `rows` rows in all.
 
-    `after_action(position, action)` is called after each action of a block's own schedule. `weights(layer)` are the
-    arrays that are shared when the layer is over.
+    `begin(block)` returns what executes a block's own schedule; `apply` takes a gradient. `after_action(position,
+    action)` is called after each action of a block's own schedule. `weights(layer)` are the arrays that are shared when
+    the layer is over.
     """
 
     def __init__(
@@ -30,12 +31,14 @@ class RankStep:
         actions: Sequence[RankAction],
         *,
         n_slots: int,
+        rows: int,
         begin: Callable[[int], Execution],
         apply: Callable[[Gradient], None],
         weights: Callable[[int], Sequence[Any]],
         after_action: Callable[[int, Action], None],
     ) -> None:
         self._link, self._slots, self._n_slots, self._actions = link, slots, n_slots, actions
+        self._rows = rows
         self._begin, self._apply, self._weights, self._after_action = begin, apply, weights, after_action
         self._execution: Execution | None = None
         self._position = 0
@@ -137,7 +140,7 @@ class RankStep:
         item = action.item
         values = self._slots.of_total(item) if action.received else self._slots.of_use(self._used, item)
         weight, bias = self._slots.parts(values, item)
-        self._apply(Gradient(item.layer, weight, bias, item.first))
+        self._apply(Gradient(item.layer, weight, bias, item.first, self._rows))
         if action.received:
             self._totals.pop(0)
             self._total_request = None

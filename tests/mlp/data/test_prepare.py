@@ -12,7 +12,7 @@ from mlp.data.prepare import Raw, prepared
 from mlp.data.statistics import ColumnStatistics
 from mlp.data.survey import survey
 from mlp.training.regression import fit_of
-from mlp.training.samples import SampleBatches, batches_of_part, check_fit
+from mlp.training.samples import batches_of_part, check_fit
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(60, 4)) * [1, 10, 0, 1e-3] + [0, 1e6, 5, 0]
@@ -217,7 +217,7 @@ def test_mini_batch_in_blocks_is_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     dataset = made(scale="standard")
     network = Network([4, 3])
     rows = RANDOM.permutation(len(dataset.train))
-    batches = SampleBatches(network, dataset, dataset.train)
+    batches = batches_of_part(network, dataset, "train")
     whole = [batches.take(part) for part in (rows, slice(7, 30))]
     monkeypatch.setattr("mlp.training.samples.BLOCK_BYTES", 3 * 8 * 4)
     for (inputs, targets), part in zip(whole, (rows, slice(7, 30)), strict=True):
