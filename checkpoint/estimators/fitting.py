@@ -5,6 +5,7 @@ of each epoch. So with one random state both begin alike, and see the same mini-
 """
 
 import warnings
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,10 @@ def _train(
         return float((record.training_cost or 0.0) * estimator.loss_share + penalty * squares)
 
     def score() -> float:
-        return float(estimator.score_of(network.predict(X[held]), y[held], None if weights is None else weights[held]))
+        outputs = network.predict(X[held])
+        if not np.isfinite(outputs).all():
+            return nan
+        return float(estimator.score_of(outputs, y[held], None if weights is None else weights[held]))
 
     best = None if held is None else BestParameters(network)
     epochs = 1 if partial else estimator.max_iter
