@@ -19,7 +19,7 @@ class MLPClassifier(ClassifierMixin, Estimator):
 
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)
-    >>> model = MLPClassifier((16, 16), budget_bytes="60%", learning_rate_init=0.02, random_state=0).fit(X, y)
+    >>> model = MLPClassifier([16] * 6, budget_bytes="60%", learning_rate_init=0.02, random_state=0).fit(X, y)
     >>> model.score(X, y) > 0.9, model.peak_bytes_ == model.plan_.peak_bytes
     (True, True)
     """

@@ -14,7 +14,7 @@ from tests.bench.commands.reports import rows_of
 TINY = Case(
     "table",
     lambda: (np.ones((40, 3), "float32") * np.arange(40, dtype="float32")[:, None] / 40, np.linspace(0, 1, 40)),
-    hidden=(8,),
+    hidden=(8,) * 6,
     batch_size=20,
     epochs=2,
     regression=True,
