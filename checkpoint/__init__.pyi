@@ -8,6 +8,7 @@ from .errors import ScheduleError as ScheduleError
 from .estimators.classifier import MLPClassifier as MLPClassifier
 from .estimators.regressor import MLPRegressor as MLPRegressor
 from .execution.network import NetworkWithCheckpointing as NetworkWithCheckpointing
+from .execution.ranks.network import NetworkOnRanks as NetworkOnRanks
 from .execution.saved import load as load
 from .planning.costs import Cost as Cost
 from .planning.costs import Flops as Flops
@@ -18,6 +19,7 @@ from .planning.offloading import Offloading as Offloading
 from .planning.plan import plan as plan
 from .planning.plan import plan_chain as plan_chain
 from .planning.planned import Plan as Plan
+from .runs.ranks.world import world as world
 from .schedule.actions import Action as Action
 from .schedule.actions import Backward as Backward
 from .schedule.actions import Fetch as Fetch

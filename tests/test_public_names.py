@@ -56,7 +56,10 @@ PUBLIC = {
         "TrainingError",
         "WarmUp",
         "accuracy",
+        "batches_of_part",
+        "export_weights",
         "format_sizes",
+        "import_weights",
         "load_state",
         "parse_sizes",
         "read_state",
@@ -80,6 +83,7 @@ PUBLIC = {
         "Layer",
         "MLPClassifier",
         "MLPRegressor",
+        "NetworkOnRanks",
         "NetworkWithCheckpointing",
         "Offload",
         "Offloading",
@@ -104,6 +108,7 @@ PUBLIC = {
         "square_root",
         "store_all",
         "timeline",
+        "world",
     ],
 }
 

@@ -21,6 +21,9 @@ PROGRAM = ".venv/bin/mlp-checkpointing "
 NOT_RUN = {
     # Installs, and trains for two minutes; tests/checkpoint/commands/test_shown_reports.py runs a small comparison.
     "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/mlp-checkpointing compare",
+    # Needs MPI; tests/ranks/test_ranks.py trains so.
+    ".venv/bin/pip install -q '.[mpi]' && .venv/bin/mpiexec -n 2 .venv/bin/mlp-checkpointing train --sizes 784,256x8,10 "
+    "--batch-size 2000 --momentum 0.9 --eta 0.02 --ranks",
     # Is what runs this.
     "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/bin/python -m pytest -q",
 }
@@ -101,6 +104,13 @@ def test_plans_are_what_the_text_says(reports: dict[str, dict[str, Any]]) -> Non
     assert offloading["recomputed_layers"] == 0
     assert offloading["offloaded_bytes"] / 2**30 == pytest.approx(1.12, abs=0.01)
     assert {"timeline.png", "front.png", "analyze.png", "deep.state"} <= set(reports["files"])
+
+
+def test_ranks_compute_as_the_text_says(reports: dict[str, dict[str, Any]]) -> None:
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    for entry in of(reports, "plan", "--ranks")["efficiencies"]:
+        if entry["ranks"] in (16, 64, 256, 1000):
+            assert f"{entry['ranks']} ranks {entry['efficiency']:.2f}" in text
 
 
 def test_front_is_what_the_text_says(reports: dict[str, dict[str, Any]]) -> None:

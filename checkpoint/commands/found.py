@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from checkpoint.commands.plan_options import wants_front, wants_schedule
@@ -11,8 +11,9 @@ from checkpoint.planning.choice import Choice
 from checkpoint.planning.costs import Cost
 from checkpoint.planning.front import Front, front_of
 from checkpoint.planning.offloading import Offloading
-from checkpoint.planning.plan import plan_chain
+from checkpoint.planning.plan import memory_for, plan_chain, search_of
 from checkpoint.planning.planned import Plan
+from checkpoint.planning.process import check_room
 from checkpoint.planning.report import chain_report, front_report, front_text, schedule_report, schedule_text
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
@@ -97,11 +98,14 @@ def _schedule(
     """The schedule that is asked for, and the plan if it was planned."""
     if args.checkpoint not in (None, "optimal"):
         return Choice(args.checkpoint, args.budget, args.offload).schedule(chain), None
-    budget_bytes = resolve_budget(args.budget, chain)
+    memory = None if args.memory_limit is None else memory_for(chain, args.memory_limit)
+    if memory is not None:
+        check_room(memory, search_of(chain, row_blocks=not args.no_row_blocks))
+    budget_bytes = resolve_budget(args.budget, chain) if memory is None else memory.budget_bytes
     found = plan_chain(
         chain, budget_bytes=budget_bytes, cost=cost, row_blocks=not args.no_row_blocks, offloading=offloading
     )
-    return found.schedule, found
+    return found.schedule, replace(found, memory=memory)
 
 
 def _calibration(args: argparse.Namespace) -> "Calibration | None":

@@ -5,7 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from backend.facts import NAMES
-from checkpoint.commands.options import add_json_option, add_offload_options, check_offload, path_of
+from checkpoint.commands.options import (
+    add_json_option,
+    add_memory_limit_option,
+    add_offload_options,
+    check_offload,
+    path_of,
+)
 from checkpoint.errors import CheckpointError
 from checkpoint.output import check_writable
 from checkpoint.planning.choice import FORMS
@@ -44,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget", metavar="BYTES", help="array bytes above rest: 64MiB, 1.5GB, 50%% of store all's arena, or auto"
     )
+    add_memory_limit_option(parser)
     parser.add_argument("--checkpoint", metavar="HOW", help=f"show this schedule instead of a planned one: {FORMS}")
     parser.add_argument("--no-row-blocks", action="store_true", help="whole mini-batches only")
     parser.add_argument(
@@ -73,6 +80,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FORM",
         help=f"print the schedule for another program instead: {' or '.join(EXPORTS)}",
     )
+    parser.add_argument(
+        "--ranks",
+        type=int,
+        metavar="P",
+        help="show what each of P ranks takes that train together, and how well they are used; needs no MPI",
+    )
     add_offload_options(parser)
     add_json_option(parser)
 
@@ -84,14 +97,17 @@ def wants_front(args: argparse.Namespace) -> bool:
 
 def wants_schedule(args: argparse.Namespace) -> bool:
     """Whether one schedule is asked for: planned within a budget, or named."""
-    return args.budget is not None or args.checkpoint is not None
+    return args.budget is not None or args.checkpoint is not None or args.memory_limit is not None
 
 
 def check(args: argparse.Namespace) -> None:
     """Raise `CheckpointError` for options that contradict each other, and for paths that cannot be written."""
     check_offload(args.offload, args.backend, args.bandwidth, args.speed)
     one_schedule = wants_schedule(args)
-    if (args.checkpoint == "optimal" and args.budget is None) or not (wants_front(args) or one_schedule):
+    if args.memory_limit is not None and (args.budget is not None or args.checkpoint not in (None, "optimal")):
+        raise CheckpointError("--memory-limit makes the budget itself; leave out --budget and --checkpoint")
+    unbounded = args.budget is None and args.memory_limit is None
+    if (args.checkpoint == "optimal" and unbounded) or not (wants_front(args) or one_schedule):
         raise CheckpointError("a plan needs a budget, such as --budget 64MiB or --budget 50%; or ask for --front")
     of_one = {"--timeline": args.timeline, "--arena": args.arena}
     of_one |= {"--save-schedule": args.save_schedule, "--export": args.export}
@@ -117,7 +133,9 @@ def chain_from(args: argparse.Namespace) -> Chain:
     """The chain of the sizes, or that of the file. Raises `CheckpointError` and `NetworkError` for what makes none."""
     if args.chain is None:
         return chain_of(parse_sizes(args.sizes), batch_size=args.batch_size, dtype=args.dtype, backend=args.backend)
-    for option, value in (("--offload", args.offload), ("--calibrate", args.calibrate or args.recalibrate)):
+    given = {"--memory-limit": args.memory_limit, "--offload": args.offload}
+    given |= {"--calibrate": args.calibrate or args.recalibrate}
+    for option, value in given.items():
         if value:
-            raise CheckpointError(f"{option} measures or copies a network of --sizes; with --chain leave it out")
+            raise CheckpointError(f"{option} is for a network of --sizes; with --chain leave it out")
     return read_chain(args.chain)

@@ -5,8 +5,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import numpy as np
+
+from backend import peak_resident_bytes
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.execution.ranks.network import NetworkOnRanks
+from checkpoint.planning.process import largest
 from checkpoint.schedule.chain import chain_of
 from mlp import EpochRecord, Network
 from mlp.data import Dataset
@@ -34,6 +38,9 @@ class RunRecord:
     recompute_fraction: float
     rest_bytes: int
     best_bytes: int
+    data_bytes: int
+    process_bytes: int
+    largest_part: str
     peak_resident_bytes: int
     offloaded_bytes: int
     host_asked_bytes: int
@@ -56,6 +63,11 @@ class RunRecord:
     weights_sha256: str
     best_epoch: int | None
     epochs: list[EpochRecord]
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """What memory went to, in bytes."""
+        return parts_of(self.rest_bytes, self.predicted_peak_bytes, self.data_bytes, self.process_bytes)
 
     def as_json(self) -> dict[str, Any]:
         """Every figure, in bytes and seconds."""
@@ -82,6 +94,37 @@ def seconds_record(history: list[EpochRecord], *, wall_seconds: float, loading_s
         "wall_seconds": wall_seconds,
         "busy_share": (seconds + evaluation) / wall_seconds,
     }
+
+
+def parts_of(rest_bytes: int, peak_bytes: int, data_bytes: int, process_bytes: int) -> dict[str, int]:
+    """The parts of a run's memory by name."""
+    return {
+        "parameters and mini-batch": rest_bytes,
+        "the step": peak_bytes,
+        "the data": data_bytes,
+        "Python and libraries": process_bytes,
+    }
+
+
+def memory_record(rest_bytes: int, peak_bytes: int, dataset: Dataset, *, on_host: bool) -> dict[str, Any]:
+    """The fields of a `RunRecord` that say what else the process took; `on_host`: rest and step are there too."""
+    data_bytes, resident = bytes_in_memory(dataset), peak_resident_bytes()
+    process_bytes = max(0, resident - data_bytes - (rest_bytes + peak_bytes if on_host else 0))
+    return {
+        "data_bytes": data_bytes,
+        "process_bytes": process_bytes,
+        "largest_part": largest(parts_of(rest_bytes, peak_bytes, data_bytes, process_bytes)),
+        "peak_resident_bytes": resident,
+    }
+
+
+def bytes_in_memory(dataset: Dataset) -> int:
+    """The bytes of a data set's arrays that are in memory, and not in a file; each is counted once."""
+    parts = [part for part in (dataset.train, dataset.test, dataset.validation) if part is not None]
+    arrays = [part.inputs for part in parts]
+    arrays += [getattr(part.targets, field.name) for part in parts for field in fields(part.targets)]
+    known = {id(a): a.nbytes for a in arrays if isinstance(a, np.ndarray) and not isinstance(a, np.memmap)}
+    return sum(known.values())
 
 
 def place_record(network: Network) -> dict[str, Any]:

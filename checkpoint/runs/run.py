@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from backend import peak_resident_bytes
 from checkpoint.execution.ranks.network import NetworkOnRanks
 from checkpoint.runs.alike import outputs_alike
 from checkpoint.runs.faults import watched
@@ -15,7 +14,15 @@ from checkpoint.runs.first_step import MeasuredFirstStep
 from checkpoint.runs.interruption import Interruption
 from checkpoint.runs.predicted import predicted
 from checkpoint.runs.ranks.interruption import InterruptionOfAll
-from checkpoint.runs.record import RunRecord, order_bytes, place_record, rest_bytes, seconds_record, weights_sha256
+from checkpoint.runs.record import (
+    RunRecord,
+    memory_record,
+    order_bytes,
+    place_record,
+    rest_bytes,
+    seconds_record,
+    weights_sha256,
+)
 from checkpoint.runs.saver import Saver
 from checkpoint.runs.settings import RunSettings, make_network
 from checkpoint.runs.stopping import RunStopping
@@ -82,6 +89,8 @@ def run(
     last = stopping.last(history) or _measured(network, dataset, test_data)
     rmse, r2 = (None, None) if dataset.preparation.classes is not None else fit_of(network, test_data)
     wall_seconds = time.perf_counter() - begun
+    rest = rest_bytes(network, settings.batch_size, expected.rows) + order_bytes(dataset, shuffle=settings.shuffle)
+    rest += stopping.rest_bytes
     return RunRecord(
         strategy=expected.schedule.name,
         data=dataset.name,
@@ -94,11 +103,9 @@ def run(
         measured_bytes_after=first_step.usage.marks,
         recomputed_layers=simulation.recomputed_layers,
         recompute_fraction=simulation.recompute_fraction,
-        rest_bytes=rest_bytes(network, settings.batch_size, expected.rows)
-        + order_bytes(dataset, shuffle=settings.shuffle)
-        + stopping.rest_bytes,
         best_bytes=stopping.best_bytes,
-        peak_resident_bytes=peak_resident_bytes(),
+        rest_bytes=rest,
+        **memory_record(rest, expected.peak_bytes, dataset, on_host=not network.backend.facts.asynchronous),
         offloaded_bytes=simulation.offloaded_bytes,
         test_accuracy=last.test_accuracy,
         test_cost=last.test_cost,

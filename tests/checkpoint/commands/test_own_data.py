@@ -107,16 +107,39 @@ def test_table_keeps_its_columns_and_the_names_of_its_classes(form: str, capsys:
 
 
 def test_values_have_errors_in_place_of_an_accuracy(capsys: pytest.CaptureFixture[str]) -> None:
-    report = train("--data", write_table(), "--target", "price", "--drop", "kind")
+    report = train("--data", write_table(), "--target", "price", "--drop", "kind", "--epochs", "12")
     assert report["settings"]["sizes"] == [8, 12, 1]
+    assert [report["settings"][name] for name in ("output_activation", "eta")] == ["identity", 0.03]
     assert report["test_accuracy"] is None
-    assert report["test_r2"] < 1
+    assert 0.2 < report["test_r2"] < 1
     assert "test root mean square error" in capsys.readouterr().out
     again = evaluated()
     assert (again["test_rmse"], again["test_r2"]) == (report["test_rmse"], report["test_r2"])
     assert run("predict", "run.state", "t.csv", "--json", "told.json") == 0
     assert found("told.json")["classes"] is None
     assert len(capsys.readouterr().out.splitlines()) >= 300
+
+
+def test_several_classes_at_once_are_values_with_an_accuracy(capsys: pytest.CaptureFixture[str]) -> None:
+    several = (X[:, :2] > [0, 5]).astype(int)
+    assert several.sum(axis=1).max() == 2
+    report = train("--data", write_pair(several), "--cost", "binary-cross-entropy")
+    assert report["settings"]["sizes"] == [6, 12, 2]
+    assert evaluated()["test_accuracy"] == report["test_accuracy"] > 0
+    assert ", accuracy " in capsys.readouterr().out
+    assert run("train", "--data", write_pair(VALUES), *SMALL, "--cost", "binary-cross-entropy") == 2
+    assert "cost 'binary-cross-entropy' wants values from 0 to 1" in capsys.readouterr().err
+
+
+def test_two_classes_by_name_have_one_output_under_binary_cross_entropy(capsys: pytest.CaptureFixture[str]) -> None:
+    report = train("--data", write_pair(np.array(["no", "yes"])[CLASSES % 2]), "--cost", "binary-cross-entropy")
+    assert report["settings"]["sizes"] == [6, 12, 1]
+    assert evaluated()["test_accuracy"] == report["test_accuracy"]
+    np.save("new.npy", X[:20])
+    capsys.readouterr()
+    assert run("predict", "run.state", "new.npy", "--json", "told.json") == 0
+    wanted = ["yes" if row[0] >= 0.5 else "no" for row in found("told.json")["outputs"]]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == wanted
 
 
 def test_other_data_is_evaluated_whole() -> None:
