@@ -30,8 +30,10 @@ from mlp.training.history import Callback, History
 from mlp.training.loop import train
 from mlp.training.pairs import batches_of
 from mlp.training.rates import LearningRate
+from mlp.training.smoothing import SmoothedBatches
 from mlp.training.stopping import EarlyStopping, Stopper, early_stopping_of
 from mlp.training.validation import parts_of
+from mlp.training.weights import sample_weights
 
 STEP_METHODS = (
     "backprop",
@@ -142,6 +144,7 @@ class Network(Shown):
         Raises `TrainingError` as soon as a layer's error is not finite.
         """
         X, y = self.as_batch(X, y)
+        weights = None if self.row_weights is None else self.row_weights.values
         room = self.buffers.begin(places_of(self, X.shape[0], in_pieces=in_pieces))
         try:
             activations = [X]
@@ -150,8 +153,10 @@ class Network(Shown):
                     activations.append(self.new_activation(layer, activations[-1]))
             delta = activations.pop()
             if in_pieces:
-                self.add_cost(delta, y)
+                self.add_cost(delta, y, weights)
             self.to_output_delta(delta, y)
+            if weights is not None:
+                self.backend.scale_rows_(delta, weights)
             for layer in range(self.n_layers, 0, -1):
                 a = activations.pop()
                 yield from self.backward_layer(layer, a, delta, room, in_pieces=in_pieces)
@@ -197,15 +202,20 @@ class Network(Shown):
 
     # Learning
 
-    def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None:
-        """One step: w -= eta / batch * gradient by plain gradient descent, or what the network's optimizer does."""
+    def update_mini_batch(self, X: Any, y: Any, *, eta: float, weights: Any = None) -> None:
+        """One step: w -= eta / batch * gradient by plain gradient descent, or what the network's optimizer does.
+
+        `weights` (batch,): how much each sample counts, from 0 on; the step is then that of the weighted mean. Where
+        all are 0, so is the gradient.
+        """
         X, y = self.as_batch(X, y)
         rate = check_rate(eta, self.dtype) / X.shape[0]
-        if not self.programs.step(self, X, y, rate):
-            with self.trusting_inputs():  # as_batch has looked
-                for gradient in self.backprop(X, y, in_pieces=True):
-                    self.apply_gradient(gradient, rate)
-                    del gradient  # or it would be held while the next one is made
+        with self.weighting(weights, X.shape[0]):
+            if not self.programs.step(self, X, y, rate):
+                with self.trusting_inputs():  # as_batch has looked
+                    for gradient in self.backprop(X, y, in_pieces=True):
+                        self.apply_gradient(gradient, rate)
+                        del gradient  # or it would be held while the next one is made
         self.steps_trained += 1
 
     def SGD(
@@ -217,6 +227,9 @@ class Network(Shown):
         test_data: Any = None,
         *,
         shuffle: bool = True,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        label_smoothing: float = 0.0,
         verbose: bool | None = None,
         validation_data: Any = None,
         validation_split: float | None = None,
@@ -232,6 +245,10 @@ class Network(Shown):
 
         `eta`: a number, or a function of the count of steps before, such as `Cosine` of `mlp.training.rates`.
 
+        `sample_weight` (n,): how much each sample counts; `class_weight`: how much each class does, by its number, or
+        "balanced". A mini-batch's gradient is the weighted mean. `label_smoothing` s trains on targets
+        (1 - s) y + s / K of K classes.
+
         The last, smaller mini-batch of an epoch is trained on too. `shuffle` draws a new order each epoch, from the
         network's seed and the count of its epochs. `verbose` True prints a line an epoch, with a progress bar wherever
         it runs; None, a bar on a terminal or in a notebook alone; False, nothing.
@@ -242,15 +259,18 @@ class Network(Shown):
         called with the record of each epoch; one that returns True stops.
         """
         data = batches_of(self, training_data, name="training_data")
+        weights = sample_weights(self, data, sample_weight=sample_weight, class_weight=class_weight)
         held = None if validation_data is None else batches_of(self, validation_data, name="validation_data")
         if validation_split is not None:
             if held is not None:
                 raise NetworkError("validation_data and validation_split both say what to validate on; give one")
-            data, held = parts_of(data, validation_split, seed=self.seed)
+            data, held = parts = parts_of(data, validation_split, seed=self.seed)
+            weights = None if weights is None else weights[parts[0].rows]
         rule = early_stopping_of(early_stopping)
         return train(
             self,
-            data,
+            SmoothedBatches(self, data, label_smoothing) if label_smoothing else data,
+            weights=weights,
             epochs=epochs,
             mini_batch_size=mini_batch_size,
             eta=eta,

@@ -127,6 +127,7 @@ def _train(
             epochs=epochs,
             mini_batch_size=batch_size,
             eta=lambda _: estimator._rates.now,
+            weights=None if weights is None else weights[rows],
             shuffle=False,
             order=next_order if estimator.shuffle else None,
             callbacks=[watch],

@@ -12,6 +12,7 @@ from backend.totals import CostTotal
 from mlp.arguments import check_whole
 from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError, TrainingError
+from mlp.row_weights import RowWeights, row_weights
 from mlp.training.ahead import batches_ahead
 from mlp.training.batches import Batches, known_finite
 from mlp.training.history import Callback, EpochRecord, History, Step
@@ -37,7 +38,7 @@ class Trainee(Evaluated, Learned, Protocol):
 
     def mean_step_cost(self) -> float | None: ...
 
-    def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None: ...
+    def update_mini_batch(self, X: Any, y: Any, *, eta: float, weights: Any = None) -> None: ...
 
 
 @np.errstate(over="ignore", invalid="ignore")  # each step checks that its errors are finite
@@ -59,6 +60,7 @@ def train(
     after_step: Callable[[Step], None] | None = None,
     after_epoch: Callback | None = None,
     callbacks: Sequence[Callback] = (),
+    weights: np.ndarray | None = None,
     verbose: bool | None = None,
 ) -> History:
     """Train `network` for `epochs` more epochs, or until it is stopped; returns a record of each.
@@ -69,6 +71,8 @@ def train(
     `first_step` say where to resume, `epochs` is the number of the last epoch instead.
 
     `eta`: a number, or a function of the count of steps that the network has had, see `mlp.training.rates`.
+
+    `weights` (n,): how much each sample counts, which `update` gets as its keyword too.
 
     `update(X, y, eta)` replaces `network.update_mini_batch`, for callers that observe steps. `after_step` is called
     with the record of each step; `after_epoch`, then `callbacks`, with that of each epoch: one that returns True stops
@@ -88,7 +92,9 @@ def train(
     network.scaling = getattr(training_data, "scaling", network.scaling)
     training_data = network.share_of(training_data)
     evaluate = Evaluations(network, validation_data, test_data)
-    take_step = update or (lambda X, y, rate: network.update_mini_batch(X, y, eta=rate))
+    take_step: Callable[..., None] = update or (
+        lambda X, y, rate, **more: network.update_mini_batch(X, y, eta=rate, **more)
+    )
     if order is None and shuffle:
         order = partial(_seeded_order, len(training_data), network.seed)
     history = History()
@@ -109,12 +115,13 @@ def train(
                         step, (X, y) = next(batches)
                     except StopIteration:
                         break
+                    more = {} if weights is None else _weights_of(network, weights, step, mini_batch_size, rows)
                     batch_seconds += time.perf_counter() - begun
                     steps_before = network.steps_trained
                     rate = rate_at(eta, steps_before)
                     try:
                         with network.trusting_inputs() if known_finite(training_data) else nullcontext():
-                            take_step(X, y, rate)
+                            take_step(X, y, rate, **more)
                     except TrainingError as error:
                         raise error.at(epoch, step) from None
                     network.steps_trained = steps_before + 1  # whoever takes steps
@@ -141,6 +148,15 @@ def train(
         if stopper is not None:
             stopper.best.restore()
     return history
+
+
+def _weights_of(
+    network: Trainee, weights: np.ndarray, step: int, size: int, order: np.ndarray | None
+) -> dict[str, RowWeights]:
+    """The weights of a step's rows, on the device, so that the step itself allocates nothing."""
+    rows = slice((step - 1) * size, step * size)
+    some = weights[rows] if order is None else weights[order[rows]]
+    return {"weights": row_weights(some, len(some), dtype=network.dtype, backend=network.backend)}
 
 
 def check_training(*, epochs: int, mini_batch_size: int, eta: LearningRate, n_samples: int) -> None:

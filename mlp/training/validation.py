@@ -18,17 +18,17 @@ class SomeBatches:
     """Mini-batches of some rows of `data`: `rows` (k,) are their numbers there."""
 
     def __init__(self, data: Batches, rows: np.ndarray) -> None:
-        self._data, self._rows = data, rows
+        self._data, self.rows = data, rows
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     def take(self, rows: Rows) -> tuple[Any, Any]:
-        return self._data.take(self._rows[rows])
+        return self._data.take(self.rows[rows])
 
     def targets(self, rows: Rows) -> np.ndarray:
         """These rows of y, on the host."""
-        held: np.ndarray = self._data.targets(self._rows[rows])  # type: ignore[attr-defined]
+        held: np.ndarray = self._data.targets(self.rows[rows])  # type: ignore[attr-defined]
         return held
 
     @property
@@ -48,7 +48,7 @@ class SomeBatches:
 
     def fill(self, rows: Rows, X: np.ndarray, y: np.ndarray) -> None:
         """Write these rows to `X` and `y`, as `mlp.training.batches.HostBatches` says."""
-        self._data.fill(self._rows[rows], X, y)  # type: ignore[attr-defined]
+        self._data.fill(self.rows[rows], X, y)  # type: ignore[attr-defined]
 
 
 def parts_of(data: Batches, share: float, *, seed: int) -> tuple[SomeBatches, SomeBatches]:
