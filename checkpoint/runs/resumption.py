@@ -11,6 +11,7 @@ from checkpoint.execution.arguments import arguments_of
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.execution.ranks.network import NetworkOnRanks
 from checkpoint.planning.planned import keeps_bits
+from checkpoint.runs.saver import BEST_EPOCH
 from checkpoint.runs.settings import RunSettings
 from checkpoint.runs.trained_data import is_trained_data, note_of, noted
 from checkpoint.schedule.schedule import Schedule
@@ -119,6 +120,10 @@ class Resumption:
         if blocks != self.state.notes.get("row_blocks", ""):
             changed.append("other row blocks, which add in another order")
         where = f"going on from {self.path}, {how_far(self.progress.epoch, self.progress.step)}"
+        if BEST_EPOCH in self.state.notes:
+            changed.append("it holds the parameters of its best epoch, not of its last")
+        elif settings.early_stopping is not None:
+            changed.append("early stopping does not know the epochs before")
         if changed:
             return (
                 f"{where}; the end will differ in its last bits from that of an uninterrupted run: {', '.join(changed)}"
