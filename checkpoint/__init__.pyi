@@ -5,6 +5,8 @@ from .drawing.plans import timeline as timeline
 from .errors import BudgetError as BudgetError
 from .errors import CheckpointError as CheckpointError
 from .errors import ScheduleError as ScheduleError
+from .estimators.classifier import MLPClassifier as MLPClassifier
+from .estimators.regressor import MLPRegressor as MLPRegressor
 from .execution.network import NetworkWithCheckpointing as NetworkWithCheckpointing
 from .execution.ranks.network import NetworkOnRanks as NetworkOnRanks
 from .execution.saved import load as load
