@@ -14,15 +14,15 @@ class CostTotal:
     nbytes = 0
     """The array bytes that it holds, between steps too."""
 
-    def __init__(self, cost_sum: Callable[[Any, Any, str], float] | None = None) -> None:
+    def __init__(self, cost_sum: Callable[[Any, Any, str, Any], float] | None = None) -> None:
         self._cost_sum, self._sum = cost_sum, 0.0
         self.weight = 0.0
-        """The number of rows that were added, or the sum of their weights."""
+        """The number of rows that were added; the weights of a mini-batch's sum up to as many."""
 
-    def add(self, a: Any, y: Any, cost: str) -> None:
-        """Add the cost of outputs `a` against targets `y`, a row a sample."""
+    def add(self, a: Any, y: Any, cost: str, weights: Any = None) -> None:
+        """Add the cost of outputs `a` against targets `y`, a row a sample, each times its weight (rows,) if any."""
         assert self._cost_sum is not None  # noqa: S101
-        self._sum += self._cost_sum(a, y, cost)
+        self._sum += self._cost_sum(a, y, cost, weights)
         self.weight += a.shape[0]
 
     @property

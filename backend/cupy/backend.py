@@ -180,9 +180,13 @@ class CupyBackend(Backend):
 
     # What is reported of a network's output
 
-    def cost_sum(self, a: Any, y: Any, cost: str) -> float:
+    def scale_rows_(self, d: Any, weights: Any) -> None:
         with self.device:
-            return reports.cost_sum(a, y, cost, self.empty)
+            elementwise.scale_rows(d, weights)
+
+    def cost_sum(self, a: Any, y: Any, cost: str, weights: Any = None) -> float:
+        with self.device:
+            return reports.cost_sum(a, y, cost, weights, self.empty)
 
     def cost_total(self) -> CupyCostTotal:
         return CupyCostTotal(self.zeros((TOTAL_VALUES,), "float64"), self.device)

@@ -17,9 +17,9 @@ class CupyCostTotal(CostTotal):
         self._array, self._device = array, device
         self.nbytes = int(array.nbytes)
 
-    def add(self, a: Any, y: Any, cost: str) -> None:
+    def add(self, a: Any, y: Any, cost: str, weights: Any = None) -> None:
         with self._device:
-            reports.add_cost(a, y, cost, self._array)
+            reports.add_cost(a, y, cost, weights, self._array)
         self.weight += a.shape[0]
 
     @property

@@ -16,7 +16,7 @@ class NumpyCostTotal(CostTotal):
         self.array = np.zeros(1)
         self.nbytes = self.array.nbytes
 
-    def add(self, a: np.ndarray, y: np.ndarray, cost: str) -> None:
+    def add(self, a: np.ndarray, y: np.ndarray, cost: str, weights: np.ndarray | None = None) -> None:
         rows, n_out = a.shape
         targets, leading = door.matrix("y", y, a.dtype, (rows, n_out), gaps=True)
         self._engine.run_one(
@@ -28,6 +28,7 @@ class NumpyCostTotal(CostTotal):
             out=door.matrix("a", a, a.dtype, (rows, n_out))[0],
             y=targets,
             y_leading=leading,
+            row_weights=0 if weights is None else door.vector("weights", weights, a.dtype, rows),
             total=door.vector("total", self.array, self.array.dtype, 1, written=True),
         )
         self.weight += rows

@@ -56,6 +56,7 @@ class Execution:
         self._room = network.buffers.begin(places)
         self._network, self._y, self._run, self._in_pieces = network, y, run, in_pieces
         self._counts_cost = in_pieces if counts_cost is None else counts_cost
+        self._weights = network.row_weights
         self._batch_size = X.shape[0]
         self._pieces = _Pieces(pieces=schedule.pieces, planned_rows=schedule.planned_rows)
         self._held = {0: _Held(X, 0)}
@@ -124,9 +125,12 @@ class Execution:
         if layer == network.n_layers:
             network.backend.release(self._held[layer].array)
             y = self._y[rows[0] : rows[1], :]
+            weights = None if self._weights is None else self._weights.rows(*rows)
             if self._counts_cost:
-                network.add_cost(delta, y)
+                network.add_cost(delta, y, weights)
             network.to_output_delta(delta, y)
+            if weights is not None:
+                network.backend.scale_rows_(delta, weights)
         if layer > 1:
             network.backend.release(self._held[layer - 1].array)
         a = self._held[layer - 1].rows(rows)

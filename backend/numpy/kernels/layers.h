@@ -64,6 +64,13 @@ static int output_errors(const Step *s, int64_t part, int64_t parts) {
     return (int)finite;
 }
 
+/* Each row of the errors times its weight. */
+static void scale_rows(const Step *s, int64_t part, int64_t parts) {
+    int64_t top, bottom;
+    share(s->rows, 1, part, parts, &top, &bottom);
+    for (int64_t i = top; i < bottom; i++) scale((T *)s->out + i * s->n_out, s->n_out, ((const T *)s->row_weights)[i]);
+}
+
 int RUN_PART(const Step *s, int64_t stage, int64_t part, int64_t parts, void *scratch) {
     if (is_rule(s->kind)) {
         if (stage == 0 && s->rule.clip > 0) sum_squares(s, part, parts);
@@ -76,7 +83,11 @@ int RUN_PART(const Step *s, int64_t stage, int64_t part, int64_t parts, void *sc
     case KIND_output_error:
         return output_errors(s, part, parts);
     case KIND_cost:
-        *(double *)s->total = COST_SUM(*(double *)s->total, s->cost, s->out, s->n_out, s->y, s->y_leading, s->rows, s->n_out);
+        *(double *)s->total = COST_SUM(*(double *)s->total, s->cost, s->out, s->n_out, s->y, s->y_leading, s->row_weights,
+                                       s->rows, s->n_out);
+        return 1;
+    case KIND_scale_rows:
+        scale_rows(s, part, parts);
         return 1;
     case KIND_backward:
         if (stage == 0)
@@ -106,11 +117,14 @@ int RUN_PART(const Step *s, int64_t stage, int64_t part, int64_t parts, void *sc
 
 int64_t SCRATCH_BYTES(int64_t n_in, int64_t n_out) { return scratch_bytes(n_in, n_out); }
 
-/* `total` and the cost of each row in turn, so that row blocks in their order have the bits of all rows at once. */
+/* `total` and the cost of each row in turn, times its weight where `weights` is not NULL, so that row blocks in their
+   order have the bits of all rows at once. */
 double COST_SUM(double total, int64_t cost, const void *outputs, int64_t a_leading, const void *targets,
-                int64_t y_leading, int64_t rows, int64_t n) {
-    for (int64_t i = 0; i < rows; i++)
-        total += row_cost((const T *)outputs + i * a_leading, (const T *)targets + i * y_leading, n, cost);
+                int64_t y_leading, const void *weights, int64_t rows, int64_t n) {
+    for (int64_t i = 0; i < rows; i++) {
+        double of_row = row_cost((const T *)outputs + i * a_leading, (const T *)targets + i * y_leading, n, cost);
+        total += weights ? ((const T *)weights)[i] * of_row : of_row;
+    }
     return total;
 }
 

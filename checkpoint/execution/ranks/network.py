@@ -172,11 +172,13 @@ class NetworkOnRanks(NetworkWithCheckpointing):
         self.reserve(rows)
         return self.part(rows).own
 
-    def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None:
+    def update_mini_batch(self, X: Any, y: Any, *, eta: float, weights: Any = None) -> None:
         """One step of all ranks; `X` and `y` are the whole mini-batch, of which each rank takes its rows."""
         if self.link.ranks == 1:
-            super().update_mini_batch(X, y, eta=eta)
+            super().update_mini_batch(X, y, eta=eta, weights=weights)
             return
+        if weights is not None:
+            raise CheckpointError("several ranks take no weights of samples; leave them out, or train in one process")
         rows, self._coming_rows = self._coming_rows, None
         if rows is None:
             X, y = self.as_batch(X, y)

@@ -120,7 +120,7 @@ def test_cost_takes_no_array_bytes_in_a_step(metered, dtype):
     network = CASE.network(metered, dtype)
     X, y = CASE.batch(metered, dtype)
     other = CASE.network(metered, dtype)
-    other.add_cost = lambda a, y: None  # type: ignore[method-assign]
+    other.add_cost = lambda a, y, weights: None  # type: ignore[method-assign]
     peaks = []
     for each in (network, other):
         with metered.measure() as usage:
