@@ -9,7 +9,7 @@
     X(forward) X(output_error) X(cost) \
     X(backward) X(update) X(update_momentum) \
     X(backward_update) \
-    X(scale) X(backward_momentum) X(add_velocity)
+    X(backward_momentum) X(add_velocity)
 
 #define ACTIVATIONS(X) \
     X(identity) X(sigmoid) X(tanh) X(relu) X(softmax) X(leaky_relu) X(elu) X(softplus)
