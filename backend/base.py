@@ -165,9 +165,7 @@ class Backend:
         """a[:, columns] := d * activation'(a[:, columns]): a layer's output becomes its error, in place."""
         a[:, columns] = formulas.times_derivative(self.xp, d, a[:, columns], activation)
 
-    def sum_rows(
-        self, d: Array, *, out: Array, onto: bool = False, factor: float = 1.0, keep: float = 1.0
-    ) -> None:
+    def sum_rows(self, d: Array, *, out: Array, onto: bool = False, factor: float = 1.0, keep: float = 1.0) -> None:
         """out := the sum of `d`'s rows, a bias's gradient; or with `onto`, out := keep * out + factor * that sum."""
         total = self.xp.sum(d, axis=0)
         out[...] = keep * out + factor * total if onto else total

@@ -12,7 +12,7 @@ from typing import Any
 
 from backend import Backend, select_backend
 from mlp.activations import ACTIVATIONS
-from mlp.arguments import DTYPES, INITIALIZATIONS, check_name, check_number, check_rate, check_whole
+from mlp.arguments import DTYPES, INITIALIZATIONS, check_momentum, check_name, check_rate, check_whole
 from mlp.costs import COSTS, output_activation
 from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError
@@ -28,6 +28,7 @@ from mlp.training.history import EpochRecord
 from mlp.training.loop import train
 from mlp.training.pairs import batches_of
 from mlp.updated import Updated
+from mlp.uptake import IN_PIECES
 
 STEP_METHODS = (
     "backprop",
@@ -37,6 +38,7 @@ STEP_METHODS = (
     "new_activation",
     "to_output_delta",
     "backward_layer",
+    "backward_onto",
 )
 """What a step of a `Network` is made of, which a subclass may have of its own."""
 
@@ -74,9 +76,7 @@ class Network(Updated):
         self.cost = check_name("cost", cost, COSTS)
         self.initialization = check_name("initialization", initialization, INITIALIZATIONS)
         check_name("dtype", dtype, DTYPES)
-        if not 0 <= check_number("momentum", momentum) < 1:
-            raise NetworkError(f"momentum must be at least 0 and below 1; got {momentum!r}")
-        self.momentum = float(momentum)
+        self.momentum = check_momentum(momentum)
         self.epochs_trained = 0
         """How many epochs the network has had: the next one's order follows from it and the seed."""
         self.scaling: Scaling | None = None
@@ -114,7 +114,7 @@ class Network(Updated):
     # Backpropagation
 
     @in_program
-    def backprop(self, X: Any, y: Any, *, in_pieces: bool = False) -> Iterator[Gradient]:
+    def backprop(self, X: Any, y: Any, *, in_pieces: bool = False, rate: float | None = None) -> Iterator[Gradient]:
         """Yield the gradient of each layer, from the last to the first, as soon as it exists.
 
         `X` (batch, n_0) and `y` (batch, n_L), one-hot or any target, both of the network's dtype. A gradient is yielded
@@ -124,10 +124,14 @@ class Network(Updated):
         `in_pieces`: yield each layer's gradient in pieces instead, each of some rows and valid only until the next is
         yielded. This is what `update_mini_batch` uses, and its peak is the one that is predicted.
 
+        `rate`: let each gradient change the weights at this rate as it is made, and yield none, where the optimizer and
+        the backend can do that with no array for it (`mlp.uptake`).
+
         Raises `TrainingError` as soon as a layer's error is not finite.
         """
         X, y = self.as_batch(X, y)
-        room = self.buffers.begin(places_of(self, X.shape[0], in_pieces=in_pieces))
+        rate = None if self.uptake == IN_PIECES else rate
+        room = self.buffers.begin(places_of(self, X.shape[0], in_pieces=in_pieces, onto=rate is not None))
         try:
             activations = [X]
             for layer in range(1, self.n_layers + 1):
@@ -137,7 +141,10 @@ class Network(Updated):
             self.to_output_delta(delta, y)
             for layer in range(self.n_layers, 0, -1):
                 a = activations.pop()
-                yield from self.backward_layer(layer, a, delta, room, in_pieces=in_pieces)
+                if rate is None:
+                    yield from self.backward_layer(layer, a, delta, room, in_pieces=in_pieces)
+                else:
+                    self.backward_onto(layer, a, delta, room, rate=rate)
                 self.count.actions += 1
                 room.give(delta)
                 delta = a  # which now holds the error of the layer below
@@ -189,8 +196,9 @@ class Network(Updated):
         rate = check_rate(eta, self.dtype) / X.shape[0]
         if self.programs.step(self, X, y, rate):
             return
+        onto = {} if self.uptake == IN_PIECES else {"rate": rate}
         with self.trusting_inputs():  # as_batch has looked
-            for gradient in self.backprop(X, y, in_pieces=True):
+            for gradient in self.backprop(X, y, in_pieces=True, **onto):
                 self.apply_gradient(gradient, rate)
                 del gradient  # or it would be held while the next one is made
 

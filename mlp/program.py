@@ -92,6 +92,9 @@ class Stepper(Parameters, Protocol):
     optimizer_state: dict[str, tuple[tuple[Any, Any], ...]]
 
     @property
+    def uptake(self) -> str: ...
+
+    @property
     def weights(self) -> Sequence[Any]: ...
 
     @property
@@ -108,7 +111,7 @@ class Programs:
     """The programs of a network's steps, for the sizes of mini-batches that came last."""
 
     def __init__(self) -> None:
-        self._written: dict[tuple[int, int, int], Written] = {}
+        self._written: dict[tuple[int, int, int, str], Written] = {}
         self._blocks: tuple[Any, list[Block] | None] = (None, None)
 
     def step(self, network: Stepper, X: Any, y: Any, rate: float) -> bool:
@@ -123,13 +126,14 @@ class Programs:
             return False
         momentum = float(getattr(network.optimizer, "momentum", 0.0))
         rows, leadings = X.shape[0], (rows_apart(X), rows_apart(y))
+        kind = rows, *leadings, network.uptake
         made_from = network.written_from(rows)
-        written = self._written.pop((rows, *leadings), None)
+        written = self._written.pop(kind, None)
         if written is None or written.made_from is not made_from:
             records = Records(network, [block.offsets for block in blocks], leadings)
             written = network.write_step(rows, records)
             written.made_from = made_from
-        self._written[rows, *leadings] = written  # the last one now
+        self._written[kind] = written  # the last one now
         if len(self._written) > MOST_SIZES:
             del self._written[next(iter(self._written))]
         arena = network.buffers.reserve(written.arena_bytes)

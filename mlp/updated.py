@@ -2,10 +2,15 @@
 
 from typing import Any
 
+from mlp.buffers import Room
 from mlp.gradient import Gradient
 from mlp.inference import Inference
 from mlp.optimizers import Optimizer
-from mlp.overriding import in_program
+from mlp.overriding import in_program, is_as_written
+from mlp.uptake import IN_PIECES, ONTO_VELOCITY, fits_onto_weights, uptake_of
+
+UPTAKE_METHODS = ("backprop", "backward_layer", "add_backward_layer", "apply_gradient")
+"""What makes gradients and takes them up in pieces. A subclass with one of its own gets every gradient."""
 
 
 class Updated(Inference):
@@ -43,6 +48,61 @@ class Updated(Inference):
         if gradient.bias is not None:
             state = [bias for _, bias in kept]
             self.optimizer.apply(self.backend, self.biases[k], gradient.bias, state, rate)
+
+    @property
+    def uptake(self) -> str:
+        """How steps take up the gradient of a layer, see `mlp.uptake`."""
+        as_written = is_as_written(self, UPTAKE_METHODS)
+        return uptake_of(self.optimizer, self.backend.facts) if as_written else IN_PIECES
+
+    @in_program
+    def backward_onto(
+        self,
+        layer: int,
+        a: Any,
+        delta: Any,
+        room: Room,
+        *,
+        rate: float,
+        begins: bool = True,
+        ends: bool = True,
+        pieces: str = "large",
+        planned_rows: int | None = None,
+    ) -> None:
+        """`backward_layer` with the gradient added onto the weights, or the velocity, at once: none is yielded.
+
+        `rate` is eta / batch. `begins` and `ends`: whether these rows are the first of the mini-batch and the last; row
+        blocks add onto the velocity alone. Raises `TrainingError` before anything is changed by these rows.
+        """
+        self._check_error(layer, delta)
+        if self.uptake == ONTO_VELOCITY:
+            weight, bias = self.velocities[layer - 1]
+            onto = {"onto": True, "factor": -rate, "keep": self.optimizer.momentum if begins else 1.0}  # type: ignore[attr-defined]
+            self._add_rows(layer, a, delta, Gradient(layer, weight, bias), room, pieces, planned_rows, **onto)
+            for w, v in ((self.weights[layer - 1], weight), (self.biases[layer - 1], bias)) if ends else ():
+                self.backend.apply_gradient_(w, v, -1.0)  # w += v
+            return
+        rows, n_out = delta.shape
+        width, error_rows = self.piece_rows(layer, rows, pieces, planned_rows)
+        if fits_onto_weights(layer, rows=rows, n_out=n_out, error_rows=error_rows):
+            self._add_onto_weights(layer, a, delta, room, width=width, rate=rate)
+            return
+        own: dict[str, Any] = {"pieces": pieces, "planned_rows": planned_rows}
+        for gradient in self.backward_layer(layer, a, delta, room, in_pieces=True, **own):
+            self.apply_gradient(gradient, rate)
+
+    def _add_onto_weights(self, layer: int, a: Any, delta: Any, room: Room, *, width: int, rate: float) -> None:
+        W, b, below, piece = self.weights[layer - 1], self.biases[layer - 1], None, None
+        if layer > 1:
+            self.backend.release(a)
+            below, piece = self.layer_activation(layer - 1), room.take((delta.shape[0] * width,))
+        for first in range(0, W.shape[0], width):
+            part = {"first": first, "width": min(width, W.shape[0] - first)}
+            self.backend.backward_onto_weights_(
+                a, delta, W, None if first else b, below, **part, rate=rate, piece=piece
+            )
+        if piece is not None:
+            room.give(piece)
 
     def __getstate__(self) -> dict[str, Any]:
         host = self.backend.to_numpy

@@ -154,7 +154,7 @@ def _schedule(settings: RunSettings, network: Network) -> Schedule:
 def _arena_bytes(settings: RunSettings, network: Network, schedule: Schedule) -> int:
     """What a step on a whole mini-batch takes above rest."""
     if isinstance(network, NetworkWithCheckpointing):
-        return network.arenas.places(network, settings.batch_size, gradients=True).arena_bytes
+        return network.arenas.places(network, settings.batch_size, gradients=True, uptake=network.uptake).arena_bytes
     return arena_bytes(schedule, settings.chain)
 
 

@@ -46,7 +46,8 @@ class RunSettings:
     @property
     def chain(self) -> Chain:
         """The chain of the network, for a whole mini-batch on its backend."""
-        return chain_of(self.sizes, batch_size=self.batch_size, dtype=self.dtype, backend=variant_here(self.backend))
+        of: dict[str, Any] = {"dtype": self.dtype, "backend": variant_here(self.backend), "momentum": self.momentum}
+        return chain_of(self.sizes, batch_size=self.batch_size, **of)
 
     @property
     def offloading(self) -> Offloading | None:

@@ -144,7 +144,7 @@ class Holding:
                     f"a_{turned} is on the host as well, and may be on its way there; release it and fetch it"
                 )
         if start == 0 and stop < batch:
-            self.bytes += self.chain.gradient_bytes(layer)
+            self.bytes += self.chain.sum_bytes(layer)
         peak = self.bytes + self.chain.workspace_bytes(layer, stop - start)
         self.done_rows[layer] = stop
         if layer > 1:
@@ -152,7 +152,7 @@ class Holding:
         if self.held[layer].stop == stop:
             self._drop(layer)
         if start > 0 and stop == batch:
-            self.bytes -= self.chain.gradient_bytes(layer)
+            self.bytes -= self.chain.sum_bytes(layer)
         return peak
 
     def _find(self, layer: int, start: int, stop: int) -> _Held:

@@ -48,9 +48,7 @@ def shares_of(rows: int, columns: int, item: str) -> int:
     return max(1, min(-(-BUSY_BLOCKS // across), rows // SHARE_ROWS)) if across <= BUSY_BLOCKS else 1
 
 
-def sum_rows(
-    d: Any, *, out: Any, scratch: int, onto: bool = False, factor: float = 1.0, keep: float = 1.0
-) -> None:
+def sum_rows(d: Any, *, out: Any, scratch: int, onto: bool = False, factor: float = 1.0, keep: float = 1.0) -> None:
     """out := the sum of d's rows; or with `onto`, out := keep * out + factor * that sum.
 
     `scratch` is the address of `SCRATCH_BYTES` of device memory that no other stream uses, all zero before the first

@@ -107,7 +107,7 @@ def test_a_multiple_of_the_gradient_is_added_onto_a_multiple_of_what_is_there(sh
 @shapes
 @pytest.mark.parametrize("activation", ["identity", None])
 def test_weights_of_some_inputs_change_after_their_error_is_made(activation, shape, backend, dtype):
-    rows, n_in, n_out = shape
+    rows, n_in, _ = shape
     of = layer(shape, dtype)
     wide = {name: x.astype("float64") for name, x in of.items()}
     first, stop = n_in // 3, n_in // 3 + -(-n_in // 2)
