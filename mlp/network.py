@@ -15,7 +15,7 @@ from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS, check_momentum, check_name, check_rate, check_whole
 from mlp.costs import COSTS, output_activation
 from mlp.data.scaling import Scaling
-from mlp.errors import NetworkError
+from mlp.errors import NetworkError, TrainingError
 from mlp.gradient import Gradient
 from mlp.initialization import initial_parameters
 from mlp.optimizers import GradientDescent, Momentum
@@ -28,7 +28,7 @@ from mlp.training.history import EpochRecord
 from mlp.training.loop import train
 from mlp.training.pairs import batches_of
 from mlp.updated import Updated
-from mlp.uptake import IN_PIECES
+from mlp.uptake import IN_PIECES, ONTO_VELOCITY
 
 STEP_METHODS = (
     "backprop",
@@ -97,7 +97,8 @@ class Network(Updated):
         """Save the network to `path`: parameters, optimizer state, and what else it is. `checkpoint.load` reads it.
 
         `path` holds the old state or the new one, whole, whenever this is killed; `keep`: how many older ones stay, as
-        PATH.1 to PATH.N. Raises `StateError` where it cannot be written, `TrainingError` for non-finite values.
+        PATH.1 to PATH.N. Raises `StateError` where it cannot be written, `TrainingError` for non-finite values and for
+        velocities that a step has spoilt.
         """
         from mlp.saving.write import save_state  # whose package loads networks
 
@@ -191,9 +192,28 @@ class Network(Updated):
     # Learning
 
     def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None:
-        """One step of gradient descent: w -= eta / batch * gradient, or by way of the velocity under momentum."""
+        """One step of gradient descent: w -= eta / batch * gradient, or by way of the velocity under momentum.
+
+        Raises `TrainingError` for a layer's output or error that is not finite, before anything of that layer changes.
+        Under momentum in row blocks, earlier blocks are in its velocity then, and in those of others; its weights are
+        as they were. `save` refuses such a network.
+        """
         X, y = self.as_batch(X, y)
         rate = check_rate(eta, self.dtype) / X.shape[0]
+        try:
+            self._step(X, y, rate)
+        except TrainingError as error:
+            if self.uptake != ONTO_VELOCITY or not self.works_in_row_blocks(X.shape[0]):
+                raise
+            self.velocities_are_spoilt = True
+            problem = f"{error.problem}; velocities have some row blocks of this step, so go on from a saved state"
+            raise TrainingError(problem, layer=error.layer) from None
+
+    def works_in_row_blocks(self, rows: int) -> bool:
+        """Whether a step on `rows` rows takes some of them at a time."""
+        return False
+
+    def _step(self, X: Any, y: Any, rate: float) -> None:
         if self.programs.step(self, X, y, rate):
             return
         onto = {} if self.uptake == IN_PIECES else {"rate": rate}

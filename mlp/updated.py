@@ -19,10 +19,12 @@ class Updated(Inference):
     optimizer: Optimizer
     optimizer_state: dict[str, tuple[tuple[Any, Any], ...]]
     """The arrays that the optimizer keeps: by name, a pair for the weights and the bias of each layer."""
+    velocities_are_spoilt: bool
+    """Whether velocities hold some row blocks of a mini-batch whose step met a number that is not finite."""
 
     def use_optimizer(self, optimizer: Optimizer) -> None:
         """Change parameters by `optimizer` from now on; its state is zero."""
-        self.optimizer = optimizer
+        self.optimizer, self.velocities_are_spoilt = optimizer, False
         self.optimizer_state = {name: self._zeros() for name in optimizer.state_names}
 
     def _zeros(self) -> tuple[tuple[Any, Any], ...]:

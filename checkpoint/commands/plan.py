@@ -53,6 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--backend", default="numpy", help=f"whose bytes: {' or '.join(NAMES)}; nothing is loaded for it"
     )
     parser.add_argument(
+        "--momentum",
+        type=float,
+        default=0.0,
+        metavar="M",
+        help="of the network: row blocks add onto the velocity, and hold no gradients (default: none)",
+    )
+    parser.add_argument(
         "--budget", metavar="BYTES", help="array bytes above rest: 64MiB, 1.5GB, 50%% of store all's arena, or auto"
     )
     parser.add_argument("--checkpoint", metavar="HOW", help=f"show this schedule instead of a planned one: {FORMS}")
@@ -87,7 +94,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Plan; write the JSON, then the pictures, then print; 0."""
-    chain = chain_of(parse_sizes(args.sizes), batch_size=args.batch_size, dtype=args.dtype, backend=args.backend)
+    of: dict[str, Any] = {"dtype": args.dtype, "backend": args.backend, "momentum": args.momentum}
+    chain = chain_of(parse_sizes(args.sizes), batch_size=args.batch_size, **of)
     check_offload(args.offload, args.backend, args.bandwidth, args.speed)
     with_front = args.front or args.figure is not None
     with_schedule = args.budget is not None or args.checkpoint is not None

@@ -230,6 +230,9 @@ class NetworkWithCheckpointing(Network):
         seen = bool(self._observers) or self._execution_kind is not Execution
         return not seen and is_as_written(self, names) and super().steps_are_as_written()
 
+    def works_in_row_blocks(self, rows: int) -> bool:
+        return self.schedule_for(rows).row_block is not None
+
     def written_from(self, rows: int) -> Any:
         return self.schedule_for(rows)
 

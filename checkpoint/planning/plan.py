@@ -6,6 +6,7 @@ than the peak; see `checkpoint.schedule.placement`.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from checkpoint.arguments import whole_number
 from checkpoint.errors import BudgetError, CheckpointError
@@ -30,6 +31,8 @@ def plan(
     budget_bytes: int | str,
     dtype: str = "float32",
     backend: str = "numpy",
+    momentum: float = 0.0,
+    optimizer: object = None,
     cost: Cost | None = None,
     row_blocks: bool = True,
     minimum_block_rows: int | None = None,
@@ -38,7 +41,9 @@ def plan(
 ) -> Plan:
     """The fastest plan of all classes for a network of `sizes` whose arena is within `budget_bytes` above rest.
 
-    `budget_bytes` is a whole number, or text as on the command line: "32MiB", or "50%" of store all's arena. `cost`
+    `budget_bytes` is a whole number, or text as on the command line: "32MiB", or "50%" of store all's arena. `momentum`
+    is the network's: row blocks add onto the velocity then, and hold no gradients. `optimizer` is an object of
+    `mlp.optimizers`, for one that neither is plain gradient descent nor has momentum alone. `cost`
     says what is fast: operations, unless it is given. With `row_blocks` False only whole mini-batches are planned,
     whose gradients are bit-identical to plain backpropagation's: on NumPy all, elsewhere in large pieces. Blocks have
     at least `minimum_block_rows` rows: 128 by default where operations are counted, which can't see that fewer are
@@ -52,7 +57,8 @@ def plan(
     >>> plan([784, 100, 30, 10], batch_size=100, budget_bytes="1MB").recompute_fraction
     0.0
     """
-    chain = chain_of(sizes, batch_size=batch_size, dtype=dtype, backend=backend)
+    of: dict[str, Any] = {"dtype": dtype, "backend": backend, "momentum": momentum, "optimizer": optimizer}
+    chain = chain_of(sizes, batch_size=batch_size, **of)
     return plan_chain(
         chain,
         budget_bytes=budget_bytes,

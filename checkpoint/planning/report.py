@@ -43,6 +43,7 @@ def chain_report(chain: Chain, *, dtype: str, backend: str) -> dict[str, Any]:
         "batch_size": chain.batch_size,
         "dtype": dtype,
         "backend": backend,
+        "gradients": chain.uptake,
         "store_all_peak_bytes": simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes,
     }
 

@@ -81,6 +81,11 @@ class Chain:
         n_in, n_out = self.widths[layer - 1], self.widths[layer]
         return self.array_bytes(n_in * n_out) + self.array_bytes(n_out)
 
+    @property
+    def works_in_pieces(self) -> bool:
+        """Whether pieces are made at all, so that small ones are of use."""
+        return not (self.error_in_place and self.uptake == ONTO_VELOCITY)
+
     def sum_bytes(self, layer: int) -> int:
         """The bytes of a layer's gradient as row blocks add it up: none where they add onto the velocity."""
         return 0 if self.uptake == ONTO_VELOCITY else self.gradient_bytes(layer)
