@@ -7,17 +7,18 @@ hold none, which makes their bytes predictable.
 Arrays are called after their mathematics. Matrices are row-major, a row a sample: `a` and `d` are (rows, features).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from backend import formulas
+from backend import formulas, rules
 from backend.errors import MeterError
 from backend.facts import Facts
 from backend.formulas import Array
 from backend.memory import DeviceMemory, Usage
+from backend.rules import RuleNumbers
 from backend.uploads import Uploads
 
 
@@ -179,6 +180,17 @@ class Backend:
         v *= momentum
         v -= rate * g
         w += v
+
+    def apply_rule_(self, w: Array, g: Array, kept: Sequence[Array], rule: str, numbers: RuleNumbers) -> None:
+        """Change `w` by its gradient `g`, and the arrays `kept` from step to step, by a rule of `backend.rules`.
+
+        `numbers.clip` is not looked at: `clipped` makes other numbers, by the norm of the layer's whole gradient.
+        """
+        rules.apply_rule(self.xp, w, g, kept, rule, numbers)
+
+    def gradient_norm(self, weight: Array, bias: Array) -> float:
+        """The norm of a layer's gradient, the weights' and the bias's together."""
+        return rules.gradient_norm(self.xp, weight, bias)
 
     # A layer's steps, made of these kernels; a backend may have one kernel for a whole step.
 

@@ -1,4 +1,4 @@
-"""The public names: where each is defined. The package imports them on first use."""
+# The public names: where each is defined. The package imports them on first use.
 
 from .drawing.plans import figure as figure
 from .drawing.plans import timeline as timeline
@@ -24,6 +24,9 @@ from .schedule.actions import Offload as Offload
 from .schedule.actions import Release as Release
 from .schedule.chain import Chain as Chain
 from .schedule.chain import chain_of as chain_of
+from .schedule.layers import GeneralChain as GeneralChain
+from .schedule.layers import Layer as Layer
+from .schedule.layers import general_chain as general_chain
 from .schedule.schedule import Schedule as Schedule
 from .schedule.simulation import Simulation as Simulation
 from .schedule.simulation import simulate as simulate

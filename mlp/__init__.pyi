@@ -1,4 +1,4 @@
-"""The public names: where each is defined. The package imports them on first use."""
+# The public names: where each is defined. The package imports them on first use.
 
 from .errors import NetworkError as NetworkError
 from .errors import StateError as StateError
@@ -17,6 +17,7 @@ from .training.batches import ArrayBatches as ArrayBatches
 from .training.batches import Batches as Batches
 from .training.batches import ImageBatches as ImageBatches
 from .training.history import EpochRecord as EpochRecord
+from .training.history import History as History
 from .training.history import Step as Step
 from .training.loop import train as train
 from .training.metrics import accuracy as accuracy

@@ -50,6 +50,18 @@ class Inference(Layers):
         """
         return predict(self, X, most_bytes=check_whole("most_bytes", most_bytes, least=1))
 
+    def share_of(self, data: Batches) -> Batches:
+        """What this network takes of the mini-batches that it trains on: all, unless others train it too."""
+        return data
+
+    def evaluated_rows(self, rows: int) -> tuple[int, int]:
+        """The first of the `rows` rows of a data set that this network evaluates, and the one after its last: all."""
+        return 0, rows
+
+    def all_sums(self, sums: list[tuple[int, float]]) -> list[tuple[int, float]]:
+        """The sums of all who evaluate a data set together, in its order: `sums`, unless others do."""
+        return sums
+
     def _batches(self, X: Any, y: Any) -> Batches:
         pairs = y is None and isinstance(X, list | tuple | Iterator)
         return batches_of(self, X if pairs else (X, y))

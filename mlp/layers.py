@@ -43,6 +43,9 @@ class BackwardStep:
 class Layers(Store):
     """Layers of `sizes` on `backend`, with one activation each; the values of the parameters are not set."""
 
+    whole_gradients = False
+    """Whether a layer's gradient is to be whole before any of it is applied."""
+
     def __init__(self, sizes: tuple[int, ...], activations: tuple[str, ...], *, dtype: str, backend: Backend) -> None:
         super().__init__(sizes, dtype=dtype, backend=backend)
         self._activations = activations
@@ -121,7 +124,7 @@ class Layers(Store):
             self._run(step, first, part, None if first else bias)
             if not first:
                 self._check_error(layer, bias)
-            yield Gradient(layer, part, bias if first + rows >= n_in else None, first)
+            yield Gradient(layer, part, bias if first + rows >= n_in else None, first, delta.shape[0])
         if piece is not None:
             room.give(piece)
         if in_pieces:
@@ -216,10 +219,12 @@ class Layers(Store):
         self, layer: int, rows: int, pieces: str = "large", planned_rows: int | None = None
     ) -> tuple[int, int]:
         """The rows of a piece of the weight gradient and of a piece of the error, in a backward step on `rows` rows."""
-        n_in, n_out = self.sizes[layer - 1], self.sizes[layer]
+        n_in, n_out, whole = self.sizes[layer - 1], self.sizes[layer], self.whole_gradients
         return (
-            gradient_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows),
-            error_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows),
+            gradient_piece_rows(
+                rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows, whole=whole
+            ),
+            error_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows, whole=whole),
         )
 
     def _piece_of_error(

@@ -1,4 +1,4 @@
-"""The network as a user meets it: the classic interface, on top of `Layers`, `Inference` and `Updated`.
+"""The network as a user meets it: the classic interface, on top of `Layers`, `Inference`, `Updated` and `Shown`.
 
 Rows are samples. The derivative of each activation is a function of its output, so pre-activations are never kept, and
 everything elementwise is in place.
@@ -12,22 +12,23 @@ from typing import Any
 
 from backend import Backend, select_backend
 from mlp.activations import ACTIVATIONS
-from mlp.arguments import DTYPES, INITIALIZATIONS, check_momentum, check_name, check_rate, check_whole
+from mlp.arguments import DTYPES, INITIALIZATIONS, check_name, check_rate, check_whole
 from mlp.costs import COSTS, output_activation
 from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError, TrainingError
 from mlp.gradient import Gradient
 from mlp.initialization import initial_parameters
-from mlp.optimizers import GradientDescent, Momentum
+from mlp.optimizers import Ruled, optimizer_of, simplest
 from mlp.overriding import in_program, is_as_written
 from mlp.plain import places_of, write
 from mlp.program import Written
 from mlp.records import Records
+from mlp.shown import Shown
 from mlp.sizes import check_sizes
-from mlp.training.history import EpochRecord
+from mlp.training.history import History
 from mlp.training.loop import train
 from mlp.training.pairs import batches_of
-from mlp.updated import Updated
+from mlp.training.rates import LearningRate
 from mlp.uptake import IN_PIECES, ONTO_VELOCITY
 
 STEP_METHODS = (
@@ -43,14 +44,15 @@ STEP_METHODS = (
 """What a step of a `Network` is made of, which a subclass may have of its own."""
 
 
-class Network(Updated):
+class Network(Shown):
     """A multi-layer perceptron that is trained by stochastic gradient descent with plain backpropagation.
 
     `sizes`: n_0 inputs, then the units of each layer. `activation`: "sigmoid", "tanh" or "relu", for every layer,
     except that cost "cross-entropy" makes the last one softmax. `cost`: "quadratic" or "cross-entropy".
     `initialization`: "normal" or "scaled", see `mlp.initialization`. `dtype`: "float32" or "float64", of everything.
-    `momentum`: 0 for plain gradient descent; above it, a velocity is kept for each parameter. `backend`: a name or a
-    `Backend`.
+    `momentum`: 0 for plain gradient descent; above it, a velocity is kept for each parameter. `optimizer`: "sgd", which
+    is the usual one, "nesterov", "adam", "adamw", "rmsprop" or "adagrad", or an object of `mlp.optimizers` such as
+    `Adam(beta1=0.8)`. `backend`: a name or a `Backend`.
 
     Raises `NetworkError` for an argument that makes no network, `BackendUnavailable` for the backend.
 
@@ -68,6 +70,7 @@ class Network(Updated):
         initialization: str = "normal",
         dtype: str = "float32",
         momentum: float = 0.0,
+        optimizer: str | Ruled | None = None,
         seed: int = 0,
         backend: str | Backend = "numpy",
     ) -> None:
@@ -76,7 +79,8 @@ class Network(Updated):
         self.cost = check_name("cost", cost, COSTS)
         self.initialization = check_name("initialization", initialization, INITIALIZATIONS)
         check_name("dtype", dtype, DTYPES)
-        self.momentum = check_momentum(momentum)
+        chosen = optimizer_of(optimizer, momentum=momentum)
+        self.momentum = float(getattr(chosen, "momentum", 0.0))
         self.epochs_trained = 0
         """How many epochs the network has had: the next one's order follows from it and the seed."""
         self.scaling: Scaling | None = None
@@ -91,7 +95,7 @@ class Network(Updated):
         for k, (W, b) in enumerate(parameters):
             self.weights[k], self.biases[k] = W, b
         self.backend.prepare(widths, dtype)
-        self.use_optimizer(Momentum(self.momentum) if self.momentum else GradientDescent())
+        self.use_optimizer(simplest(chosen))
 
     def save(self, path: str | Path, *, keep: int = 0) -> None:
         """Save the network to `path`: parameters, optimizer state, and what else it is. `checkpoint.load` reads it.
@@ -192,7 +196,7 @@ class Network(Updated):
     # Learning
 
     def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None:
-        """One step of gradient descent: w -= eta / batch * gradient, or by way of the velocity under momentum.
+        """One step: w -= eta / batch * gradient by plain gradient descent, or what the network's optimizer does.
 
         Raises `TrainingError` for a layer's output or error that is not finite, before anything of that layer changes.
         Under momentum in row blocks, earlier blocks are in its velocity then, and in those of others; its weights are
@@ -201,19 +205,20 @@ class Network(Updated):
         X, y = self.as_batch(X, y)
         rate = check_rate(eta, self.dtype) / X.shape[0]
         try:
-            self._step(X, y, rate)
+            self._take_step(X, y, rate)
         except TrainingError as error:
             if self.uptake != ONTO_VELOCITY or not self.works_in_row_blocks(X.shape[0]):
                 raise
             self.velocities_are_spoilt = True
             problem = f"{error.problem}; velocities have some row blocks of this step, so go on from a saved state"
             raise TrainingError(problem, layer=error.layer) from None
+        self.steps_trained += 1
 
     def works_in_row_blocks(self, rows: int) -> bool:
         """Whether a step on `rows` rows takes some of them at a time."""
         return False
 
-    def _step(self, X: Any, y: Any, rate: float) -> None:
+    def _take_step(self, X: Any, y: Any, rate: float) -> None:
         if self.programs.step(self, X, y, rate):
             return
         onto = {} if self.uptake == IN_PIECES else {"rate": rate}
@@ -227,11 +232,12 @@ class Network(Updated):
         training_data: Any,
         epochs: int,
         mini_batch_size: int,
-        eta: float,
+        eta: LearningRate,
         test_data: Any = None,
         *,
         shuffle: bool = True,
-    ) -> list[EpochRecord]:
+        verbose: bool | None = None,
+    ) -> History:
         """Train by mini-batch stochastic gradient descent; returns one `EpochRecord` an epoch.
 
         `training_data` and `test_data`: a pair (X, y), or the classic list of pairs (x, y), one a sample. X is (n, n_0)
@@ -239,15 +245,19 @@ class Network(Updated):
         host or the device, or arrays of another library, a DataFrame, a list or a data set of an HDF5 file; each
         mini-batch is converted to the network's dtype as it is taken.
 
+        `eta`: a number, or a function of the count of steps before, such as `Cosine` of `mlp.training.rates`.
+
         The last, smaller mini-batch of an epoch is trained on too. `shuffle` draws a new order each epoch, from the
-        network's seed and the count of its epochs. A progress bar is shown on a terminal.
+        network's seed and the count of its epochs. `verbose` True prints a line an epoch, with a progress bar wherever
+        it runs; None, a bar on a terminal or in a notebook alone; False, nothing.
         """
         return train(
             self,
-            batches_of(self, training_data),
+            batches_of(self, training_data, name="training_data"),
             epochs=epochs,
             mini_batch_size=mini_batch_size,
             eta=eta,
-            test_data=None if test_data is None else batches_of(self, test_data),
+            test_data=None if test_data is None else batches_of(self, test_data, name="test_data"),
             shuffle=shuffle,
+            verbose=verbose,
         )

@@ -38,25 +38,32 @@ LARGE_DELTA_ROWS = 1024
 """Rows of the error in large pieces, where no product is slowed by having few."""
 
 
-def gradient_piece_rows(*, rows: int, n_in: int, n_out: int, pieces: str, planned_rows: int | None = None) -> int:
+def gradient_piece_rows(
+    *, rows: int, n_in: int, n_out: int, pieces: str, planned_rows: int | None = None, whole: bool = False
+) -> int:
     """c: how many of the `n_in` rows of a weight gradient are made and applied at a time, for `rows` samples.
 
     With fewer samples a piece needs more rows to be worth its overhead. A smaller mini-batch than the one planned for,
     such as the last of an epoch, keeps the pieces of `planned_rows` samples, or it would need more bytes than planned.
+    `whole`: the optimizer needs all rows at once.
 
     >>> gradient_piece_rows(rows=1024, n_in=512, n_out=512, pieces="small")
     64
     >>> gradient_piece_rows(rows=100, n_in=784, n_out=100, pieces="small")  # a small product stays whole
     784
     """
+    if whole:
+        return n_in
     if pieces == "large":
         return min(n_in, LARGE_GRADIENT_ROWS)
     enough = -(-PIECE_FLOPS // (2 * (planned_rows or rows) * n_out))
     return min(n_in, max(GRADIENT_ROWS, -(-enough // GRADIENT_ROWS) * GRADIENT_ROWS))
 
 
-def error_piece_rows(*, rows: int, n_in: int, n_out: int, pieces: str, planned_rows: int | None = None) -> int:
-    """r: how many rows of the error below are made at a time, for `rows` samples; `planned_rows` as above.
+def error_piece_rows(
+    *, rows: int, n_in: int, n_out: int, pieces: str, planned_rows: int | None = None, whole: bool = False
+) -> int:
+    """r: how many rows of the error below are made at a time, for `rows` samples; the rest as above.
 
     >>> error_piece_rows(rows=1024, n_in=512, n_out=512, pieces="small")
     256
@@ -65,5 +72,7 @@ def error_piece_rows(*, rows: int, n_in: int, n_out: int, pieces: str, planned_r
     """
     if pieces == "large":
         return min(rows, LARGE_DELTA_ROWS)
-    width = gradient_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows)
+    width = gradient_piece_rows(
+        rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows, whole=whole
+    )
     return min(rows, DELTA_ROWS, max(1, DELTA_VALUES // width, n_out))

@@ -10,11 +10,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from backend.numpy.kernels.engine import BadNumber
+from backend.numpy.kernels.engine import KEPT_SLOTS, BadNumber
 from mlp.buffers import Buffers
 from mlp.errors import not_finite
-from mlp.optimizers import GradientDescent, Momentum, Optimizer
-from mlp.records import INPUTS, TARGETS, Parameters, Records
+from mlp.optimizers import OPTIMIZERS, GradientDescent, Momentum, Optimizer, Ruled, StepFacts
+from mlp.records import INPUTS, TARGETS, Parameters, Records, Update
 
 MOST_SIZES = 4
 """The most sizes of mini-batches that programs are kept for: an operation takes 120 bytes in them."""
@@ -59,10 +59,10 @@ def read_only(x: np.ndarray) -> np.ndarray:
     return view
 
 
-def _run(program: Any, bases: Sequence[np.ndarray], *, rate: float, momentum: float) -> None:
+def _run(program: Any, bases: Sequence[np.ndarray], **numbers: Any) -> None:
     """Run a program of the engine's; raises `TrainingError`, with the layer, for a number that is not finite."""
     try:
-        program.run(bases, rate=rate, momentum=momentum)
+        program.run(bases, **numbers)
     except BadNumber as bad:
         raise not_finite("output" if bad.kind == "forward" else "error", bad.layer) from None
 
@@ -88,8 +88,9 @@ class Stepper(Parameters, Protocol):
 
     buffers: Buffers
     count: StepCount
-    optimizer: Optimizer
+    optimizer: Optimizer | Ruled
     optimizer_state: dict[str, tuple[tuple[Any, Any], ...]]
+    steps_trained: int
 
     @property
     def uptake(self) -> str: ...
@@ -112,25 +113,26 @@ class Programs:
 
     def __init__(self) -> None:
         self._written: dict[tuple[int, int, int, str], Written] = {}
-        self._blocks: tuple[Any, list[Block] | None] = (None, None)
+        self._blocks: tuple[list[Any], list[Block] | None] = ([], None)
 
     def step(self, network: Stepper, X: Any, y: Any, rate: float) -> bool:
         """Take one step by a program; False, and nothing is done, where it has to be taken action by action."""
         engine = network.backend.whole_steps
         if engine is None or network.backend.measuring or not network.buffers.is_free:
             return False
-        if type(network.optimizer) not in (GradientDescent, Momentum) or not network.steps_are_as_written():
+        update = _update_of(network.optimizer)
+        if update is None or not network.steps_are_as_written():
             return False
         blocks = self._blocks_of(network)
         if blocks is None:
             return False
-        momentum = float(getattr(network.optimizer, "momentum", 0.0))
+        numbers = _numbers_of(network, X.shape[0], rate)
         rows, leadings = X.shape[0], (rows_apart(X), rows_apart(y))
         kind = rows, *leadings, network.uptake
         made_from = network.written_from(rows)
         written = self._written.pop(kind, None)
         if written is None or written.made_from is not made_from:
-            records = Records(network, [block.offsets for block in blocks], leadings)
+            records = Records(network, [block.offsets for block in blocks], leadings, update)
             written = network.write_step(rows, records)
             written.made_from = made_from
         self._written[kind] = written  # the last one now
@@ -148,18 +150,41 @@ class Programs:
                     written.between[number - 1](arena)
                 if len(program):
                     network.count.calls += 1
-                    _run(program, bases, rate=rate, momentum=momentum)
+                    _run(program, bases, **numbers)
         finally:
             if written.ended is not None:
                 written.ended()
         return True
 
     def _blocks_of(self, network: Stepper) -> list[Block] | None:
-        """The blocks of weights, biases and velocities; None where an array is apart, or may not be written to."""
-        kept = network.optimizer_state.get("velocity")
-        if self._blocks[0] is not kept or self._blocks[1] is None:
-            kinds = [network.weights, network.biases, *(zip(*kept, strict=True) if kept else ())]
+        """The blocks of weights, biases and what is kept; None where an array is apart, or may not be written to."""
+        kept = list(network.optimizer_state.values())
+        known, blocks = self._blocks
+        if blocks is None or len(known) != len(kept) or any(a is not b for a, b in zip(known, kept, strict=True)):
+            kinds = [network.weights, network.biases]
+            for pairs in kept:
+                kinds += zip(*pairs, strict=True)
             found = [block_of(list(arrays)) for arrays in kinds]
             self._blocks = kept, None if None in found else [block for block in found if block]
-        arrays = (*network.weights, *network.biases, *(a for pair in kept or () for a in pair))
+        arrays = (*network.weights, *network.biases, *(a for pairs in kept for pair in pairs for a in pair))
         return self._blocks[1] if all(a.flags.writeable for a in arrays) else None
+
+
+def _update_of(optimizer: Optimizer | Ruled) -> Update | None:
+    """How programs step by an optimizer; None for one that they do not know."""
+    kind = type(optimizer)
+    if kind is GradientDescent:
+        return Update("update")
+    if kind is Momentum:
+        return Update("update_momentum", ("velocity",))
+    if isinstance(optimizer, Ruled) and OPTIMIZERS.get(optimizer.name) is kind:
+        return Update(f"rule_{optimizer.rule}", tuple(KEPT_SLOTS[name] for name in optimizer.state_names))
+    return None
+
+
+def _numbers_of(network: Stepper, rows: int, rate: float) -> dict[str, Any]:
+    """What a program of a step of `network` is run with."""
+    optimizer = network.optimizer
+    if isinstance(optimizer, Ruled):
+        return {"rule": optimizer.numbers(rate, StepFacts(rows, network.steps_trained + 1))}
+    return {"rate": rate, "momentum": float(getattr(optimizer, "momentum", 0.0))}

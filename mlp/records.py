@@ -5,14 +5,15 @@ the arena is said by its offset in bytes, of the first row that is used; X and y
 """
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from backend import Backend
 
-ARENA, WEIGHTS, BIASES, INPUTS, TARGETS, WEIGHT_VELOCITIES, BIAS_VELOCITIES = range(1, 8)
-"""The arrays that offsets count in, in the order in which a program is given them; velocities where there are any."""
+ARENA, WEIGHTS, BIASES, INPUTS, TARGETS, KEPT = range(1, 7)
+"""The arrays that offsets count in, in the order in which a program is given them. From `KEPT` on are those that the
+optimizer keeps, by kind: the weights' and then the biases'."""
 
 _OFFSET_BITS = 48
 _ABSENT = -1
@@ -32,21 +33,29 @@ class Parameters(Protocol):
     def layer_activation(self, layer: int) -> str: ...
 
 
+class Update(NamedTuple):
+    """How a step changes parameters: the `kind` of its records, and the slots of the arrays that are kept for it."""
+
+    kind: str
+    kept: tuple[str, ...] = ()
+
+
 class Records:
-    """The operations of one step of `layers`, whose parameters and velocities lie at `offsets` in their bases.
+    """The operations of one step of `layers`, whose parameters and what is kept lie at `offsets` in their bases.
 
     `leadings`: how many values lie from one row of X, and of y, to the next.
     """
 
-    def __init__(self, layers: Parameters, offsets: Sequence[Sequence[int]], leadings: tuple[int, int]) -> None:
-        self._layers, self._offsets, self._leadings = layers, offsets, leadings
+    def __init__(
+        self, layers: Parameters, offsets: Sequence[Sequence[int]], leadings: tuple[int, int], update: Update
+    ) -> None:
+        self._layers, self._offsets, self._leadings, self._kept = layers, offsets, leadings, update.kept
         self._engine = layers.backend.whole_steps
-        self._momentum = len(offsets) > 2
         kinds = self._engine.kinds
         self._forward, self._error, self._backward = (kinds[k] for k in ("forward", "output_error", "backward"))
         self._backward_update, self._backward_momentum = kinds["backward_update"], kinds["backward_momentum"]
         self._add_velocity = kinds["add_velocity"]
-        self._update = kinds["update_momentum" if self._momentum else "update"]
+        self._update, self._fused = kinds[update.kind], update.kind == "update"
         self._noted: list[tuple[int, ...]] = []
 
     def __len__(self) -> int:
@@ -75,7 +84,7 @@ class Records:
     def backward(self, layer: int, rows: int, a: int, delta: int, weight: int, bias: int, piece_rows: int) -> None:
         """`Layers.backward_layer` for the whole mini-batch, with each piece of the gradient applied at once."""
         n_in = self._layers.sizes[layer - 1]
-        if not self._momentum:
+        if self._fused:
             self._noted.append((self._backward_update, layer, 0, rows, 0, n_in, a, delta, weight, bias, piece_rows))
             return
         for first in range(0, n_in, piece_rows):
@@ -135,8 +144,9 @@ class Records:
         needs_W = is_forward | (is_backward & ~in_first) | is_fused | (is_update & with_weight) | is_added
         put("W", needs_W, WEIGHTS, places[0][layer] + of_piece)
         put("b", is_forward | is_fused | (is_update & with_bias) | is_added, BIASES, places[1][layer])
-        if self._momentum:
-            whole = is_onto | is_added
-            put("weight_velocity", (is_update & with_weight) | whole, WEIGHT_VELOCITIES, places[2][layer] + of_piece)
-            put("bias_velocity", (is_update & with_bias) | whole, BIAS_VELOCITIES, places[3][layer])
+        whole = is_onto | is_added
+        for number, slot in enumerate(self._kept):
+            base = KEPT + 2 * number
+            put(f"weight_{slot}", (is_update & with_weight) | whole, base, places[2 + 2 * number][layer] + of_piece)
+            put(f"bias_{slot}", (is_update & with_bias) | whole, base + 1, places[3 + 2 * number][layer])
         return table

@@ -30,7 +30,7 @@ def check_sizes(sizes: Iterable[int]) -> tuple[int, ...]:
         shown = one_line(repr(sizes), limit=60)
         raise NetworkError(f"sizes must be whole numbers in order, such as [784, 100, 10]; got {shown}") from None
     if len(widths) < 2:
-        raise NetworkError(f"a network needs an input and at least one layer, such as [784, 10]; got {list(widths)}")
+        raise NetworkError(f"sizes must have an input and at least one layer, such as [784, 10]; got {list(widths)}")
     if len(widths) > MAX_LAYERS + 1:
         raise NetworkError(f"at most {MAX_LAYERS} layers can be built; got {len(widths) - 1}")
     for position, width in enumerate(widths):

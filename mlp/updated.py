@@ -1,11 +1,13 @@
 """Layers whose parameters an optimizer changes, and the arrays that it keeps for that from step to step."""
 
+from collections.abc import Callable
 from typing import Any
 
+from backend import Backend
 from mlp.buffers import Room
 from mlp.gradient import Gradient
 from mlp.inference import Inference
-from mlp.optimizers import Optimizer
+from mlp.optimizers import Optimizer, Ruled, StepFacts
 from mlp.overriding import in_program, is_as_written
 from mlp.uptake import IN_PIECES, ONTO_VELOCITY, fits_onto_weights, uptake_of
 
@@ -16,15 +18,19 @@ UPTAKE_METHODS = ("backprop", "backward_layer", "add_backward_layer", "apply_gra
 class Updated(Inference):
     """Layers with an optimizer. Its state counts as rest, and copies have their own."""
 
-    optimizer: Optimizer
+    optimizer: Optimizer | Ruled
     optimizer_state: dict[str, tuple[tuple[Any, Any], ...]]
     """The arrays that the optimizer keeps: by name, a pair for the weights and the bias of each layer."""
     velocities_are_spoilt: bool
     """Whether velocities hold some row blocks of a mini-batch whose step met a number that is not finite."""
 
-    def use_optimizer(self, optimizer: Optimizer) -> None:
-        """Change parameters by `optimizer` from now on; its state is zero."""
-        self.optimizer, self.velocities_are_spoilt = optimizer, False
+    steps_trained: int
+    """How many steps the network has had: an optimizer's corrections and a learning rate may follow from it."""
+
+    def use_optimizer(self, optimizer: Optimizer | Ruled) -> None:
+        """Change parameters by `optimizer` from now on; its state is zero, and steps are counted anew."""
+        self.optimizer, self.steps_trained, self.velocities_are_spoilt = optimizer, 0, False
+        self.whole_gradients = isinstance(optimizer, Ruled) and optimizer.clip is not None
         self.optimizer_state = {name: self._zeros() for name in optimizer.state_names}
 
     def _zeros(self) -> tuple[tuple[Any, Any], ...]:
@@ -41,15 +47,24 @@ class Updated(Inference):
 
     @in_program
     def apply_gradient(self, gradient: Gradient, rate: float) -> None:
-        """Change a layer's parameters by its gradient, or a piece of it; `rate` is eta / batch."""
+        """Change a layer's parameters by its gradient, or a piece of it; `rate` is eta / batch.
+
+        It is that of step `steps_trained` + 1. `update_mini_batch` counts steps, and so must a loop of your own.
+        """
         k = gradient.layer - 1
         rows = slice(gradient.first, gradient.first + gradient.weight.shape[0])
         kept = [pairs[k] for pairs in self.optimizer_state.values()]
-        state = [weight[rows, :] for weight, _ in kept]
-        self.optimizer.apply(self.backend, self.weights[k][rows, :], gradient.weight, state, rate)
+        apply = self._applying(gradient)
+        apply(self.backend, self.weights[k][rows, :], gradient.weight, [weight[rows, :] for weight, _ in kept], rate)
         if gradient.bias is not None:
-            state = [bias for _, bias in kept]
-            self.optimizer.apply(self.backend, self.biases[k], gradient.bias, state, rate)
+            apply(self.backend, self.biases[k], gradient.bias, [bias for _, bias in kept], rate)
+
+    def _applying(self, gradient: Gradient) -> Callable[[Backend, Any, Any, list[Any], float], None]:
+        """The optimizer's `apply` in this step, for this gradient."""
+        if not isinstance(self.optimizer, Ruled):
+            return self.optimizer.apply
+        norm = self.backend.gradient_norm(gradient.weight, gradient.bias) if self.whole_gradients else None
+        return self.optimizer.in_step(StepFacts(gradient.rows, self.steps_trained + 1, norm)).apply
 
     @property
     def uptake(self) -> str:
@@ -79,7 +94,8 @@ class Updated(Inference):
         self._check_error(layer, delta)
         if self.uptake == ONTO_VELOCITY:
             weight, bias = self.velocities[layer - 1]
-            onto = {"onto": True, "factor": -rate, "keep": self.optimizer.momentum if begins else 1.0}  # type: ignore[attr-defined]
+            keep = float(getattr(self.optimizer, "momentum", 0.0)) if begins else 1.0
+            onto = {"onto": True, "factor": -rate, "keep": keep}
             self._add_rows(layer, a, delta, Gradient(layer, weight, bias), room, pieces, planned_rows, **onto)
             for w, v in ((self.weights[layer - 1], weight), (self.biases[layer - 1], bias)) if ends else ():
                 self.backend.apply_gradient_(w, v, -1.0)  # w += v

@@ -13,10 +13,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("backend", "mlp", "checkpoint", "bench")
 """Each imports those before it, and none after."""
 
-LEVELS = ("schedule", "strategies", "planning", "measuring", "execution", "runs", "drawing", "commands")
+LEVELS = ("schedule", "strategies", "planning", "ranks", "measuring", "execution", "runs", "drawing", "commands")
 """The folders of `checkpoint/`: likewise."""
 
-GROUND = ("errors", "arguments", "units", "output")
+GROUND = ("errors", "arguments", "units", "output", "palette")
 """The files of `checkpoint/` that are below its folders. Its other files are doors: above them, and asked by none."""
 
 APART = {
@@ -29,7 +29,7 @@ APART = {
 }
 """What is to be read without what. Here `backend` and `mlp` have rules; `checkpoint` has its levels."""
 
-PURE = ("schedule", "strategies", "planning")
+PURE = ("schedule", "strategies", "planning", "ranks")
 """The folders of `checkpoint/` that plan: plain Python and numbers, in themselves and in what they import."""
 
 ARRAY_LIBRARIES = {

@@ -1,12 +1,15 @@
 """The NumPy backend: compiled in-place kernels, each array checked before its address is given to them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from backend.errors import BackendUnavailable
 from backend.facts import FACTS
 from backend.numpy.arrays import NumpyArrays
 from backend.numpy.kernels import door
-from backend.numpy.kernels.engine import NO_ACTIVATION, Engine, load_engine
+from backend.numpy.kernels.engine import KEPT_SLOTS, NO_ACTIVATION, Engine, load_engine
+from backend.rules import RULES, RuleNumbers
 
 
 class NumpyBackend(NumpyArrays):
@@ -130,6 +133,27 @@ class NumpyBackend(NumpyArrays):
             weight_gradient=gradient,
         )
 
+    def apply_rule_(
+        self, w: np.ndarray, g: np.ndarray, kept: Sequence[np.ndarray], rule: str, numbers: RuleNumbers
+    ) -> None:
+        sizes, (place, gradient, *states) = _flat(w, g, *kept)
+        slots = {f"weight_{KEPT_SLOTS[name]}": state for name, state in zip(RULES[rule], states, strict=True)}
+        self.engine.run_one(
+            w.dtype,
+            f"rule_{rule}",
+            numbers._replace(clip=0.0),
+            **sizes,
+            **slots,
+            W=place,
+            weight_gradient=gradient,
+        )
+
+    def gradient_norm(self, weight: np.ndarray, bias: np.ndarray) -> float:
+        place = door.matrix("weight", weight, weight.dtype, weight.shape)[0]
+        bias_place = door.vector("bias", bias, weight.dtype, bias.size)
+        norm = self.engine.library.engine_gradient_norm
+        return float(norm(place, weight.size, bias_place, bias.size, 8 * weight.itemsize))
+
     def all_finite(self, v: np.ndarray) -> bool:
         flat = v.reshape(-1)
         place = door.vector("v", flat, flat.dtype, flat.size)
@@ -160,7 +184,7 @@ def _flat(w: np.ndarray, *others: np.ndarray) -> tuple[dict[str, int], list[int]
     """The sizes of a matrix, or of a vector as one row, and the addresses of it and of others like it."""
     rows, columns = w.shape if w.ndim == 2 else (1, w.size)
     places = []
-    for name, array in zip(("w", "g", "v"), (w, *others), strict=False):
+    for name, array in zip(("w", "g", "v", "q"), (w, *others), strict=False):
         written = name != "g"
         if w.ndim == 2:
             places.append(door.matrix(name, array, w.dtype, (rows, columns), written=written)[0])

@@ -5,13 +5,18 @@ it apart, and sums of row blocks are added up in another order. What a kernel ne
 piece of memory that each Python thread has, which no meter of arrays counts.
 """
 
+from collections.abc import Sequence
+from math import sqrt
+
 import numpy as np
 
 from backend.base import Backend
 from backend.facts import FACTS, UNCOMPILED
 from backend.numpy.arrays import NumpyArrays
 from backend.numpy.in_place import activate, dot, softmax, times_derivative, times_log
+from backend.numpy.rules_in_place import apply_rule
 from backend.numpy.working import NUMBERS, WORK_VALUES, flat_tiles, tiles, work
+from backend.rules import RULES, RuleNumbers
 
 
 class UncompiledNumpy(NumpyArrays):
@@ -77,6 +82,23 @@ class UncompiledNumpy(NumpyArrays):
         np.multiply(v, work.number(momentum, v.dtype), out=v)
         self.apply_gradient_(v, g, rate)
         np.add(w, v, out=w)
+
+    def apply_rule_(
+        self, w: np.ndarray, g: np.ndarray, kept: Sequence[np.ndarray], rule: str, numbers: RuleNumbers
+    ) -> None:
+        if rule not in RULES:
+            raise ValueError(f"unknown rule {rule!r}")
+        for place in flat_tiles(w):
+            apply_rule(w[place], g[place], [state[place] for state in kept], rule, numbers)
+
+    def gradient_norm(self, weight: np.ndarray, bias: np.ndarray) -> float:
+        total = 0.0
+        for array in (weight, bias):
+            for place in flat_tiles(array):
+                x = work.values(np.float64, array[place].shape)
+                np.copyto(x, array[place])
+                total += dot(x, x)
+        return sqrt(total)
 
     def all_finite(self, v: np.ndarray) -> bool:
         for place in flat_tiles(v):

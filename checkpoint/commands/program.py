@@ -11,13 +11,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
-from backend.errors import BackendError, TransferError
 from backend.lazy import version
 from checkpoint.commands.streams import safe_streams
-from checkpoint.errors import CheckpointError, Fault
+from checkpoint.execution.ranks.launch import check_launch, launched
 from checkpoint.output import PROGRAM, check_apart
-from checkpoint.runs.interruption import Stopped
-from mlp.errors import NetworkError, StateError, TrainingError
+from checkpoint.runs.ending import ending_of
 
 COMMANDS = {
     "train": "train a network, and report its accuracy, time and memory",
@@ -31,8 +29,12 @@ COMMANDS = {
 WRITTEN = ("save", "json", "figure", "the timelines", "timeline", "arena", "save_schedule")
 """The options of all commands that name a file to write."""
 
-READ = ("path", "image", "data", "resume")
+READ = ("path", "image", "data", "resume", "chain", "checkpoint")
 """Those that name a file to read."""
+
+
+SIGNALLED = 128
+"""Statuses above this are of signals."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,26 +52,18 @@ def _status(arguments: list[str]) -> int:
     """Run the command; returns the exit status, and says in one line what went wrong."""
     try:
         args = _parse(arguments)
+        check_launch(ranks=args.command == "train" and args.ranks)
         _check_files(args)
         return int(args.main(args))
-    except Stopped as stop:
-        print(stop, file=sys.stderr)
-        return stop.status
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except MemoryError as error:
-        return _fail(f"out of memory: {error or 'no reason given'}; a smaller --budget or --batch-size may fit", 1)
-    except (Fault, TrainingError, TransferError) as error:
-        return _fail(str(error), 1)
-    except (BackendError, CheckpointError, NetworkError, StateError) as error:
-        return _fail(str(error), 2)
-    except ValueError as error:
-        from mlp.data import DataError  # needs NumPy, which a wrong option does not
-
-        if isinstance(error, DataError):
-            return _fail(str(error), 2)
-        raise
+    except (Exception, KeyboardInterrupt) as error:
+        ending = ending_of(error)
+        if ending is None:
+            raise
+        line, status = ending
+        if status > SIGNALLED:
+            print(line, file=sys.stderr)
+            return status
+        return _fail(line, status)
 
 
 def _check_files(args: argparse.Namespace) -> None:
@@ -104,7 +98,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 def _fail(message: str, status: int) -> int:
-    print(f"{PROGRAM}: error: {' '.join(message.split())}", file=sys.stderr)
+    if launched()[0] == 0:  # of several processes that fail alike, one says it
+        print(f"{PROGRAM}: error: {' '.join(message.split())}", file=sys.stderr)
     return status
 
 

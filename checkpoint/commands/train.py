@@ -16,17 +16,21 @@ from checkpoint.commands.options import (
 )
 from checkpoint.commands.training_options import add_network_options, settings_from
 from checkpoint.errors import CheckpointError
+from checkpoint.execution.ranks.links.alone import Alone
+from checkpoint.execution.ranks.links.base import Link
 from checkpoint.execution.saved import restore_plans
 from checkpoint.output import check_writable, write_report
 from checkpoint.runs.clock import process_begun
 from checkpoint.runs.fits import check_fits
+from checkpoint.runs.ranks.report import ranks_report, ranks_text
+from checkpoint.runs.ranks.together import begin_together, in_turn, print_ranks, restore, saver_of
 from checkpoint.runs.record import RunRecord
 from checkpoint.runs.resumption import Resumption, data_of, notes_of
 from checkpoint.runs.run import progress_of, run
-from checkpoint.runs.saver import EVERY, Every, Saver, Saving
+from checkpoint.runs.saver import EVERY, Every, Saving
 from checkpoint.runs.settings import RunSettings, make_network
 from checkpoint.units import counted, format_bytes
-from mlp import EpochRecord, data, format_sizes, restore_state
+from mlp import EpochRecord, data, format_sizes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,11 +69,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="check in each step that no stored activation changes, that what is recomputed is what was there before, "
         "and that bytes are as predicted; slower",
     )
+    parser.add_argument(
+        "--ranks",
+        action="store_true",
+        help="train on all processes that mpiexec has started, each on its share of every mini-batch: the weights are "
+        "those of one process",
+    )
     add_json_option(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     """Train as the options say; 0."""
+    if not args.ranks:
+        return _train(args, Alone())
+    from checkpoint.runs.ranks.world import world
+
+    with world() as link:
+        return _train(args, link)
+
+
+def _train(args: argparse.Namespace, link: Link) -> int:
     begun = process_begun()
     resumption = None
     if args.resume is not None:
@@ -77,13 +96,15 @@ def main(args: argparse.Namespace) -> int:
     settings = settings_from(args, resumption.settings if resumption else RunSettings(), fit=resumption is None)
     if resumption:
         resumption.check_settings(settings)
-    saving = _saving(args)
+    saving = _saving(args, first=link.rank == 0)
+    if link.rank:
+        args.json = None
     check_writable(args.json)
     source = data_of(args, resumption)
     loading = time.perf_counter()
-    dataset = data.load(source)
+    dataset = in_turn(link, lambda: data.load(source))
     loading_seconds = time.perf_counter() - loading
-    if dataset.notice:
+    if dataset.notice and link.rank == 0:
         print(dataset.notice, file=sys.stderr)
     if resumption:
         resumption.check_data(dataset)
@@ -94,16 +115,19 @@ def main(args: argparse.Namespace) -> int:
         f"{settings.choice}"
     )
     check_fits(settings, dataset, backend)
-    network = make_network(settings, verify=args.verify, schedule=resumption.schedule(settings) if resumption else None)
+    schedule = resumption.schedule(settings) if resumption else None
+    network = make_network(settings, verify=args.verify, schedule=schedule, link=link)
     first = (1, 1)
     if resumption:
-        restore_state(resumption.path, network)
+        restore(resumption.path, network)
         if settings.choice == resumption.settings.choice:
             restore_plans(network, resumption.state, resumption.path)
         first = (resumption.progress.epoch, resumption.progress.step + 1)
         print(resumption.promise(settings, network, dataset))
+    print_ranks(link, settings)
+    begin_together(link, network, settings, dataset)
     notes = notes_of(settings, network, dataset, source) if saving else {}
-    saver = Saver(network, progress_of(settings, dataset, at=first), saving, notes)
+    saver = saver_of(network, progress_of(settings, dataset, at=first), saving, notes)
     if resumption and saving and saving.path == resumption.path:
         saver.saved = saver.progress
     record = run(
@@ -116,15 +140,17 @@ def main(args: argparse.Namespace) -> int:
         begun=begun,
         loading_seconds=loading_seconds,
     )
-    write_report(args.json, "train", {"settings": asdict(settings), **record.as_json()})
+    ranks = ranks_report(link, network, record)
+    write_report(args.json, "train", {"settings": asdict(settings), **record.as_json(), "ranks": ranks})
     print(_summary(record))
+    print(ranks_text(ranks), end="")
     if saving:
         print(f"saved to {saving.path}")
     return 0
 
 
-def _saving(args: argparse.Namespace) -> Saving | None:
-    """Where and how often to save, found possible; None where nothing is to be saved."""
+def _saving(args: argparse.Namespace, *, first: bool) -> Saving | None:
+    """Where and how often to save, found possible by the first rank; None where nothing is to be saved."""
     path = args.save or args.resume
     if path is None:
         given = "--save-every" if args.save_every is not None else "--keep" if args.keep is not None else None
@@ -132,7 +158,8 @@ def _saving(args: argparse.Namespace) -> Saving | None:
             raise CheckpointError(f"{given} says how to save, and nothing says where; add --save PATH")
         return None
     saving = Saving(path, Every.parse(EVERY if args.save_every is None else args.save_every), args.keep or 0)
-    saving.check(resumed=args.resume)
+    if first:
+        saving.check(resumed=args.resume)
     return saving
 
 

@@ -11,11 +11,14 @@ from mlp import parse_sizes
 from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS
 from mlp.costs import COSTS
+from mlp.optimizers.named import OPTIMIZERS, with_arguments
+from mlp.training.named_rates import check_rate_text
 
 
 def add_network_options(parser: argparse.ArgumentParser, defaults: RunSettings) -> None:
     """The network's and the training's options; those not given are None, and `settings_from` fills them in."""
     network = parser.add_argument_group("network and training")
+    usual = ", ".join(f"{name} {kind.usual_eta:g}" for name, kind in OPTIMIZERS.items() if kind.usual_eta != ETA)
     network.add_argument(
         "--sizes", metavar="SIZES", help=f"layer widths, such as 784,256x64,10 {_given(defaults, 'sizes')}"
     )
@@ -24,10 +27,27 @@ def add_network_options(parser: argparse.ArgumentParser, defaults: RunSettings) 
     network.add_argument(
         "--initialization",
         help=f"{' or '.join(INITIALIZATIONS)} (default: {defaults.initialization}; scaled with another activation, "
-        "cost or momentum)",
+        "cost, momentum or optimizer)",
     )
     network.add_argument("--dtype", help=f"{' or '.join(DTYPES)} {_given(defaults, 'dtype')}")
     network.add_argument("--momentum", type=float, metavar="M", help=f"0 up to 1 {_given(defaults, 'momentum')}")
+    network.add_argument(
+        "--optimizer",
+        metavar="NAME",
+        help=f"{' or '.join(OPTIMIZERS)}, with arguments as in adam:beta1=0.8 {_given(defaults, 'optimizer')}",
+    )
+    network.add_argument(
+        "--l2", type=float, metavar="X", help="adds X times the weights to their gradient (default: 0)"
+    )
+    network.add_argument(
+        "--weight-decay",
+        type=float,
+        metavar="X",
+        help="takes the learning rate times X of the weights in a step (default: 0; adamw 0.01)",
+    )
+    network.add_argument(
+        "--clip", type=float, metavar="X", help="the largest norm of a layer's mean gradient (default: no bound)"
+    )
     network.add_argument("--seed", type=int, metavar="N", help=f"of weights and shuffling {_given(defaults, 'seed')}")
     network.add_argument(
         "--epochs", type=int, metavar="N", help=f"passes over the training data {_given(defaults, 'epochs')}"
@@ -40,7 +60,13 @@ def add_network_options(parser: argparse.ArgumentParser, defaults: RunSettings) 
         type=float,
         metavar="RATE",
         help=f"the learning rate (default: {defaults.eta:g}; with another activation, cost or momentum {ETA:g} x (1 - "
-        "momentum))",
+        f"momentum); {usual})",
+    )
+    network.add_argument(
+        "--rate",
+        metavar="HOW",
+        help="how the learning rate changes: constant, step:every=10epochs,factor=0.1, inverse:power=0.5, cosine, each "
+        f"with warm_up=500steps {_given(defaults, 'rate')}",
     )
     network.add_argument(
         "--no-shuffle", dest="shuffle", action="store_false", default=None, help="take samples in order"
@@ -55,6 +81,8 @@ def settings_from(args: argparse.Namespace, defaults: RunSettings, *, fit: bool 
     given: dict[str, Any] = {name: value for name, value in vars(args).items() if value is not None}
     known: Mapping[str, Any] = {name: getattr(defaults, name) for name in RunSettings.__dataclass_fields__}
     values = {**known, **{name: given[name] for name in known if name in given}}
+    pulls = {name: given.get(name) for name in ("l2", "weight_decay", "clip")}
+    values["optimizer"] = with_arguments(values["optimizer"], **pulls)
     if fit:
         values |= _fitting(values, known, given)
     if isinstance(values["sizes"], str):
@@ -65,14 +93,15 @@ def settings_from(args: argparse.Namespace, defaults: RunSettings, *, fit: bool 
         values["checkpoint"] = "optimal"
     settings = RunSettings(**values)
     check_offload(settings.offload, settings.backend, settings.bandwidth, settings.speed)
-    _ = settings.choice  # now, and not after the data has been loaded
+    _ = settings.choice, settings.optimizer_made  # now, and not after the data has been loaded
+    check_rate_text(settings.rate)
     return settings
 
 
 def _fitting(values: Mapping[str, Any], known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """The initialization and the learning rate that fit `values`, where they are not given and `known` is of others."""
     fitting: dict[str, Any] = {}
-    choice = {name: values[name] for name in ("activation", "cost", "momentum")}
+    choice = {name: values[name] for name in ("activation", "cost", "momentum", "optimizer")}
     if "initialization" not in given and any(known[name] != value for name, value in choice.items()):
         fitting["initialization"] = default_initialization(**choice)
     choice["initialization"] = fitting.get("initialization", values["initialization"])

@@ -9,19 +9,32 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from checkpoint.drawing.canvas import BUDGET, OUTLINE, SERIES, byte_scale, default_style, new_figure, plain_axes, save
+from checkpoint.drawing.canvas import SERIES, byte_scale, default_style, new_figure, plain_axes, save
 from checkpoint.drawing.timeline import NAMED_ACTIONS
-from checkpoint.planning.report import counted_actions
-from checkpoint.schedule.lifetimes import ACTIVATION, BIAS_GRADIENT, ERROR_PIECE, WEIGHT_GRADIENT
+from checkpoint.palette import BUDGET, OUTLINE
+from checkpoint.schedule.columns import counted_actions
+from checkpoint.schedule.lifetimes import (
+    ACTIVATION,
+    BIAS_GRADIENT,
+    ERROR_PIECE,
+    FORWARD,
+    KEPT,
+    WEIGHT_GRADIENT,
+    WORKSPACE,
+)
 from checkpoint.schedule.placement import Placement
 from checkpoint.schedule.schedule import Schedule
 
 COLOURS = {ACTIVATION: SERIES[0], WEIGHT_GRADIENT: SERIES[2], BIAS_GRADIENT: SERIES[3], ERROR_PIECE: SERIES[1]}
+COLOURS |= {FORWARD: SERIES[2], WORKSPACE: SERIES[3], KEPT: SERIES[1]}  # of chains that have none of these gradients
 NAMES = {
     ACTIVATION: "activation, then error",
     WEIGHT_GRADIENT: "weight gradient",
     BIAS_GRADIENT: "bias gradient",
     ERROR_PIECE: "piece of the error",
+    FORWARD: "what a layer works in, forward",
+    WORKSPACE: "what it works in, backward",
+    KEPT: "output kept beside the error",
 }
 WIDTH_INCHES, HEIGHT_INCHES = 11, 4.2
 LINE_SHARE = 0.05

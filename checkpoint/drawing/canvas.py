@@ -17,10 +17,7 @@ from matplotlib.ticker import MaxNLocator
 
 from checkpoint.output import OutputError, check_writable, is_stream, replace_file
 
-FORWARD, RECOMPUTE, BACKWARD = "#1D3461", "#FFC44D", "#42897D"
-"""Dark, light and between: told apart in grey and without red or green as well."""
-
-MEASURED, OUTLINE, BUDGET = "#111111", "#777777", "#C1272D"
+MEASURED = "#111111"
 
 SERIES = ("#1D3461", "#E08214", "#42897D", "#B279A2", "#7A3B1D", "#56B4E9", "#8C8C2B")
 
@@ -34,9 +31,17 @@ def default_style() -> Iterator[None]:
         yield
 
 
+class Drawing(Figure):
+    """A figure that a notebook shows without pyplot, which knows none but its own."""
+
+    def _repr_png_(self) -> bytes:
+        with default_style():
+            return _png(self)
+
+
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of `width` by `height` inches; its axes keep clear of each other."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Drawing(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from checkpoint.drawing.canvas import BUDGET, SERIES, byte_scale, default_style, new_figure, save
+from checkpoint.drawing.canvas import SERIES, byte_scale, default_style, new_figure, save
+from checkpoint.palette import BUDGET
 from checkpoint.planning.front import Front, FrontPoint
 from checkpoint.planning.planned import Plan
 

@@ -7,7 +7,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from checkpoint.drawing.canvas import OUTLINE, SERIES, byte_scale, default_style, new_figure, plain_axes, save, spread
+from checkpoint.drawing.canvas import SERIES, byte_scale, default_style, new_figure, plain_axes, save, spread
+from checkpoint.palette import OUTLINE
 from checkpoint.planning.growth import Growth
 
 LINE_SHARE = 0.055

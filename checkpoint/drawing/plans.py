@@ -10,7 +10,6 @@ from checkpoint.planning.front import front_of
 from checkpoint.planning.planned import Plan
 from checkpoint.schedule.simulation import simulate
 from checkpoint.units import format_bytes
-from mlp import format_sizes
 
 
 def figure(plan: Plan, *, cost: Cost | None = None) -> Figure:
@@ -20,9 +19,7 @@ def figure(plan: Plan, *, cost: Cost | None = None) -> Figure:
     searched for anew, which takes about a second for 64 layers. Raises `CheckpointError` for what is no plan.
     """
     chain = _known(plan).chain
-    return front_figure(
-        front_of(chain, cost=cost), title=f"{format_sizes(chain.widths)}, batch {chain.batch_size}", chosen=plan
-    )
+    return front_figure(front_of(chain, cost=cost), title=chain.title, chosen=plan)
 
 
 def timeline(plan: Plan) -> Figure:
@@ -31,7 +28,7 @@ def timeline(plan: Plan) -> Figure:
     Raises `CheckpointError` for what is no plan.
     """
     chain = _known(plan).chain
-    title = f"{format_sizes(chain.widths)}, batch {chain.batch_size}: planned in {format_bytes(plan.budget_bytes)}"
+    title = f"{chain.title}: planned in {format_bytes(plan.budget_bytes)}"
     simulation = simulate(plan.schedule, chain)
     return timeline_figure(Timeline(title, plan.schedule, simulation, budget_bytes=plan.budget_bytes))
 

@@ -10,21 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from checkpoint.drawing.canvas import (
-    BACKWARD,
-    BUDGET,
-    FORWARD,
-    MEASURED,
-    OUTLINE,
-    RECOMPUTE,
-    byte_scale,
-    default_style,
-    new_figure,
-    plain_axes,
-    save,
-)
-from checkpoint.planning.report import counted_actions
+from checkpoint.drawing.canvas import MEASURED, byte_scale, default_style, new_figure, plain_axes, save
+from checkpoint.palette import BACKWARD, BUDGET, FORWARD, OUTLINE, RECOMPUTE
 from checkpoint.schedule.actions import Backward
+from checkpoint.schedule.columns import counted_actions
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import Simulation
 

@@ -25,6 +25,7 @@ from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import every_nth
 from checkpoint.strategies.offloaded import every_nth_offloaded
+from checkpoint.units import counted, format_bytes
 from mlp import Gradient, Network, NetworkError
 from mlp.arguments import as_whole
 from mlp.overriding import in_program, is_as_written
@@ -56,6 +57,9 @@ class NetworkWithCheckpointing(Network):
     at the first step, `BudgetError` for a budget that is too small.
     """
 
+    on_ranks = False
+    """Whether several ranks train this network, each on its rows: schedules are then a rank's."""
+
     _execution_kind: type[Execution] = Execution
 
     def __init__(
@@ -78,7 +82,8 @@ class NetworkWithCheckpointing(Network):
         super().__init__(sizes, **as_network)
         if checkpoint_every_nth_layer is not None:
             write = every_nth if offload is None else every_nth_offloaded
-            schedule = write(n_layers=self.n_layers, n=checkpoint_every_nth_layer)
+            n = whole_number("checkpoint_every_nth_layer", checkpoint_every_nth_layer)
+            schedule = write(n_layers=self.n_layers, n=n)
         if isinstance(schedule, Plan):
             schedule = schedule.schedule
         if schedule is None:
@@ -111,10 +116,19 @@ class NetworkWithCheckpointing(Network):
         super().__setstate__(state)
         self.transfers = self._open_transfers()
 
+    @property
+    def _way(self) -> str:
+        """The schedule, or the budget and the batch sizes that were planned for, in a few words."""
+        if self._schedule is not None:
+            return f"{self._schedule.name or 'a schedule'}, {counted(len(self._schedule), 'action')}"
+        budget = self.budget_bytes if isinstance(self.budget_bytes, str) else format_bytes(self.budget_bytes or 0)
+        rows = ", ".join(f"{size:,}" for size in self._schedules)
+        return f"planned in {budget}" + (f" for batches of {rows}" if rows else " when the batch size is known")
+
     def chain(self, batch_size: int) -> Chain:
         """The chain that this network is for mini-batches of `batch_size` rows."""
         chain = chain_on(self.backend, self.sizes, batch_size=batch_size, dtype=self.dtype)
-        return replace(chain, uptake=self.uptake)
+        return replace(chain, uptake=self.uptake, whole_gradients=self.whole_gradients)
 
     def schedule_for(self, batch_size: int) -> Schedule:
         """The schedule of a step on `batch_size` rows; a plan is made once for each size.

@@ -54,7 +54,11 @@ def restore_plans(network: Network, state: SavedState, path: Path) -> None:
 
     Plans for another backend, or that do not fit the budget any more, are left out: they are made again.
     """
-    if isinstance(network, NetworkWithCheckpointing) and state.environment.get("backend") == network.backend.name:
+    if (
+        isinstance(network, NetworkWithCheckpointing)
+        and not network.on_ranks
+        and state.environment.get("backend") == network.backend.name
+    ):
         for batch_size, plan in plans_of(state.arguments, path).items():
             network.use_plan(plan, batch_size=batch_size)
 
@@ -64,4 +68,5 @@ def _chain(state: SavedState) -> Chain | None:
         return None
     backend = state.environment.get("backend", "numpy")
     of: dict[str, Any] = {"dtype": state.dtype, "backend": backend, "momentum": state.momentum}
+    of["optimizer"] = state.optimizer
     return chain_of(state.sizes, batch_size=state.progress.mini_batch_size, **of)

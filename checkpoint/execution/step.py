@@ -162,8 +162,8 @@ class Execution:
         network = self._network
         shapes = [p[layer - 1].shape for p in (network.weights, network.biases)]
         if self._in_pieces:
-            arrays = [self._room.take(shape) for shape in shapes]
+            weight, bias = (self._room.take(shape) for shape in shapes)
         else:  # they belong to whoever asks for the gradient
-            arrays = [network.backend.empty(shape, network.dtype) for shape in shapes]
-        self._sums[layer] = Gradient(layer, *arrays)
+            weight, bias = (network.backend.empty(shape, network.dtype) for shape in shapes)
+        self._sums[layer] = Gradient(layer, weight, bias, rows=self._batch_size)
         return self._sums[layer]

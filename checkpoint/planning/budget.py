@@ -1,5 +1,8 @@
 """A budget as it is given: bytes, or text that names them. No arrays here."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from backend.facts import FACTS
 from checkpoint.arguments import whole_number
 from checkpoint.errors import CheckpointError
@@ -43,8 +46,18 @@ def checked_budget(budget: object) -> int | str:
     if not isinstance(budget, str):
         return whole_number("budget_bytes", budget)
     if budget != "auto":
-        parse_bytes(budget, whole_bytes=2**62)
+        with called("budget_bytes"):
+            parse_bytes(budget, whole_bytes=2**62)
     return budget
+
+
+@contextmanager
+def called(name: str) -> Iterator[None]:
+    """A block whose errors say that it is the argument `name` that they are about."""
+    try:
+        yield
+    except CheckpointError as error:
+        raise CheckpointError(f"{name}: {error}") from None
 
 
 def store_all_bytes(chain: Chain) -> int:

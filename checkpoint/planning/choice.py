@@ -96,5 +96,15 @@ class Choice:
         return self._count if self.checkpoint.startswith("every:") else n_layers
 
     @property
+    def micro_batch_rows(self) -> int | None:
+        """The rows of a micro-batch; None where there are none."""
+        return self._count if self.checkpoint.startswith("micro:") else None
+
+    @property
+    def within_blocks(self) -> "Choice":
+        """What is kept and recomputed of each micro-batch, for whoever takes these one by one."""
+        return self if self.micro_batch_rows is None else Choice()
+
+    @property
     def _count(self) -> int:
         return int(self.checkpoint.partition(":")[2])

@@ -38,7 +38,7 @@ class Flops:
         return self.chain.forward_flops(layer, rows)
 
     def backward(self, layer: int, rows: int) -> int:
-        return self.chain.forward_flops(layer, rows) * (2 if layer > 1 else 1)
+        return self.chain.backward_flops(layer, rows)
 
 
 def cost_of(schedule: Schedule, chain: Chain, cost: Cost) -> float:

@@ -12,6 +12,7 @@ from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.plan import plan_of, search_of
 from checkpoint.planning.planned import Plan
 from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.layers import GeneralChain
 from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
@@ -133,6 +134,8 @@ def front_of(
 
 
 def _weight(front: Front) -> str:
+    if isinstance(front.chain, GeneralChain):
+        return "What is held between steps is not part of this chain."
     share = front.store_all.peak_bytes / front.run_bytes
     line = (
         f"If all is stored, activations and workspace are {share:.0%} of this run's {format_bytes(front.run_bytes)} "
@@ -144,6 +147,8 @@ def _weight(front: Front) -> str:
 def _price(front: Front) -> str:
     whole = front.store_all
     blocks = [mark for mark in front.marks if mark.row_block is not None]
+    if not blocks and isinstance(front.chain, GeneralChain):
+        return "It has whole mini-batches only; what is saved is paid for by recomputing."
     if not blocks:
         return "The mini-batch is too small for row blocks; what is saved is paid for by recomputing."
     least = min(blocks, key=lambda mark: mark.peak_bytes)

@@ -10,7 +10,7 @@ from typing import Any
 
 from checkpoint.arguments import whole_number
 from checkpoint.errors import BudgetError, CheckpointError
-from checkpoint.planning.budget import resolve_budget
+from checkpoint.planning.budget import called, resolve_budget
 from checkpoint.planning.costs import FLOPS_BLOCK_ROWS, MEASURED_BLOCK_ROWS, Cost, Flops
 from checkpoint.planning.fitting import Fitting, best_fitting, smallest_fitting
 from checkpoint.planning.offload_search import SearchWithOffload
@@ -18,6 +18,7 @@ from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.pieces import SearchInPieces
 from checkpoint.planning.planned import Plan, keeps_bits
 from checkpoint.schedule.chain import Chain, chain_of
+from checkpoint.schedule.layers import GeneralChain
 from checkpoint.units import format_bytes
 from mlp.pieces import PIECES
 
@@ -42,9 +43,8 @@ def plan(
     """The fastest plan of all classes for a network of `sizes` whose arena is within `budget_bytes` above rest.
 
     `budget_bytes` is a whole number, or text as on the command line: "32MiB", or "50%" of store all's arena. `momentum`
-    is the network's: row blocks add onto the velocity then, and hold no gradients. `optimizer` is an object of
-    `mlp.optimizers`, for one that neither is plain gradient descent nor has momentum alone. `cost`
-    says what is fast: operations, unless it is given. With `row_blocks` False only whole mini-batches are planned,
+    and `optimizer` are the network's: with momentum alone, row blocks add onto the velocity and hold no gradients.
+    `cost` says what is fast: operations, unless given. With `row_blocks` False only whole mini-batches are planned,
     whose gradients are bit-identical to plain backpropagation's: on NumPy all, elsewhere in large pieces. Blocks have
     at least `minimum_block_rows` rows: 128 by default where operations are counted, which can't see that fewer are
     slow, and 16 with a `cost`. `pieces`, "large" or "small", are those of backward steps; by default small ones are
@@ -89,7 +89,8 @@ def plan_chain(
         pieces=pieces,
         offloading=offloading,
     )
-    budget_bytes = resolve_budget(budget_bytes, chain)
+    with called("budget_bytes"):
+        budget_bytes = resolve_budget(budget_bytes, chain)
     found = best_fitting(search, budget_bytes)
     if found is None:
         raise _too_small(search, budget_bytes, row_blocks=row_blocks)
@@ -116,6 +117,10 @@ def search_of(
         raise CheckpointError(f"offloading must be an Offloading, the rates of copies; got {repr(offloading)[:60]}")
     if pieces not in (None, *PIECES):
         raise CheckpointError(f"unknown pieces {pieces!r}; choose {' or '.join(PIECES)}, or None for the better")
+    if isinstance(chain, GeneralChain):
+        pieces = "large"  # its workspaces are given, whatever the pieces
+        if offloading is not None:
+            raise CheckpointError("a chain that is given as numbers is not offloaded; leave offloading out")
     if minimum_block_rows is None:
         minimum_block_rows = FLOPS_BLOCK_ROWS if cost is None else MEASURED_BLOCK_ROWS
     minimum_block_rows = whole_number("minimum_block_rows", minimum_block_rows)
@@ -152,14 +157,14 @@ def plan_of(search: AnySearch, found: Fitting, budget_bytes: int) -> Plan:
 def _too_small(search: AnySearch, budget_bytes: int, *, row_blocks: bool) -> BudgetError:
     least, batch_size = smallest_fitting(search), search.chain.batch_size
     takes = format_bytes(least.simulation.peak_bytes)
+    at = "" if isinstance(search.chain, GeneralChain) else f" at batch {batch_size}"
     if least.arena_bytes > least.simulation.peak_bytes:
         takes += f" in an arena of {least.arena_bytes:,} bytes"
     advice = "raise the budget or shrink the batch"
     if not row_blocks and batch_size > 1:
         advice += ", or allow row blocks"
     return BudgetError(
-        f"budget {format_bytes(budget_bytes)} is below this network's smallest peak, {takes} at batch {batch_size}; "
-        f"{advice}",
+        f"budget {format_bytes(budget_bytes)} is below this network's smallest peak, {takes}{at}; {advice}",
         budget_bytes=budget_bytes,
         minimum_bytes=least.arena_bytes,
     )

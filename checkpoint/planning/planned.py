@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from checkpoint.planning.sketch import plan_html, plan_summary
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.units import format_bytes
@@ -49,6 +50,13 @@ class Plan:
             f"{self.recompute_fraction:.4g} of a forward pass recomputed, {rows};\n"
             f" best of: {self.optimal_among};\n {self.schedule!r}>"
         )
+
+    def summary(self) -> str:
+        """A line for each fact of the plan; a notebook shows them beside a picture of the step."""
+        return plan_summary(self)
+
+    def _repr_html_(self) -> str:
+        return plan_html(self)
 
     @property
     def row_block(self) -> int | None:

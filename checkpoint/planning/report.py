@@ -13,34 +13,33 @@ from checkpoint.planning.costs import Cost, Flops
 from checkpoint.planning.front import Front
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.planned import Plan, keeps_bits
-from checkpoint.schedule.actions import Release
 from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.columns import counted_actions
+from checkpoint.schedule.layers import GeneralChain
 from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import store_all
 from checkpoint.units import counted, format_bytes
-from mlp import format_sizes
 
 SHOWN_CHARACTERS = 400
 """Of a schedule in print; the JSON has all of it."""
 
 
-def counted_actions(schedule: Schedule) -> list[int]:
-    """The positions of the actions that texts and pictures count: all but releases, which are no work."""
-    return [position for position, action in enumerate(schedule) if not isinstance(action, Release)]
-
-
-def unit_of(cost: Cost | None) -> str:
-    """What a cost counts: operations, unless it is measured."""
+def unit_of(cost: Cost | None, chain: Chain) -> str:
+    """What a cost counts: operations, unless it is measured, or given with the chain."""
+    if cost is None and isinstance(chain, GeneralChain):
+        return "the chain's unit"
     return "operations" if cost is None or isinstance(cost, Flops) else "predicted seconds"
 
 
-def chain_report(chain: Chain, *, dtype: str, backend: str) -> dict[str, Any]:
-    """The keys that say what is planned for."""
+def chain_report(chain: Chain, *, dtype: str | None = None, backend: str | None = None) -> dict[str, Any]:
+    """The keys that say what is planned for; a chain that is given as numbers has neither sizes nor a dtype."""
+    given = isinstance(chain, GeneralChain)
     return {
-        "sizes": list(chain.widths),
-        "batch_size": chain.batch_size,
+        "title": chain.title,
+        "sizes": None if given else list(chain.widths),
+        "batch_size": None if given else chain.batch_size,
         "dtype": dtype,
         "backend": backend,
         "gradients": chain.uptake,
@@ -75,7 +74,7 @@ def schedule_report(
         "optimal_among": plan.optimal_among if plan else None,
         "row_block": plan.row_block if plan else None,
         "cost": plan.cost if plan else None,
-        "cost_unit": unit_of(cost),
+        "cost_unit": unit_of(cost, chain),
         "lower_bound": plan.lower_bound if plan else None,
         "gap": plan.gap if plan else None,
         "offloaded_bytes": simulation.offloaded_bytes,
@@ -91,7 +90,7 @@ def front_report(front: Front, *, cost: Cost | None = None) -> dict[str, Any]:
     return {
         "front": [{**asdict(point), "cost_ratio": point.cost / whole} for point in front.points],
         "front_complete": front.complete,
-        "front_cost_unit": unit_of(cost),
+        "front_cost_unit": unit_of(cost, front.chain),
         "parameter_bytes": front.parameter_bytes,
         "mini_batch_bytes": front.mini_batch_bytes,
         "run_bytes": front.run_bytes,
@@ -102,9 +101,7 @@ def front_report(front: Front, *, cost: Cost | None = None) -> dict[str, Any]:
 def front_text(front: Front, report: Mapping[str, Any]) -> str:
     """The table of a front, of what a `chain_report` and a `front_report` have together."""
     chain = front.chain
-    title = (
-        f"{format_sizes(chain.widths)}, batch {chain.batch_size}: plans that none beats, beside well-known schedules"
-    )
+    title = f"{chain.title}: plans that none beats, beside well-known schedules"
     headers = [
         "peak",
         "peak bytes",
@@ -144,9 +141,7 @@ def schedule_text(report: Mapping[str, Any]) -> str:
 def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     planned, schedule = report["planned"], report["schedule"]
     name = f"planned in {format_bytes(report['budget_bytes'])}" if planned else schedule["name"]
-    yield (
-        f"{format_sizes(report['sizes'])}, batch {report['batch_size']}, {report['dtype']}, {report['backend']}: {name}"
-    )
+    yield (f"{report['title']}{', '.join(['', *filter(None, (report['dtype'], report['backend']))])}: {name}")
     yield (
         f"peak above rest: {report['peak_bytes']:,} bytes ({format_bytes(report['peak_bytes'])}), "
         f"{report['peak_share']:.1%} of store all's {format_bytes(report['store_all_peak_bytes'])}"

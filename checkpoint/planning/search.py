@@ -4,6 +4,9 @@ The classes: persistent, for whole mini-batches and with row blocks inside segme
 checkpoint, for up to `TEMPORARY_LAYERS` layers; once-only, in full, for up to `ONCE_ONLY_LAYERS`; micro-batches with
 checkpoints of their own; and the schedule of the smallest peak. `checkpoint.planning.plan` is the door to it.
 
+The smallest peak with row blocks against that of all schedules, by exhaustive search over 171 random chains of 2 or 3
+layers and batches of 2 or 3 rows: one has a smaller one, by 2.2%.
+
 The persistent classes are searched exactly where `checkpoint.planning.grid` finds that quick enough: then no schedule
 of the class is cheaper in the budget, and a smaller budget does not make a faster plan. Other chains, long and uneven
 ones, are planned on estimates, in exact bytes; the plan's class says so. Those plans are not the best for certain, and

@@ -16,15 +16,17 @@ from mlp import TrainingError
 
 
 @contextmanager
-def watched(saver: Saver, chain: Chain, *, arena_bytes: int) -> Iterator[Interruption]:
+def watched(
+    saver: Saver, chain: Chain, *, arena_bytes: int, interruption: Interruption | None = None
+) -> Iterator[Interruption]:
     """A block that trains. Signals, `MemoryError` and `TrainingError` leave it saying what was saved, and where.
 
     On a signal the state is saved. A step that failed has changed some layers and not others, so after it nothing is
-    saved, and the last good state stays.
+    saved, and the last good state stays. `interruption`: another way to take signals.
     """
     try:
-        with Interruption() as interruption:
-            yield interruption
+        with interruption or Interruption() as watching:
+            yield watching
     except TrainingError as error:
         where = {"layer": error.layer, "epoch": error.epoch, "step": error.step}
         raise TrainingError(f"{error.problem}; {saver.last_good}", **where) from None

@@ -28,7 +28,7 @@ def check_fits(settings: RunSettings, dataset: Dataset, backend: Backend) -> Non
         n_samples=len(dataset.train_images),
     )
     values = sum(n_in * n_out + n_out for n_in, n_out in pairwise(settings.sizes))
-    needed = values * ITEM_BYTES.get(settings.dtype, 4) * (2 if settings.momentum else 1)
+    needed = values * ITEM_BYTES.get(settings.dtype, 4) * (1 + len(settings.optimizer_made.state_names))
     device = backend.device_memory()
     total_bytes = memory_bytes() if device is None else device.total_bytes
     if needed > total_bytes:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from checkpoint.execution.network import NetworkWithCheckpointing
+from checkpoint.execution.ranks.network import NetworkOnRanks
 from checkpoint.schedule.chain import chain_of
 from mlp import EpochRecord, Network
 
@@ -83,13 +84,18 @@ def place_record(network: Network) -> dict[str, Any]:
     }
 
 
-def rest_bytes(network: Network, batch_size: int) -> int:
-    """Bytes held between steps: parameters, velocities, and a mini-batch; on a GPU the next mini-batch too."""
-    parameters = [*network.weights, *network.biases, *(v for pair in network.velocities for v in pair)]
+def rest_bytes(network: Network, batch_size: int, rows: int | None = None) -> int:
+    """Bytes held between steps: parameters, optimizer state, and a mini-batch; on a GPU the next mini-batch too.
+
+    On ranks: this rank's part of the state, its `rows` of the mini-batch, and its slots for what is passed on.
+    """
+    kept = (a for pairs in network.optimizer_state.values() for pair in pairs for a in pair)
+    parameters = [*network.weights, *network.biases, *kept]
     item_bytes = chain_of(network.sizes, batch_size=1, dtype=network.dtype).item_bytes
-    held = batch_size * (2 if network.backend.facts.asynchronous else 1)
+    held = (batch_size if rows is None else rows) * (2 if network.backend.facts.asynchronous else 1)
     values = sum(int(a.size) for a in parameters) + held * (network.sizes[0] + network.sizes[-1])
-    return values * item_bytes
+    slots = network.reserve(batch_size) if isinstance(network, NetworkOnRanks) else 0
+    return values * item_bytes + slots
 
 
 def weights_sha256(network: Network) -> str:

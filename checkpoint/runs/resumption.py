@@ -9,6 +9,8 @@ from pathlib import Path
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.arguments import arguments_of
 from checkpoint.execution.network import NetworkWithCheckpointing
+from checkpoint.execution.ranks.network import NetworkOnRanks
+from checkpoint.planning.planned import keeps_bits
 from checkpoint.runs.settings import RunSettings
 from checkpoint.runs.trained_data import is_trained_data, note_of, noted
 from checkpoint.schedule.schedule import Schedule
@@ -17,7 +19,7 @@ from mlp import Network, Progress, SavedState, StateError, format_sizes, read_st
 from mlp.data import Dataset
 from mlp.saving import differences, environment
 
-NETWORK_SETTINGS = ("sizes", "activation", "cost", "initialization", "dtype", "momentum", "seed")
+NETWORK_SETTINGS = ("sizes", "activation", "cost", "initialization", "dtype", "momentum", "optimizer", "seed")
 ORDER_SETTINGS = {"batch_size": "mini_batch_size", "shuffle": "shuffle"}
 
 
@@ -49,6 +51,7 @@ class Resumption:
             batch_size=self.progress.mini_batch_size,
             eta=self.progress.eta,
             shuffle=self.progress.shuffle,
+            rate=notes.get("rate") or "constant",
             checkpoint=notes.get("checkpoint", "none"),
             budget=notes.get("budget") or None,
             backend=state.environment.get("backend", "numpy"),
@@ -99,13 +102,16 @@ class Resumption:
     def promise(self, settings: RunSettings, network: Network, dataset: Dataset) -> str:
         """One line: where training goes on, and whether the end is that of an uninterrupted run, to the last bit."""
         changed = differences(dict(self.state.environment), environment(network.backend))
-        for name in ("eta", *ORDER_SETTINGS):
+        n_samples = len(dataset.train_images)
+        for name in ("eta", "rate", *ORDER_SETTINGS):
             was, now = getattr(self.settings, name), getattr(settings, name)
             if was != now:
                 changed.append(f"{name} {now}, was {was}")
+        if not changed and self.settings.learning_rate(n_samples) != settings.learning_rate(n_samples):
+            changed.append(f"rate {settings.rate} over {counted(settings.epochs, 'epoch')}, was {self.settings.epochs}")
         if not is_trained_data(dataset, self.state):
             changed.append("other data")
-        blocks = row_blocks(network, settings.batch_size, len(dataset.train_images))
+        blocks = row_blocks(network, settings.batch_size, n_samples)
         if blocks != self.state.notes.get("row_blocks", ""):
             changed.append("other row blocks, which add in another order")
         where = f"going on from {self.path}, {how_far(self.progress.epoch, self.progress.step)}"
@@ -119,6 +125,7 @@ class Resumption:
 def notes_of(settings: RunSettings, network: Network, dataset: Dataset, data: str) -> Mapping[str, str]:
     """The notes of a saved state, beside what `mlp` saves: how the run checkpoints, and where its data is."""
     return {
+        "rate": settings.rate,
         "checkpoint": settings.checkpoint,
         "budget": settings.budget or "",
         "offload": settings.offload or "",
@@ -130,15 +137,17 @@ def notes_of(settings: RunSettings, network: Network, dataset: Dataset, data: st
 
 
 def row_blocks(network: Network, batch_size: int, n_samples: int) -> str:
-    """What tells apart schedules with row blocks, for the mini-batches of an epoch; "" without row blocks."""
-    if not isinstance(network, NetworkWithCheckpointing):
+    """What tells apart schedules that add up in another order, for an epoch's mini-batches; "" where none does."""
+    if not isinstance(network, NetworkWithCheckpointing) or isinstance(network, NetworkOnRanks):
         return ""
     sizes = {min(batch_size, n_samples), n_samples % batch_size or batch_size}
     digest = hashlib.sha256()
     blocked = False
     for size in sorted(sizes):
         schedule = network.schedule_for(size)
-        blocked |= any(action.rows is not None for action in schedule)
+        if keeps_bits(schedule, network.chain(size)):
+            continue
+        blocked = True
         digest.update(f"{size} {' '.join(map(str, schedule))};".encode())
     return digest.hexdigest()[:16] if blocked else ""
 

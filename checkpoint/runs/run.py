@@ -8,17 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 from backend import peak_resident_bytes
-from checkpoint.execution.network import NetworkWithCheckpointing
+from checkpoint.execution.ranks.network import NetworkOnRanks
 from checkpoint.runs.alike import outputs_alike
 from checkpoint.runs.faults import watched
 from checkpoint.runs.first_step import MeasuredFirstStep
 from checkpoint.runs.interruption import Interruption
+from checkpoint.runs.predicted import predicted
+from checkpoint.runs.ranks.interruption import InterruptionOfAll
 from checkpoint.runs.record import RunRecord, place_record, rest_bytes, seconds_record, weights_sha256
 from checkpoint.runs.saver import Saver
 from checkpoint.runs.settings import RunSettings, make_network
-from checkpoint.schedule.placement import arena_bytes
-from checkpoint.schedule.schedule import Schedule
-from checkpoint.schedule.simulation import simulate
 from mlp import EpochRecord, ImageBatches, Network, Progress, Step, train
 from mlp.data import Dataset
 from mlp.training.metrics import Evaluation
@@ -48,19 +47,20 @@ def run(
     """
     begun = time.perf_counter() if begun is None else begun
     network = make_network(settings) if network is None else network
-    schedule = _schedule(settings, network)
-    predicted = simulate(schedule, settings.chain)
+    expected = predicted(settings, network)
+    simulation = expected.simulation
     test_data = ImageBatches(network, dataset.test_images, dataset.test_labels, scaling=dataset.scaling)
     saver = saver or Saver(network, progress_of(settings, dataset, at=first), None)
-    first_step = MeasuredFirstStep(network, settings.batch_size)
-    with watched(saver, settings.chain, arena_bytes=_arena_bytes(settings, network, schedule)) as interruption:
+    first_step = MeasuredFirstStep(network, expected.rows)
+    watching = watched(saver, settings.chain, arena_bytes=expected.arena_bytes, interruption=_interruption(network))
+    with watching as interruption:
         hooks = _Hooks(interruption, first_step, saver, lambda: outputs_alike(network, test_data), after_epoch)
         history = train(
             network,
             ImageBatches(network, dataset.train_images, dataset.train_labels, scaling=dataset.scaling),
             epochs=settings.epochs,
             mini_batch_size=settings.batch_size,
-            eta=settings.eta,
+            eta=settings.learning_rate(len(dataset.train_images)),
             test_data=test_data,
             shuffle=settings.shuffle,
             first_epoch=first[0],
@@ -73,19 +73,19 @@ def run(
     test_accuracy, test_cost = _at_the_end(history, network, test_data)
     wall_seconds = time.perf_counter() - begun
     return RunRecord(
-        strategy=schedule.name,
+        strategy=expected.schedule.name,
         data=dataset.name,
         training_samples=len(dataset.train_images),
         test_samples=len(dataset.test_images),
         device=network.backend.device_name,
-        predicted_peak_bytes=predicted.peak_bytes,
+        predicted_peak_bytes=expected.peak_bytes,
         measured_peak_bytes=first_step.usage.peak_bytes,
         measured_bytes_after=first_step.usage.marks,
-        recomputed_layers=predicted.recomputed_layers,
-        recompute_fraction=predicted.recompute_fraction,
-        rest_bytes=rest_bytes(network, settings.batch_size),
+        recomputed_layers=simulation.recomputed_layers,
+        recompute_fraction=simulation.recompute_fraction,
+        rest_bytes=rest_bytes(network, settings.batch_size, expected.rows),
         peak_resident_bytes=peak_resident_bytes(),
-        offloaded_bytes=predicted.offloaded_bytes,
+        offloaded_bytes=simulation.offloaded_bytes,
         test_accuracy=test_accuracy,
         test_cost=test_cost,
         outputs_alike=outputs_alike(network, test_data),
@@ -144,18 +144,10 @@ def progress_of(settings: RunSettings, dataset: Dataset, *, at: tuple[int, int])
     )
 
 
-def _schedule(settings: RunSettings, network: Network) -> Schedule:
-    """The schedule that `network` follows for a whole mini-batch."""
-    if isinstance(network, NetworkWithCheckpointing):
-        return network.schedule_for(settings.batch_size)
-    return settings.choice.schedule(settings.chain)
-
-
-def _arena_bytes(settings: RunSettings, network: Network, schedule: Schedule) -> int:
-    """What a step on a whole mini-batch takes above rest."""
-    if isinstance(network, NetworkWithCheckpointing):
-        return network.arenas.places(network, settings.batch_size, gradients=True, uptake=network.uptake).arena_bytes
-    return arena_bytes(schedule, settings.chain)
+def _interruption(network: Network) -> Interruption:
+    """How signals are taken: by this process, or by all ranks together."""
+    on_ranks = isinstance(network, NetworkOnRanks) and network.link.ranks > 1
+    return InterruptionOfAll(network.link) if on_ranks else Interruption()  # type: ignore[attr-defined]
 
 
 def _at_the_end(

@@ -104,8 +104,11 @@ class Saver:
             return
         every = self._saving.every
         steps_due = every.unit == "step" and self._steps % every.count == 0
-        if steps_due or (every.unit == "s" and time.monotonic() - self._saved_at >= every.count):
+        if steps_due or (every.unit == "s" and self._time_is_up(every)):
             self._try_to_save(self._saving)
+
+    def _time_is_up(self, every: Every) -> bool:
+        return time.monotonic() - self._saved_at >= every.count
 
     def after_epoch(self, epoch: int) -> None:
         """An epoch is done, its evaluation too."""
@@ -139,4 +142,7 @@ class Saver:
 
     def _save(self, saving: Saving) -> None:
         save_state(saving.path, self._network, self.progress, keep=saving.keep, notes=self._notes)
+        self._note_saved()
+
+    def _note_saved(self) -> None:
         self.saved, self._saved_at = self.progress, time.monotonic()

@@ -1,18 +1,25 @@
 """What a run depends on, and the network that it makes of that."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from backend import select_backend
 from backend.select import variant_here
+from checkpoint.errors import CheckpointError
 from checkpoint.execution.network import NetworkWithCheckpointing
+from checkpoint.execution.ranks.links.base import Link
+from checkpoint.execution.ranks.network import NetworkOnRanks
 from checkpoint.execution.verifying import VerifyingNetwork
 from checkpoint.measuring.bandwidth import rates_for
 from checkpoint.planning.choice import Choice
 from checkpoint.planning.offloading import Offloading
+from checkpoint.ranks.cutting import largest_block
 from checkpoint.schedule.chain import Chain, chain_of
 from checkpoint.schedule.schedule import Schedule
 from mlp import Network
+from mlp.optimizers import Ruled, optimizer_of
+from mlp.training.named_rates import rate_of
+from mlp.training.rates import LearningRate
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +32,12 @@ class RunSettings:
     initialization: str = "normal"
     dtype: str = "float32"
     momentum: float = 0.0
+    optimizer: str = "sgd"
     seed: int = 0
     epochs: int = 5
     batch_size: int = 100
     eta: float = 3.0
+    rate: str = "constant"
     shuffle: bool = True
     checkpoint: str = "none"
     budget: str | None = None
@@ -46,8 +55,20 @@ class RunSettings:
     @property
     def chain(self) -> Chain:
         """The chain of the network, for a whole mini-batch on its backend."""
-        of: dict[str, Any] = {"dtype": self.dtype, "backend": variant_here(self.backend), "momentum": self.momentum}
+        of: dict[str, Any] = {"dtype": self.dtype, "backend": variant_here(self.backend)}
+        of |= {"momentum": self.momentum, "optimizer": self.optimizer}
         return chain_of(self.sizes, batch_size=self.batch_size, **of)
+
+    @property
+    def optimizer_made(self) -> Ruled:
+        """The optimizer, as an object. Raises `NetworkError` for one that there is not."""
+        return optimizer_of(self.optimizer, momentum=self.momentum)
+
+    def learning_rate(self, n_samples: int) -> LearningRate:
+        """The learning rate of each step, on `n_samples` training samples. Raises `NetworkError`."""
+        steps = -(-n_samples // self.batch_size)
+        rate: LearningRate = rate_of(self.rate, eta=self.eta, epochs=self.epochs, epoch_steps=steps)
+        return rate
 
     @property
     def offloading(self) -> Offloading | None:
@@ -64,10 +85,13 @@ class RunSettings:
         )
 
 
-def make_network(settings: RunSettings, *, verify: bool = False, schedule: Schedule | None = None) -> Network:
+def make_network(
+    settings: RunSettings, *, verify: bool = False, schedule: Schedule | None = None, link: Link | None = None
+) -> Network:
     """The network of a run: plain for "none", with checkpointing for anything else; with `verify`, it checks itself.
 
-    `schedule`: what it follows in place of the choice's, such as that of a saved run whose file may be gone.
+    `schedule`: what it follows in place of the choice's, such as that of a saved run whose file may be gone. `link`:
+    that of the ranks that train it together.
     """
     as_network: dict[str, Any] = {
         "activation": settings.activation,
@@ -75,15 +99,23 @@ def make_network(settings: RunSettings, *, verify: bool = False, schedule: Sched
         "initialization": settings.initialization,
         "dtype": settings.dtype,
         "momentum": settings.momentum,
+        "optimizer": settings.optimizer,
         "seed": settings.seed,
         "backend": select_backend(settings.backend, device=settings.device),
     }
     choice, chain = settings.choice, settings.chain
-    if choice.checkpoint == "none" and not verify:
+    kind: type[NetworkWithCheckpointing] = VerifyingNetwork if verify else NetworkWithCheckpointing
+    if link is not None and link.ranks > 1:
+        if verify:
+            raise CheckpointError("--verify watches one process; leave out --ranks or --verify")
+        kind, as_network["link"] = NetworkOnRanks, link
+        as_network["block_rows"] = choice.micro_batch_rows
+        rows = largest_block(settings.batch_size, link.ranks, choice.micro_batch_rows)
+        choice, chain = choice.within_blocks, replace(chain, batch_size=rows, adds_up=True)
+    elif choice.checkpoint == "none" and not verify:
         return Network(settings.sizes, **as_network)
-    kind = VerifyingNetwork if verify else NetworkWithCheckpointing
     as_network["offload"] = settings.offload
     if choice.checkpoint == "optimal":
-        budget_bytes = choice.budget_bytes(chain)
+        budget_bytes = choice.budget_bytes(chain) if kind is not NetworkOnRanks else settings.budget
         return kind(settings.sizes, budget_bytes=budget_bytes, offloading=settings.offloading, **as_network)
     return kind(settings.sizes, schedule=schedule or choice.schedule(chain), **as_network)

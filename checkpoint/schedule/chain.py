@@ -12,8 +12,8 @@ from checkpoint.arguments import whole_number
 from mlp.arguments import check_momentum
 from mlp.errors import NetworkError
 from mlp.pieces import error_piece_rows, gradient_piece_rows
-from mlp.sizes import check_sizes
-from mlp.uptake import IN_PIECES, ONTO_VELOCITY, ONTO_WEIGHTS, fits_onto_weights, possible_uptake, uptake_of
+from mlp.sizes import check_sizes, format_sizes
+from mlp.uptake import IN_PIECES, ONTO_VELOCITY, ONTO_WEIGHTS, fits_onto_weights, possible_uptake
 
 MAX_ROWS = 2**31 - 1
 """The largest mini-batch: BLAS libraries count rows in 32 bits, and a schedule writes them in ten digits."""
@@ -29,7 +29,8 @@ class Chain:
     (None: for those at hand); see `mlp.pieces`. With `error_in_place` an activation becomes the error without a buffer
     beside it; with `adds_up` this mini-batch is one of several whose gradients are added up elsewhere. Row blocks that
     begin at multiples of `sum_rows` rows leave gradients bit-identical to those of the whole mini-batch; None where
-    none do. `uptake` is how gradients are taken up, and what is held of them: see `mlp.uptake`.
+    none do. `uptake` is how gradients are taken up, and what is held of them: see `mlp.uptake`. With `whole_gradients`
+    a layer's gradient is not made in pieces, as an optimizer that clips it needs.
     """
 
     widths: tuple[int, ...]
@@ -42,11 +43,17 @@ class Chain:
     sum_rows: int | None = None
     planned_rows: int | None = None
     uptake: str = IN_PIECES
+    whole_gradients: bool = False
 
     @property
     def n_layers(self) -> int:
         """L."""
         return len(self.widths) - 1
+
+    @property
+    def title(self) -> str:
+        """What it is, for reports and pictures."""
+        return f"{format_sizes(self.widths)}, batch {self.batch_size}"
 
     def in_pieces(self, pieces: str) -> "Chain":
         """This chain with backward steps in such pieces; small ones are sized for its mini-batch unless it says so."""
@@ -72,6 +79,22 @@ class Chain:
             return 0
         return self.array_bytes((self.batch_size if rows is None else rows) * self.widths[layer])
 
+    def kept_bytes(self, layer: int) -> int:
+        """The bytes of a_layer that stay beside its error: none, as it becomes the error in its place."""
+        return 0
+
+    def error_bytes(self, layer: int) -> int:
+        """The bytes that the error of a layer takes until its backward step, with those of a_layer that stay."""
+        return self.activation_bytes(layer) + self.kept_bytes(layer)
+
+    def forward_bytes(self, layer: int) -> int:
+        """The bytes that a layer works in when it runs forward, beside its input and its output: none."""
+        return 0
+
+    def shape(self, layer: int) -> object:
+        """What tells a layer from those that take other bytes."""
+        return self.widths[layer - 1], self.widths[layer]
+
     def host_bytes(self, layer: int) -> int:
         """The bytes of a copy of a_layer on the host: those of its values, not rounded up."""
         return self.batch_size * self.widths[layer] * self.item_bytes
@@ -93,9 +116,12 @@ class Chain:
     def piece_rows(self, layer: int, rows: int) -> tuple[int, int]:
         """The rows of a block of the weight gradient and of a piece of the error, in a backward step on `rows` rows."""
         n_in, n_out, pieces, planned_rows = self.widths[layer - 1], self.widths[layer], self.pieces, self.planned_rows
+        whole = self.whole_gradients
         return (
-            gradient_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows),
-            error_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows),
+            gradient_piece_rows(
+                rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows, whole=whole
+            ),
+            error_piece_rows(rows=rows, n_in=n_in, n_out=n_out, pieces=pieces, planned_rows=planned_rows, whole=whole),
         )
 
     def workspace_bytes(self, layer: int, rows: int | None = None) -> int:
@@ -125,6 +151,10 @@ class Chain:
         """Floating-point operations of running a layer forward: two for each weight and row."""
         return 2 * (self.batch_size if rows is None else rows) * self.widths[layer - 1] * self.widths[layer]
 
+    def backward_flops(self, layer: int, rows: int | None = None) -> int:
+        """Those of its backward step: two products as large as the forward one, one for layer 1."""
+        return self.forward_flops(layer, rows) * (2 if layer > 1 else 1)
+
     @property
     def total_forward_flops(self) -> int:
         """Floating-point operations of one whole forward pass."""
@@ -142,10 +172,9 @@ def chain_of(
 ) -> Chain:
     """The chain of a network of `sizes` trained on mini-batches of `batch_size` rows.
 
-    `backend` is a name, and nothing is loaded for it: a plan for a GPU can be made where there is none. `momentum` is
-    the network's, and `optimizer` an object of `mlp.optimizers`, for one that neither is plain gradient descent nor has
-    momentum alone: what a step holds of gradients follows from them.
-    Raises `NetworkError` for sizes that make no network, a batch size below 1, and an unknown dtype or backend.
+    `backend` is a name, and nothing is loaded for it: a plan for a GPU can be made where there is none. `momentum` and
+    `optimizer` are the network's, or such an object: what a step holds of gradients follows from them.
+    Raises `NetworkError` for sizes that make no network, a batch size below 1, an unknown dtype, backend or optimizer.
 
     >>> chain_of([784, 100, 10], batch_size=100).activation_bytes(1)
     40000
@@ -158,7 +187,9 @@ def chain_of(
         if not (isinstance(value, str) and value in known):
             raise NetworkError(f"unknown {name} {value!r}; choose {' or '.join(offered)}")
     facts = FACTS[backend]
-    plain = ONTO_VELOCITY if check_momentum(momentum) else ONTO_WEIGHTS
+    wanted, clips = ONTO_VELOCITY if check_momentum(momentum) else ONTO_WEIGHTS, False
+    if optimizer is not None:
+        wanted, clips = _needs_of(optimizer, momentum)
     return Chain(
         check_sizes(sizes),
         rows,
@@ -166,5 +197,15 @@ def chain_of(
         facts.allocation_bytes,
         error_in_place=facts.error_in_place,
         sum_rows=facts.chunk_rows,
-        uptake=uptake_of(optimizer, facts) if optimizer is not None else possible_uptake(plain, facts),
+        uptake=possible_uptake(wanted, facts),
+        whole_gradients=clips,
     )
+
+
+def _needs_of(optimizer: object, momentum: float) -> tuple[str, bool]:
+    """The uptake that an optimizer can do with, and whether it clips gradients."""
+    from mlp.optimizers import Ruled, optimizer_of, simplest  # which load an array library
+
+    if isinstance(optimizer, str | Ruled):
+        optimizer = simplest(optimizer_of(optimizer, momentum=momentum))
+    return getattr(optimizer, "uptake", IN_PIECES), getattr(optimizer, "clip", None) is not None

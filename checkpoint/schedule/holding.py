@@ -88,7 +88,7 @@ class Holding:
         taken = self.chain.activation_bytes(layer, end - start)
         self.held[layer] = _Held(start, end, taken, start, stop)
         self.bytes += taken
-        return self.bytes, again
+        return self.bytes + self.chain.forward_bytes(layer), again
 
     def _release(self, layer: int, start: int, stop: int) -> int:
         held = self._find(layer, start, stop)
@@ -145,6 +145,10 @@ class Holding:
                 )
         if start == 0 and stop < batch:
             self.bytes += self.chain.sum_bytes(layer)
+        if layer == n_layers and stop == batch:
+            self._stay(layer)
+        if stop == batch:
+            self._stay(layer - 1)
         peak = self.bytes + self.chain.workspace_bytes(layer, stop - start)
         self.done_rows[layer] = stop
         if layer > 1:
@@ -154,6 +158,11 @@ class Holding:
         if start > 0 and stop == batch:
             self.bytes -= self.chain.sum_bytes(layer)
         return peak
+
+    def _stay(self, layer: int) -> None:
+        """Count what stays of an activation beside the error that it becomes."""
+        self.bytes += self.chain.kept_bytes(layer)
+        self.held[layer].bytes += self.chain.kept_bytes(layer)
 
     def _find(self, layer: int, start: int, stop: int) -> _Held:
         held = self.held.get(layer)

@@ -12,10 +12,13 @@ from typing import NamedTuple
 
 from checkpoint.schedule.actions import Backward, Fetch, Forward, Release
 from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.layers import GeneralChain
 from checkpoint.schedule.schedule import Schedule
 
 ACTIVATION, WEIGHT_GRADIENT, BIAS_GRADIENT, ERROR_PIECE = "a", "dW", "db", "piece"
 """The kinds of arrays. An activation becomes the error in its place; a gradient is a block, or a sum of row blocks."""
+FORWARD, WORKSPACE, KEPT = "forward", "work", "kept"
+"""In a `GeneralChain`: what a layer works in forward and back, and what stays of an activation beside its error."""
 
 
 class StepArray(NamedTuple):
@@ -89,12 +92,17 @@ class _Step:
         self.lasts[self.held.pop(layer)[0]] = position
 
     def forward(self, position: int, action: Forward, start: int, stop: int) -> None:
+        if working := self.chain.forward_bytes(action.layer):
+            self.take(position, FORWARD, action.layer, working)
         if not action.whole:
             self.hold(position, action.layer, start, stop)
         elif start == 0:
             self.hold(position, action.layer, 0, self.chain.batch_size)
 
     def backward(self, position: int, layer: int, start: int, stop: int) -> None:
+        if isinstance(self.chain, GeneralChain):
+            self.backward_of_any(position, layer, self.chain)
+            return
         chain, rows = self.chain, stop - start
         n_in, n_out, whole = chain.widths[layer - 1], chain.widths[layer], rows == chain.batch_size
         bias, weight, error = chain.backward_values(layer, rows)
@@ -113,3 +121,15 @@ class _Step:
         if layer in self.sums and stop == chain.batch_size:
             index = self.sums.pop(layer)
             self.lasts[index] = self.lasts[index + 1] = position
+
+    def backward_of_any(self, position: int, layer: int, chain: GeneralChain) -> None:
+        """A backward step of a layer that is given as numbers."""
+        stays = (layer, layer - 1) if layer == chain.n_layers else (layer - 1,)
+        for number in stays:
+            if kept := chain.kept_bytes(number):
+                self.sums[number] = self.take(position, KEPT, number, kept)
+        if working := chain.workspace_bytes(layer):
+            self.take(position, WORKSPACE, layer, working)
+        self.drop(position, layer)
+        if layer in self.sums:
+            self.lasts[self.sums.pop(layer)] = position

@@ -9,6 +9,7 @@ from typing import Any
 from checkpoint.arguments import whole_number
 from checkpoint.errors import ScheduleError
 from checkpoint.schedule.actions import Action, Backward, Fetch, Forward, Offload, Release
+from checkpoint.schedule.sketch import schedule_html, schedule_summary
 from checkpoint.schedule.text import read_action, short_text
 from mlp.pieces import PIECES
 
@@ -74,6 +75,13 @@ class Schedule:
             f"<Schedule {self.name!r}: n_layers={self.n_layers}{batch}, pieces={self.pieces!r}, "
             f"{len(self.actions):,} actions: {text}>"
         )
+
+    def summary(self) -> str:
+        """What its actions are, counted by kind, and the most activations that it holds at once; a few lines."""
+        return schedule_summary(self)
+
+    def _repr_html_(self) -> str:
+        return schedule_html(self)
 
     @property
     def row_block(self) -> int | None:

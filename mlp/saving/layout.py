@@ -2,7 +2,7 @@
 
 The file is in the safetensors format: eight bytes with the length of a header, the header in JSON, then the arrays one
 after the other, little-endian. The header lists each array's name, dtype, shape and place, and has room for text under
-`__metadata__`. All of the list follows from a network's sizes, dtype and momentum, so a reader that knows these knows
+`__metadata__`. All of the list follows from a network's sizes, dtype and optimizer, so a reader that knows these knows
 every byte that the list may have, and need not trust any of it.
 """
 
@@ -14,8 +14,9 @@ from itertools import pairwise
 from math import prod
 
 FORMAT_NAME = "mlp-checkpointing saved state"
-FORMAT_NUMBER = 2
-"""The format written. Format 1, without the count of epochs, scaling and arguments, is still read."""
+FORMAT_NUMBER = 3
+"""The format written. Older ones are still read: format 2, without the optimizer and the count of steps, and format 1,
+without the count of epochs, scaling and arguments too."""
 FORMAT = f"{FORMAT_NAME} {FORMAT_NUMBER}"
 LENGTH_BYTES = 8
 MAX_METADATA_BYTES = 2**21
@@ -40,24 +41,23 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The arrays of a network with these `sizes` and `dtype`, and with `velocities` where it has momentum."""
+    """The arrays of a network with these `sizes` and `dtype`; `kept` names those that its optimizer keeps for each."""
 
     sizes: tuple[int, ...]
     dtype: str
-    velocities: bool
+    kept: tuple[str, ...] = ()
 
     @property
     def arrays(self) -> Iterator[Placed]:
-        """The arrays, layer by layer: weight and bias, then their velocities if any.
+        """The arrays, layer by layer: weight and bias, then what is kept for them, kind after kind.
 
-        >>> [array.name for array in Layout((3, 2), "float32", velocities=False).arrays]
+        >>> [array.name for array in Layout((3, 2), "float32").arrays]
         ['weight.1', 'bias.1']
         """
         start, item_bytes = 0, _DTYPES[self.dtype][1]
         for layer, (n_in, n_out) in enumerate(pairwise(self.sizes), start=1):
             shapes: dict[str, tuple[int, ...]] = {f"weight.{layer}": (n_in, n_out), f"bias.{layer}": (n_out,)}
-            if self.velocities:
-                shapes |= {f"velocity.{name}": shape for name, shape in shapes.items()}
+            shapes |= {f"{kind}.{name}": shape for kind in self.kept for name, shape in shapes.items()}
             for name, shape in shapes.items():
                 stop = start + item_bytes * prod(shape)
                 yield Placed(name, shape, start, stop)
@@ -67,7 +67,7 @@ class Layout:
     def arrays_bytes(self) -> int:
         """The bytes of all arrays together."""
         values = sum(n_in * n_out + n_out for n_in, n_out in pairwise(self.sizes))
-        return values * _DTYPES[self.dtype][1] * (2 if self.velocities else 1)
+        return values * _DTYPES[self.dtype][1] * (1 + len(self.kept))
 
     def header(self, metadata: Mapping[str, str]) -> bytes:
         """The header with this metadata: the only one that is read again."""

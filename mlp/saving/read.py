@@ -28,7 +28,7 @@ from mlp.saving.layout import (
     metadata_of,
 )
 from mlp.saving.paths import as_path
-from mlp.saving.state import Savable, SavedState
+from mlp.saving.state import Savable, SavedState, optimizer_name
 from mlp.saving.write import CHUNK_BYTES, NO_CHECKSUM, arrays_of
 
 _WANTED = "wanted a state saved by this program"
@@ -51,9 +51,9 @@ def restore_state(path: str | Path, network: Savable) -> SavedState:
     """
     path = as_path(path)
     with _opened(path) as (state, file, digest, checksum):
-        ours = (network.sizes, network.dtype, bool(network.momentum))
-        if ours != (state.sizes, state.dtype, bool(state.momentum)):
-            raise StateError("is of a network with other sizes, dtype or momentum", path=path)
+        ours = (network.sizes, network.dtype, optimizer_name(network.optimizer), tuple(network.optimizer_state))
+        if ours != (state.sizes, state.dtype, state.optimizer.partition(":")[0], state.kept):
+            raise StateError("is of a network with other sizes, dtype or momentum, or another optimizer", path=path)
         for name, array in arrays_of(network):
             host = network.backend.to_numpy(array)
             # NumPy's own arrays are read into; those of another device are filled by a copy, one at a time.
@@ -65,8 +65,8 @@ def restore_state(path: str | Path, network: Savable) -> SavedState:
                 array[...] = network.backend.asarray(host)
         if digest.hexdigest() != checksum:
             raise StateError("its checksum is wrong: bytes have changed; use an older one, such as PATH.1", path=path)
-    network.epochs_trained, network.scaling = state.epochs_trained, state.scaling
-    network.velocities_are_spoilt = False
+    network.epochs_trained, network.steps_trained = state.epochs_trained, state.steps_trained
+    network.scaling, network.velocities_are_spoilt = state.scaling, False
     return state
 
 
@@ -105,7 +105,7 @@ def _read_header(path: Path, file: BinaryIO) -> "tuple[SavedState, BinaryIO, has
         state = SavedState.from_json(metadata["state"], number)
     except StateError as error:
         raise StateError(str(error), path=path) from None
-    layout, n_layers = Layout(state.sizes, state.dtype, velocities=bool(state.momentum)), len(state.sizes) - 1
+    layout, n_layers = Layout(state.sizes, state.dtype, state.kept), len(state.sizes) - 1
     if length < LEAST_LISTED_BYTES * n_layers:
         raise StateError(f"lists fewer arrays than its {n_layers} layers have; it is damaged", path=path)
     expected = layout.header(metadata)

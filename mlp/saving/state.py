@@ -11,14 +11,13 @@ from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS
 from mlp.costs import COSTS
 from mlp.data.errors import DataError
-from mlp.data.scaling import PIXELS, Scaling
+from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError, StateError
+from mlp.optimizers import Optimizer, Ruled, optimizer_of, optimizer_text
 from mlp.saving.layout import FORMAT_NUMBER
+from mlp.saving.older import added_after, is_count, unsaid
 from mlp.sizes import format_sizes, parse_sizes
 
-MAX_COUNT = 2**53
-_NEW_IN_2 = {"epochs_trained", "scaling", "arguments"}
-_PLANNED_BY = ("checkpoint", "budget", "offload")
 _CHOICES = {"activation": ACTIVATIONS, "cost": COSTS, "initialization": INITIALIZATIONS, "dtype": DTYPES}
 
 
@@ -31,9 +30,11 @@ class Savable(Protocol):
     initialization: str
     dtype: str
     momentum: float
+    optimizer: Optimizer | Ruled
     seed: int
     backend: Backend
     epochs_trained: int
+    steps_trained: int
     scaling: Scaling | None
 
     @property
@@ -70,8 +71,8 @@ class Progress:
 
     def __post_init__(self) -> None:
         for name in ("epoch", "epochs", "mini_batch_size", "n_samples"):
-            _check(name, _is_count(getattr(self, name)) and getattr(self, name) >= 1, getattr(self, name))
-        _check("step", _is_count(self.step), self.step)
+            _check(name, is_count(getattr(self, name)) and getattr(self, name) >= 1, getattr(self, name))
+        _check("step", is_count(self.step), self.step)
         _check("eta", type(self.eta) in (int, float) and isfinite(self.eta) and self.eta > 0, self.eta)
         _check("shuffle", type(self.shuffle) is bool, self.shuffle)
         _check("data_digest", isinstance(self.data_digest, str), self.data_digest)
@@ -81,7 +82,8 @@ class Progress:
 class SavedState:
     """The facts of a saved state: those that make the network, how far training is, and where that was.
 
-    `epochs_trained` and `scaling` are the network's. `arguments`: what a class above `Network` needs beside
+    `optimizer` is its text, see `mlp.optimizers.named`. `epochs_trained`, `steps_trained` and `scaling` are the
+    network's. `arguments`: what a class above `Network` needs beside
     `network_arguments` to make its network again, text by name, the class itself under "class".
 
     `environment`: the versions and the device that the last bits depend on, see `mlp.saving.environment`. `notes`: any
@@ -97,6 +99,8 @@ class SavedState:
     seed: int
     progress: Progress | None = None
     epochs_trained: int = 0
+    optimizer: str = "sgd"
+    steps_trained: int = 0
     scaling: Scaling | None = None
     arguments: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -107,7 +111,12 @@ class SavedState:
             _check(name, getattr(self, name) in choices, getattr(self, name))
         _check("momentum", type(self.momentum) in (int, float) and 0 <= self.momentum < 1, self.momentum)
         _check("seed", type(self.seed) is int and self.seed >= 0, self.seed)
-        _check("epochs_trained", _is_count(self.epochs_trained), self.epochs_trained)
+        for name in ("epochs_trained", "steps_trained"):
+            _check(name, is_count(getattr(self, name)), getattr(self, name))
+        try:
+            optimizer_of(self.optimizer, momentum=self.momentum)
+        except NetworkError as error:
+            raise StateError(f"{error}; it is damaged, or made elsewhere") from None
         for name in ("arguments", "environment", "notes"):
             texts = getattr(self, name)
             known = isinstance(texts, Mapping) and all(isinstance(text, str) for pair in texts.items() for text in pair)
@@ -116,12 +125,17 @@ class SavedState:
     @property
     def network_arguments(self) -> dict[str, Any]:
         """`Network`'s arguments, but for sizes and backend."""
-        names = ("activation", "cost", "initialization", "dtype", "momentum", "seed")
+        names = ("activation", "cost", "initialization", "dtype", "momentum", "optimizer", "seed")
         return {name: getattr(self, name) for name in names}
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The kinds of arrays that the optimizer keeps for each of the network's."""
+        return optimizer_of(self.optimizer, momentum=self.momentum).state_names
 
     def to_json(self) -> str:
         """A JSON object that `from_json` reads back."""
-        record = {**self.network_arguments, "epochs_trained": self.epochs_trained}
+        record = {**self.network_arguments, "epochs_trained": self.epochs_trained, "steps_trained": self.steps_trained}
         record |= {name: dict(getattr(self, name)) for name in ("arguments", "environment", "notes")}
         record["scaling"] = None if self.scaling is None else asdict(self.scaling)
         record["sizes"] = format_sizes(self.sizes)
@@ -135,11 +149,10 @@ class SavedState:
             record = json.loads(text)
         except (ValueError, RecursionError):
             raise StateError("its facts are not JSON; it is damaged, or not a saved state") from None
-        names = set(cls.__dataclass_fields__) - (_NEW_IN_2 if number == 1 else set())
+        names = set(cls.__dataclass_fields__) - added_after(number)
         _check("the record", isinstance(record, dict) and set(record) == names, record)
+        record |= unsaid(record, number)
         sizes, progress = record.pop("sizes"), record.pop("progress")
-        if number == 1:
-            record |= _unsaid_in_1(progress, record["notes"])
         scaling = record.pop("scaling")
         _check("scaling", scaling is None or _has_fields(scaling, Scaling), scaling)
         _check("sizes", isinstance(sizes, str), sizes)
@@ -165,7 +178,9 @@ def state_of(
         momentum=network.momentum,
         seed=network.seed,
         progress=progress,
+        optimizer=_text_of(network.optimizer),
         epochs_trained=network.epochs_trained,
+        steps_trained=network.steps_trained,
         scaling=network.scaling,
         arguments=network.saved_arguments,
         environment=environment,
@@ -173,23 +188,20 @@ def state_of(
     )
 
 
-def _unsaid_in_1(progress: Any, notes: Any) -> dict[str, Any]:
-    """What format 1 left out, by what its program did: the epochs of a run, pixels divided by 255, how it planned."""
-    was_run = isinstance(progress, dict) and _is_count(progress.get("epoch")) and progress["epoch"] >= 1
-    how = {name: notes[name] for name in _PLANNED_BY if notes.get(name)} if isinstance(notes, dict) else {}
-    return {
-        "epochs_trained": progress["epoch"] - 1 if was_run else 0,
-        "scaling": asdict(PIXELS) if was_run else None,
-        "arguments": how if how.get("checkpoint", "none") != "none" else {},
-    }
+def optimizer_name(optimizer: Optimizer | Ruled) -> str:
+    """The name of one of this program's optimizers. Raises `StateError` for any other, which is not saved."""
+    return _text_of(optimizer).partition(":")[0]
+
+
+def _text_of(optimizer: Optimizer | Ruled) -> str:
+    try:
+        return optimizer_text(optimizer)
+    except NetworkError as error:
+        raise StateError(f"its optimizer cannot be saved: {error}") from None
 
 
 def _has_fields(record: object, kind: type[Progress] | type[Scaling]) -> bool:
     return isinstance(record, dict) and set(record) == set(kind.__dataclass_fields__)
-
-
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value <= MAX_COUNT
 
 
 def _check(name: str, fits: bool, value: object) -> None:

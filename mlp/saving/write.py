@@ -49,7 +49,7 @@ def save_state(
     metadata = {"format": FORMAT, "sha256": NO_CHECKSUM, "state": state.to_json()}
     if len(json.dumps(metadata)) + 64 > MAX_METADATA_BYTES:
         raise StateError(f"its facts take more than {MAX_METADATA_BYTES} bytes; shorten the notes", path=path)
-    layout = Layout(network.sizes, network.dtype, velocities=bool(network.momentum))
+    layout = Layout(network.sizes, network.dtype, tuple(network.optimizer_state))
     header = layout.header(metadata)
     try:
         with replaced(path, keep=keep) as file:
@@ -71,7 +71,7 @@ def save_state(
 
 def arrays_of(network: Savable) -> Iterator[tuple[str, Any]]:
     """Each array of a network with its name, in the order of the file."""
-    places = Layout(network.sizes, network.dtype, velocities=bool(network.momentum)).arrays
+    places = Layout(network.sizes, network.dtype, tuple(network.optimizer_state)).arrays
     for k, parameters in enumerate(zip(network.weights, network.biases, strict=True)):
         for pair in (parameters, *(pairs[k] for pairs in network.optimizer_state.values())):
             for array in pair:

@@ -1,6 +1,7 @@
 """Records of a training's steps and epochs. Plain numbers; no arrays here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from html import escape
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +28,25 @@ class Step:
     epoch: int
     step: int
     rows: int
+
+
+class History(list[EpochRecord]):
+    """The records of a training's epochs, in order; a notebook shows them as a table."""
+
+    def _repr_html_(self) -> str:
+        rows = [shown_values(record) for record in self]
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        head = "".join(f"<th>{escape(name)}</th>" for name in names)
+        body = "".join(f"<tr>{''.join(f'<td>{row.get(name, str())}</td>' for name in names)}</tr>" for row in rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def shown_values(record: EpochRecord) -> dict[str, str]:
+    """What is known of an epoch, as text by name: what is None is left out.
+
+    >>> shown_values(EpochRecord(3, 1.25, 0.91))
+    {'epoch': '3', 'seconds': '1.25', 'test accuracy': '0.91', 'batch seconds': '0', 'evaluation seconds': '0'}
+    """
+    values = {field.name.replace("_", " "): getattr(record, field.name) for field in fields(record)}
+    digits = {name: 3 if name.endswith("seconds") else 4 for name in values}
+    return {name: f"{value:.{digits[name]}g}" for name, value in values.items() if value is not None}

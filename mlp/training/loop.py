@@ -1,30 +1,34 @@
 """The training loop: epochs of mini-batches, their order, evaluation, and a record of each epoch."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, nullcontext
 from typing import Any, Protocol
 
 import numpy as np
-from tqdm import tqdm
 
-from mlp.arguments import check_number, check_whole
+from mlp.arguments import check_whole
 from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError, TrainingError
 from mlp.training.ahead import batches_ahead
 from mlp.training.batches import Batches, known_finite
-from mlp.training.history import EpochRecord, Step
+from mlp.training.history import EpochRecord, History, Step
 from mlp.training.metrics import Evaluated, Evaluation
+from mlp.training.progress import bar, check_verbose, say
+from mlp.training.rates import LearningRate, check_learning_rate, rate_at
 
 
 class Trainee(Evaluated, Protocol):
     """What can be trained: something that changes by a mini-batch, and counts the epochs that it has had."""
 
     epochs_trained: int
+    steps_trained: int
     scaling: Scaling | None
 
     @property
     def seed(self) -> int: ...
+
+    def share_of(self, data: Batches) -> Batches: ...
 
     def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None: ...
 
@@ -36,7 +40,7 @@ def train(
     *,
     epochs: int,
     mini_batch_size: int,
-    eta: float,
+    eta: LearningRate,
     test_data: Batches | None = None,
     shuffle: bool = True,
     first_epoch: int | None = None,
@@ -44,31 +48,38 @@ def train(
     update: Callable[[Any, Any, float], None] | None = None,
     after_step: Callable[[Step], None] | None = None,
     after_epoch: Callable[[EpochRecord], None] | None = None,
-) -> list[EpochRecord]:
+    verbose: bool | None = None,
+) -> History:
     """Train `network` for `epochs` more epochs; returns a record of each.
 
     The network counts its epochs, so three calls for one epoch each equal one call for three. Where `first_epoch` and
     `first_step` say where to resume, `epochs` is the number of the last epoch instead.
 
+    `eta`: a number, or a function of the count of steps that the network has had, see `mlp.training.rates`.
+
     `update(X, y, eta)` replaces `network.update_mini_batch`, for callers that observe steps. `after_step` and
     `after_epoch` are called with their records. An epoch's order depends on the network's seed and the epoch's number
-    alone, so training can resume anywhere.
+    alone, so training can resume anywhere. `verbose`: as for `Network.SGD`.
 
     Raises `NetworkError` for arguments that train nothing, and `TrainingError`, with layer, epoch and step, as soon as
     an error is not finite.
     """
     check_training(epochs=epochs, mini_batch_size=mini_batch_size, eta=eta, n_samples=len(training_data))
+    verbose = check_verbose(verbose)
     if first_epoch is None:
         first_epoch, epochs = network.epochs_trained + 1, network.epochs_trained + epochs
     network.scaling = getattr(training_data, "scaling", network.scaling)
+    training_data = network.share_of(training_data)
     evaluate = None if test_data is None else Evaluation(network, test_data)
     take_step = update or (lambda X, y, rate: network.update_mini_batch(X, y, eta=rate))
-    history = []
+    history = History()
     for epoch in range(first_epoch, epochs + 1):
         order = epoch_order(len(training_data), seed=network.seed, epoch=epoch) if shuffle else None
         seconds = batch_seconds = 0.0
         first = first_step if epoch == first_epoch else 1
-        steps = _steps(len(training_data), mini_batch_size, order, first, f"epoch {epoch}/{epochs}")
+        starts = range(0, len(training_data), mini_batch_size)[first - 1 :]
+        shown = bar(starts, title=f"epoch {epoch}/{epochs}", unit="batch", verbose=verbose)
+        steps = _steps(shown, len(training_data), mini_batch_size, order)
         with closing(batches_ahead(network, training_data, steps)) as batches:
             while True:
                 begun = time.perf_counter()
@@ -77,11 +88,14 @@ def train(
                 except StopIteration:
                     break
                 batch_seconds += time.perf_counter() - begun
+                steps_before = network.steps_trained
+                rate = rate_at(eta, steps_before)
                 try:
                     with network.trusting_inputs() if known_finite(training_data) else nullcontext():
-                        take_step(X, y, eta)
+                        take_step(X, y, rate)
                 except TrainingError as error:
                     raise error.at(epoch, step) from None
+                network.steps_trained = steps_before + 1  # whoever takes steps
                 seconds += time.perf_counter() - begun
                 if after_step is not None:
                     after_step(Step(epoch, step, X.shape[0]))
@@ -93,13 +107,15 @@ def train(
         accuracy, cost = (None, None) if evaluate is None else evaluate()
         record = EpochRecord(epoch, seconds, accuracy, batch_seconds, time.perf_counter() - begun, cost)
         history.append(record)
+        if verbose:
+            say(record, epochs)
         network.epochs_trained = epoch
         if after_epoch is not None:
             after_epoch(record)
     return history
 
 
-def check_training(*, epochs: int, mini_batch_size: int, eta: float, n_samples: int) -> None:
+def check_training(*, epochs: int, mini_batch_size: int, eta: LearningRate, n_samples: int) -> None:
     """Raise `NetworkError` for arguments that allow no training."""
     check_whole("epochs", epochs, least=1)
     check_whole("the mini-batch size", mini_batch_size, least=1)
@@ -107,7 +123,7 @@ def check_training(*, epochs: int, mini_batch_size: int, eta: float, n_samples: 
         raise NetworkError(
             f"the mini-batch size must be at most the {n_samples} samples there are; got {mini_batch_size}"
         )
-    check_number("eta", eta, wanted="above 0 and finite", above=0)
+    check_learning_rate(eta)
 
 
 def epoch_order(n_samples: int, *, seed: int, epoch: int) -> np.ndarray:
@@ -116,10 +132,9 @@ def epoch_order(n_samples: int, *, seed: int, epoch: int) -> np.ndarray:
 
 
 def _steps(
-    n_samples: int, mini_batch_size: int, order: np.ndarray | None, first: int, title: str
+    starts: Iterable[int], n_samples: int, mini_batch_size: int, order: np.ndarray | None
 ) -> Iterator[tuple[int, slice | np.ndarray]]:
-    """(step number, rows) of one epoch, with a progress bar on a terminal."""
-    starts = range(0, n_samples, mini_batch_size)[first - 1 :]
-    for start in tqdm(starts, desc=title, unit="batch", leave=False, disable=None):
+    """(step number, rows) for each of the first rows of an epoch's mini-batches."""
+    for start in starts:
         rows = slice(start, min(start + mini_batch_size, n_samples))
         yield start // mini_batch_size + 1, rows if order is None else order[rows]

@@ -19,6 +19,9 @@ from mlp.training.batches import CHECKED_ROWS, Batches, Taker
 EVALUATED_ROWS = 1000
 """Rows evaluated at a time by default."""
 
+SUMMED_ROWS = 128
+"""Rows whose cost is summed by itself."""
+
 
 _QUIET = np.errstate(over="ignore", invalid="ignore")
 """BLAS libraries compute on what lies beside small matrices too, and NumPy then warns of values that nobody uses."""
@@ -34,6 +37,10 @@ class Evaluated(Taker, Protocol):
     def cost(self) -> str: ...
 
     def feedforward(self, X: Any) -> Any: ...
+
+    def evaluated_rows(self, rows: int) -> tuple[int, int]: ...
+
+    def all_sums(self, sums: list[tuple[int, float]]) -> list[tuple[int, float]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +115,34 @@ class Evaluation:
         with suppress(NetworkError):  # a regression, say, has a cost and no accuracy
             self._classes = classes_of(network, data)
 
+    @_QUIET
     def __call__(self) -> tuple[float | None, float]:
-        """(accuracy, mean cost) now; the accuracy is None where targets name no classes."""
-        network, correct, cost = self._network, 0, 0.0
-        for output, y in _outputs(network, self._data, EVALUATED_ROWS):
-            if self._classes is not None:
-                correct += self._classes.count_correct(network, output, y)
-            cost += network.backend.cost_sum(output, y, network.cost)
-        n = len(self._data)
+        """(accuracy, mean cost) now; the accuracy is None where targets name no classes.
+
+        The sums of every `SUMMED_ROWS` rows are added in order, so the figures are the same however many rows are taken
+        at a time, and whoever takes them.
+        """
+        network, n = self._network, len(self._data)
+        sums = []
+        for output, y in _outputs(network, self._data, EVALUATED_ROWS, network.evaluated_rows(n)):
+            for start in range(0, output.shape[0], SUMMED_ROWS):
+                rows = slice(start, min(start + SUMMED_ROWS, output.shape[0]))
+                some, targets = output[rows, :], y[rows, :]
+                correct = 0 if self._classes is None else self._classes.count_correct(network, some, targets)
+                sums.append((correct, network.backend.cost_sum(some, targets, network.cost)))
+        sums = network.all_sums(sums)
+        correct, cost = sum(part[0] for part in sums), sum(part[1] for part in sums)
         return None if self._classes is None else correct / n, cost / n
 
 
-def _outputs(network: Evaluated, data: Batches, batch_size: int) -> Iterator[tuple[Any, Any]]:
-    """(output, y) of all mini-batches of `data`, in order."""
+def _outputs(
+    network: Evaluated, data: Batches, batch_size: int, part: tuple[int, int] | None = None
+) -> Iterator[tuple[Any, Any]]:
+    """(output, y) of all mini-batches of `data`, or of rows `part[0]` to `part[1]` of it, in order."""
     rows = network.buffers.rows_at_once(network.sizes[1:-1], most=batch_size)
-    for start in range(0, len(data), rows):
-        X, y = data.take(slice(start, min(start + rows, len(data))))
+    if rows > SUMMED_ROWS:
+        rows -= rows % SUMMED_ROWS
+    first, end = part or (0, len(data))
+    for start in range(first, end, rows):
+        X, y = data.take(slice(start, min(start + rows, end)))
         yield network.feedforward(X), y

@@ -12,10 +12,10 @@ from mlp.training.batches import ArrayBatches, Batches, Taker
 _WANTED = "a pair (X, y) of arrays, or the classic list of pairs (x, y), one a sample"
 
 
-def batches_of(taker: Taker, data: Any) -> Batches:
+def batches_of(taker: Taker, data: Any, *, name: str = "data") -> Batches:
     """Mini-batches of `data`: a pair (X, y), a list of pairs (x, y) as the classic class has it, or `Batches`.
 
-    Raises `NetworkError` for anything else.
+    Raises `NetworkError`, which calls it `name`, for anything else.
     """
     if hasattr(data, "take") and hasattr(data, "__len__") and not hasattr(data, "shape"):
         return data  # type: ignore[no-any-return]  # Batches
@@ -25,7 +25,7 @@ def batches_of(taker: Taker, data: Any) -> Batches:
         return ArrayBatches(taker, *stacked(data))
     if not isinstance(data, tuple | list) or len(data) != 2:
         found = f"{kind_of(data)} of {len(data)}" if isinstance(data, tuple | list) else kind_of(data)
-        raise NetworkError(f"data must be {_WANTED}; got {found}")
+        raise NetworkError(f"{name} must be {_WANTED}; got {found}")
     return ArrayBatches(taker, *data)
 
 

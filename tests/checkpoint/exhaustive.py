@@ -94,7 +94,8 @@ def interpret(schedule: Schedule, chain: Chain) -> Account:
 def least_recompute(chain: Chain, budget_bytes: int, *, kind: str = "all") -> float:
     """The fewest operations that schedules of a kind recompute within the budget; infinite where none fits.
 
-    Kinds: "all"; "once-only", no layer runs more than twice; "persistent", what is kept stays until its backward step.
+    Kinds: "all"; "once-only", no layer runs more than twice; "persistent", what is kept stays until its backward step;
+    "nested", persistent, and runs start from the last activation that is held, none between a_L and B_L.
     Dijkstra's search over the states of a step on a whole mini-batch.
     """
     n_layers = chain.n_layers
@@ -102,7 +103,7 @@ def least_recompute(chain: Chain, budget_bytes: int, *, kind: str = "all") -> fl
     start: State = (1, n_layers + 1, 0, 0)
     best: dict[State, float] = {start: 0}
     waiting: list[tuple[float, State]] = [(0, start)]
-    moves = _persistent_moves if kind == "persistent" else _moves
+    moves = {"persistent": _persistent_moves, "nested": _nested_moves}.get(kind, _moves)
     while waiting:
         cost, state = heappop(waiting)
         if cost > best[state]:
@@ -121,13 +122,19 @@ def _bytes(held: list[int], bits: int, error: int, n_layers: int) -> int:
     return total + (held[error] if error <= n_layers else 0)
 
 
+def _beside(chain: Chain, error: int) -> int:
+    """What stays of an activation beside the error that it has become: nothing, in an MLP's chain."""
+    return chain.kept_bytes(error) if 0 < error <= chain.n_layers else 0
+
+
 def _backward(chain: Chain, held: list[int], state: State) -> Iterator[tuple[int, float, State]]:
     bits, error, highest, again = state
     n_layers = chain.n_layers
     if error == n_layers + 1 and bits >> n_layers & 1:
         yield 0, 0, (bits & ~(1 << n_layers), n_layers, highest, again)  # a_L becomes its error
     elif error <= n_layers and bits >> (error - 1) & 1:
-        peak = _bytes(held, bits, error, n_layers) + chain.workspace_bytes(error)
+        growing = _beside(chain, error) + _beside(chain, error - 1)
+        peak = _bytes(held, bits, error, n_layers) + chain.workspace_bytes(error) + growing
         after = bits if error == 1 else bits & ~(1 << (error - 1))
         yield peak, 0, (after, error - 1, highest, again)
 
@@ -144,7 +151,7 @@ def _moves(chain: Chain, held: list[int], state: State, *, once: bool) -> Iterat
             if repeated and once and again >> layer & 1:
                 continue
             after = bits | 1 << layer
-            peak = _bytes(held, after, error, n_layers)
+            peak = _bytes(held, after, error, n_layers) + _beside(chain, error) + chain.forward_bytes(layer)
             marked = again | 1 << layer if repeated and once else again
             yield peak, chain.forward_flops(layer) if repeated else 0, (after, error, max(highest, layer), marked)
 
@@ -157,11 +164,20 @@ def _persistent_moves(chain: Chain, held: list[int], state: State, *, once: bool
     for start in range(min(error, n_layers + 1)):
         if not bits >> start & 1:
             continue
-        before, peak, price = _bytes(held, bits, error, n_layers), 0, 0
+        before, peak, price = _bytes(held, bits, error, n_layers) + _beside(chain, error), 0, 0
         for stop in range(start + 1, min(error, n_layers + 1)):
             if bits >> stop & 1:
                 break
             passed = held[stop - 1] if stop > start + 1 else 0
-            peak = max(peak, before + passed + held[stop])
+            peak = max(peak, before + passed + held[stop] + chain.forward_bytes(stop))
             price += chain.forward_flops(stop) if stop <= highest else 0
             yield peak, price, (bits | 1 << stop, error, max(highest, stop), again)
+
+
+def _nested_moves(chain: Chain, held: list[int], state: State, *, once: bool) -> Iterator[tuple[int, float, State]]:
+    """Those persistent moves that run from the last activation held, or go back; from a_L at once."""
+    last = (state[0] & ((1 << state[1]) - 1)).bit_length() - 1
+    for peak, price, following in _persistent_moves(chain, held, state, once=once):
+        new = following[0] & ~state[0]
+        if not new or (new > 1 << last and state[1] != chain.n_layers):
+            yield peak, price, following

@@ -13,6 +13,11 @@ static Needs needs_of(const Operation *o) {
     const unsigned below = o->activation == NO_ACTIVATION ? 0 : BIT(W), a_written = below ? BIT(a) : 0;
     const unsigned gradients = BIT(weight_gradient) | BIT(bias_gradient);
     const unsigned velocities = BIT(weight_velocity) | BIT(bias_velocity), parameters = BIT(W) | BIT(b);
+    if (is_rule(o->kind)) {
+        const unsigned squares = BIT(weight_square) | BIT(bias_square);
+        const unsigned kept = (keeps_velocity(o->kind) ? velocities : 0) | (keeps_square(o->kind) ? squares : 0);
+        return (Needs){0, gradients | kept | parameters, kept | parameters};
+    }
     switch (o->kind) {
     case KIND_forward:
         return (Needs){BIT(a) | BIT(W) | BIT(b) | BIT(out), 0, BIT(out)};
@@ -49,6 +54,7 @@ static int64_t extent(const Operation *o, int array, int64_t item_bytes) {
     case ARRAY_b:
     case ARRAY_bias_gradient:
     case ARRAY_bias_velocity:
+    case ARRAY_bias_square:
         return n_out * item_bytes;
     case ARRAY_total:
         return sizeof(double);
@@ -80,6 +86,14 @@ static int numbers_fit(const Operation *o) {
 static int pairs_fit(const Operation *o) {
     const int has_W = o->W != 0, has_b = o->b != 0;
     const int weight_velocity = o->weight_velocity != 0, bias_velocity = o->bias_velocity != 0;
+    if (is_rule(o->kind)) {
+        const int velocity = keeps_velocity(o->kind), square = keeps_square(o->kind);
+        const int weights_fit = has_W == (o->weight_gradient != 0) && (!velocity || has_W == weight_velocity) &&
+                                (!square || has_W == (o->weight_square != 0));
+        const int biases_fit = has_b == (o->bias_gradient != 0) && (!velocity || has_b == bias_velocity) &&
+                               (!square || has_b == (o->bias_square != 0));
+        return weights_fit && biases_fit;
+    }
     switch (o->kind) {
     case KIND_update:
         return has_W == (o->weight_gradient != 0) && has_b == (o->bias_gradient != 0);

@@ -14,11 +14,18 @@ import numpy as np
 from backend.limits import thread_count
 from backend.numpy.kernels import door
 from backend.numpy.kernels.loading import kernels_here
+from backend.rules import RuleNumbers
 
 SLICE_SECONDS = 0.05
 """How long a call lasts: signal handlers of Python's run between calls only."""
 
+KEPT_SLOTS = {"velocity": "velocity", "mean": "velocity", "square": "square"}
+"""The slot of a record, after weight_ or bias_, for each kind of array that an optimizer keeps."""
+
 OFFSET_BITS = 48
+NO_RULE = RuleNumbers(0.0)
+"""For operations that are no optimizer's."""
+
 NO_ACTIVATION = -1
 _NO_MEMORY = -(2**63)
 _C_TYPES: dict[str, Any] = {"int8_t": ctypes.c_int8, "int32_t": ctypes.c_int32, "int64_t": ctypes.c_int64}
@@ -50,6 +57,7 @@ class _Call(ctypes.Structure):
         ("rate", ctypes.c_double),
         ("momentum", ctypes.c_double),
         ("seconds", ctypes.c_double),
+        ("rule", ctypes.c_double * len(RuleNumbers._fields)),
     )
 
 
@@ -71,17 +79,20 @@ class Engine:
             ("engine_check", whole, pointer, pointer),
             ("engine_all_finite", whole, pointer, whole, whole),
             ("engine_cost", number, whole, pointer, whole, pointer, whole, whole, whole, whole),
+            ("engine_gradient_norm", number, pointer, whole, pointer, whole, whole),
             ("engine_count_correct", whole, pointer, whole, pointer, whole, whole, whole, whole),
         ):
             function = getattr(library, name)
             function.restype, function.argtypes = returned, taken
         self.library = library
-        fields, kinds, activations, costs, arrays = library.engine_layout().decode().split("\n")
+        fields, kinds, activations, costs, arrays, numbers = library.engine_layout().decode().split("\n")
         pairs = [field.split(":") for field in fields.split()]
         record = type("_Record", (ctypes.Structure,), {"_fields_": [(name, _C_TYPES[kind]) for name, kind in pairs]})
         self._record: Any = record
         self.record_dtype = np.dtype([(name, kind.removesuffix("_t")) for name, kind in pairs])
         self.arrays = arrays.split()
+        if tuple(numbers.split()) != RuleNumbers._fields:
+            raise AssertionError(f"C and Python know other numbers of rules: {numbers}")
         self.kinds = _codes(kinds)
         self.activations = {name.replace("_", "-"): code for name, code in _codes(activations).items()}
         self.costs = {name.replace("_", "-"): code for name, code in _codes(costs).items()}
@@ -101,7 +112,17 @@ class Engine:
         """
         return Program(self, table, np.dtype(dtype), bases)
 
-    def run_one(self, dtype: np.dtype, kind: str, *, rate: float = 0.0, momentum: float = 0.0, **fields: int) -> bool:
+    def run_one(
+        self,
+        dtype: np.dtype,
+        kind: str,
+        rule: RuleNumbers = NO_RULE,
+        /,
+        *,
+        rate: float = 0.0,
+        momentum: float = 0.0,
+        **fields: int,
+    ) -> bool:
         """Do one operation; each array's field is an address that `door` returned.
 
         With a `layer`, returns whether the numbers that the operation checks are finite; True without.
@@ -110,7 +131,17 @@ class Engine:
         """
         record = self._record(kind=self.kinds[kind], **fields)
         call = _Call(
-            ctypes.addressof(record), 1, 0, self._no_base, 1, _VALUE_BITS[dtype], self.threads, rate, momentum, 1.0
+            ctypes.addressof(record),
+            1,
+            0,
+            self._no_base,
+            1,
+            _VALUE_BITS[dtype],
+            self.threads,
+            rate,
+            momentum,
+            1.0,
+            rule,
         )
         ended = self.library.engine_run(ctypes.byref(call))
         if ended == _NO_MEMORY:
@@ -136,7 +167,7 @@ class Program:
         self._table = np.array(table)  # what was checked, and nobody else's
         self._bytes = [0 for _ in bases]
         self._writeable = [bool(a.flags.writeable) for a in bases]
-        call, slot = self._call(bases, 0.0, 0.0), ctypes.c_int64(-1)
+        call, slot = self._call(bases, 0.0, 0.0, NO_RULE), ctypes.c_int64(-1)
         self._bytes = [call.bases[k].bytes for k in range(1, len(bases) + 1)]
         first_wrong = engine.library.engine_check(ctypes.byref(call), ctypes.byref(slot))
         if first_wrong < len(table):
@@ -147,13 +178,20 @@ class Program:
     def __len__(self) -> int:
         return len(self._table)
 
-    def run(self, bases: Sequence[np.ndarray], *, rate: float = 0.0, momentum: float = 0.0) -> None:
+    def run(
+        self,
+        bases: Sequence[np.ndarray],
+        *,
+        rate: float = 0.0,
+        momentum: float = 0.0,
+        rule: RuleNumbers = NO_RULE,
+    ) -> None:
         """Run all records, in slices of about SLICE_SECONDS. `bases` as they were checked, of the same bytes or more.
 
         Raises `BadNumber` after the record that met a number which is not finite, `MemoryError` for want of scratch
         memory before anything was done, and `ValueError` for bases that do not fit.
         """
-        call = self._call(bases, rate, momentum)
+        call = self._call(bases, rate, momentum, rule)
         while call.first < len(self._table):
             position = self._engine.library.engine_run(ctypes.byref(call))
             if position == _NO_MEMORY:
@@ -163,7 +201,7 @@ class Program:
                 raise BadNumber(list(self._engine.kinds)[record["kind"]], int(record["layer"]))
             call.first = position
 
-    def _call(self, bases: Sequence[np.ndarray], rate: float, momentum: float) -> _Call:
+    def _call(self, bases: Sequence[np.ndarray], rate: float, momentum: float, rule: RuleNumbers) -> _Call:
         if len(bases) != len(self._bytes):
             raise ValueError(f"the program was made for {len(self._bytes)} bases; got {len(bases)}")
         found = (_Base * (len(bases) + 1))()
@@ -184,6 +222,7 @@ class Program:
             rate,
             momentum,
             SLICE_SECONDS,
+            rule,
         )
 
 

@@ -28,7 +28,8 @@ EXPORT const char *engine_layout(void) {
 #define FIELD(type, name) #name ":" #type " "
 #define ADDRESS(name) #name ":int64_t "
 #define NAME(name) #name " "
-    return NUMBERS(FIELD) ARRAYS(ADDRESS) "\n" KINDS(NAME) "\n" ACTIVATIONS(NAME) "\n" COSTS(NAME) "\n" ARRAYS(NAME);
+    return NUMBERS(FIELD) ARRAYS(ADDRESS) "\n" KINDS(NAME) "\n" ACTIVATIONS(NAME) "\n" COSTS(NAME) "\n" ARRAYS(
+        NAME) "\n" RULE_NUMBERS(NAME);
 }
 
 EXPORT int64_t engine_record_bytes(void) { return sizeof(Operation); }
@@ -45,6 +46,13 @@ EXPORT int64_t engine_threads(void) { return team_threads(); }
 /* Whether none of n values, without gaps, is NaN or infinite. */
 EXPORT int64_t engine_all_finite(const void *values, int64_t n, int64_t value_bits) {
     return value_bits == 32 ? all_finite_32(values, n) : all_finite_64(values, n);
+}
+
+/* The norm of a layer's gradient, the weights' and the bias's together, without gaps. */
+EXPORT double engine_gradient_norm(const void *weight, int64_t n_weight, const void *bias, int64_t n_bias,
+                                   int64_t value_bits) {
+    return value_bits == 32 ? gradient_norm_32(weight, n_weight, bias, n_bias)
+                            : gradient_norm_64(weight, n_weight, bias, n_bias);
 }
 
 /* The cost of outputs a against targets y, (rows, n) by their leadings, summed; see COSTS. */

@@ -3,6 +3,7 @@
 #ifndef LAYERS_H
 #define LAYERS_H
 #include "layers_of.h"
+#include "optimizers.h"
 #include "products.h"
 
 /* `operation(w, g, ...)` on this part's share of `n` values. */
@@ -67,6 +68,11 @@ static int output_errors(const Step *s, int64_t part, int64_t parts) {
 }
 
 int RUN_PART(const Step *s, int64_t stage, int64_t part, int64_t parts, void *scratch) {
+    if (is_rule(s->kind)) {
+        if (stage == 0 && s->rule.clip > 0) sum_squares(s, part, parts);
+        else apply_rule(s, part, parts);
+        return 1;
+    }
     switch (s->kind) {
     case KIND_forward:
         return forward(s, part, parts, scratch);
@@ -139,6 +145,10 @@ int64_t COUNT_CORRECT(const void *outputs, int64_t a_leading, const void *target
         correct += best_a == best_y;
     }
     return correct;
+}
+
+double GRADIENT_NORM(const void *weight, int64_t n_weight, const void *bias, int64_t n_bias) {
+    return gradient_norm(weight, n_weight, bias, n_bias);
 }
 
 int ALL_FINITE(const void *values, int64_t n) { return all_finite(values, n); }

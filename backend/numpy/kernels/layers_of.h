@@ -12,6 +12,7 @@
                            int64_t rows, int64_t n);                                                               \
     int64_t count_correct_##bits(const void *a, int64_t a_leading, const void *y, int64_t y_leading, int64_t rows, \
                                  int64_t n);                                                                       \
+    double gradient_norm_##bits(const void *weight, int64_t n_weight, const void *bias, int64_t n_bias);           \
     int all_finite_##bits(const void *values, int64_t n);
 DECLARE(32)
 DECLARE(64)

@@ -9,7 +9,8 @@
     X(forward) X(output_error) X(cost) \
     X(backward) X(update) X(update_momentum) \
     X(backward_update) \
-    X(backward_momentum) X(add_velocity)
+    X(backward_momentum) X(add_velocity) \
+    X(rule_sgd) X(rule_momentum) X(rule_nesterov) X(rule_adam) X(rule_rmsprop) X(rule_adagrad)
 
 #define ACTIVATIONS(X) \
     X(identity) X(sigmoid) X(tanh) X(relu) X(softmax) X(leaky_relu) X(elu) X(softplus)
@@ -28,7 +29,12 @@
 /* Each address is `base << 48 | offset in bytes`: base 0 makes the offset an address, 0 is no array at all. */
 #define ARRAYS(X) \
     X(a) X(W) X(b) X(out) X(delta) X(y) \
-    X(weight_gradient) X(bias_gradient) X(weight_velocity) X(bias_velocity) X(total)
+    X(weight_gradient) X(bias_gradient) X(weight_velocity) X(bias_velocity) X(total) \
+    X(weight_square) X(bias_square)
+
+/* The numbers of an optimizer's rule in a step, the same for all layers; see optimizers.h. */
+#define RULE_NUMBERS(X) \
+    X(rate) X(scale) X(l2) X(decay) X(clip) X(beta1) X(beta2) X(epsilon) X(correction)
 /* clang-format on */
 
 #define FIELD(type, name) type name;
@@ -39,6 +45,12 @@ typedef struct {
 } Operation;
 #undef FIELD
 #undef ADDRESS
+
+#define NUMBER(name) double name;
+typedef struct {
+    RULE_NUMBERS(NUMBER)
+} RuleNumbers;
+#undef NUMBER
 
 #define CODE(name) KIND_##name,
 enum { KINDS(CODE) N_KINDS };
@@ -53,6 +65,16 @@ enum { COSTS(CODE) N_COSTS };
 enum { ARRAYS(CODE) N_ARRAYS };
 #undef CODE
 
+static inline int is_rule(int64_t kind) { return kind >= KIND_rule_sgd && kind <= KIND_rule_adagrad; }
+
+/* What a rule keeps beside each parameter: a velocity or a mean of gradients, and a mean or sum of their squares. */
+static inline int keeps_velocity(int64_t kind) {
+    return kind == KIND_rule_momentum || kind == KIND_rule_nesterov || kind == KIND_rule_adam;
+}
+static inline int keeps_square(int64_t kind) {
+    return kind == KIND_rule_adam || kind == KIND_rule_rmsprop || kind == KIND_rule_adagrad;
+}
+
 /* A record with its addresses resolved, as the parts of an operation read it. */
 #define POINTER(name) void *name;
 typedef struct {
@@ -61,8 +83,12 @@ typedef struct {
     const void *next_gradient, *next_W; /* what the next operation reads, to be fetched meanwhile; NULL where nothing */
     int64_t next_gradient_values, next_W_values;
     double rate, momentum;
+    RuleNumbers rule;
+    double *squares; /* NORM_SHARES sums, of a gradient whose norm is clipped */
 } Step;
 #undef POINTER
+
+enum { NORM_SHARES = 64 }; /* of a gradient, each summed in one order, whoever does it */
 
 enum { WORTH_A_THREAD = 1 << 18 }; /* multiply-adds a thread, at least: several times what it takes to begin a part */
 #endif

@@ -56,9 +56,11 @@ typedef struct {
     atomic_int bad;
     double deadline;
     int begun;
+    double squares[NORM_SHARES];
 } Running;
 
 static int64_t stages_of(const Step *s) {
+    if (is_rule(s->kind)) return s->rule.clip > 0 ? 2 : 1; /* the norm is known before anything is changed */
     if (s->kind == KIND_backward_update) return 3 * ((s->n_in + s->block_rows - 1) / s->block_rows);
     int stages = s->kind == KIND_backward_momentum ? 2 : 1;
     int backward = s->kind == KIND_backward || s->kind == KIND_backward_momentum;
@@ -103,6 +105,8 @@ static int64_t next_stage(Job *job, int64_t threads) {
     r->step = resolved(o, call->bases);
     r->step.rate = call->rate;
     r->step.momentum = call->momentum;
+    r->step.rule = call->rule;
+    r->step.squares = r->squares;
     if (r->position + 1 < call->n_operations) look_ahead(&r->step, o + 1, call->bases);
     r->stage = 0;
     r->stages = stages_of(&r->step);

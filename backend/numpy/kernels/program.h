@@ -15,6 +15,7 @@ typedef struct {
     const Base *bases;
     int64_t n_bases, value_bits, threads;
     double rate, momentum, seconds; /* after so many, the call ends with the operation under way */
+    RuleNumbers rule;
 } Call;
 
 #define NO_MEMORY INT64_MIN

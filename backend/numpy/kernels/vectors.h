@@ -37,6 +37,7 @@ typedef uint32_t Bits;
 #define EXPONENT 0x7F800000u
 #define FMA(a, b, c) __builtin_fmaf(a, b, c)
 #define ABS(a) __builtin_fabsf(a)
+#define SQRT(a) __builtin_sqrtf(a)
 #define CONSTANT(a) a##f
 #else
 typedef double T;
@@ -44,6 +45,7 @@ typedef uint64_t Bits;
 #define EXPONENT 0x7FF0000000000000u
 #define FMA(a, b, c) __builtin_fma(a, b, c)
 #define ABS(a) __builtin_fabs(a)
+#define SQRT(a) __builtin_sqrt(a)
 #define CONSTANT(a) a
 #endif
 

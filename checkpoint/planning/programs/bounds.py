@@ -1,5 +1,7 @@
 """Lower bounds that hold for every schedule, whoever finds it. Plain numbers; no arrays here."""
 
+from math import inf
+
 from checkpoint.planning.costs import Cost
 from checkpoint.schedule.chain import Chain
 
@@ -12,10 +14,10 @@ def least_recompute(chain: Chain, cost: Cost, *, budget_bytes: int) -> float:
     one in part, bound what need not run again. A knapsack with its items cut, as Dantzig (1957) has it.
     """
     n_layers, batch_size = chain.n_layers, chain.batch_size
-    left = budget_bytes - chain.activation_bytes(n_layers) - chain.workspace_bytes(n_layers)
+    left = budget_bytes - chain.error_bytes(n_layers) - chain.workspace_bytes(n_layers)
     items = [(chain.activation_bytes(layer), cost.forward(layer, batch_size)) for layer in range(1, n_layers)]
     again = sum(price for _, price in items)
-    for held, price in sorted(items, key=lambda item: item[0] / item[1] if item[1] else 0):
+    for held, price in sorted(items, key=lambda item: item[0] / item[1] if item[1] else inf):
         if held > left:
             return max(0, again - price * max(0, left) / held)
         left -= held

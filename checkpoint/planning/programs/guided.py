@@ -92,7 +92,7 @@ class Guided:
                 self._steps.append((i, j, leaf, leaf.rows))
                 total += leaf.cost
                 continue
-            free = left - ladder.held[i] - (0 if j == ladder.n else ladder.held[j])
+            free = left - ladder.held[i] - ladder.errors[j]
             self._steps.append((i, place, None, ladder.sweep_rows(i, place, free)))
             total += ladder.sweep_cost(i, place)
             waiting += [(i, place, left), (place, j, left - ladder.held[i])]
@@ -102,7 +102,7 @@ class Guided:
         """The estimates with a checkpoint at each place that fits, and the places."""
         ladder, smallest, at = self._ladder, self._smallest, self._estimates.at
         behind = left - ladder.held[i]
-        free, sweeps = behind - (0 if j == ladder.n else ladder.held[j]), ladder.sweeps[ladder.start_of(i)]
+        free, sweeps = behind - ladder.errors[j], ladder.sweeps[ladder.start_of(i)]
         for k in range(i + 1, j):
             if sweeps[k - i] <= free and smallest.needs(k, j) <= behind and smallest.needs(i, k) <= left:
                 yield ladder.sweep_cost(i, k) + at(k, j, behind) + at(i, k, left), k

@@ -31,6 +31,8 @@ class Ladder:
         chain, cost, batch = self.chain, self.cost, self.chain.batch_size
         layers = range(1, chain.n_layers + 1)
         self.held = [chain.activation_bytes(layer) for layer in self.positions]
+        self.errors = [*(chain.error_bytes(layer) for layer in self.positions[:-1]), 0]
+        """Of the errors at positions; the last is made from what is held in any case."""
         forward = list(accumulate((cost.forward(layer, batch) for layer in layers), initial=0))
         self.forward = [forward[layer] for layer in self.positions]
         self._forward = list(accumulate((self._least(cost.forward, layer) for layer in layers), initial=0))
@@ -101,7 +103,8 @@ class Ladder:
             for a, b in pairwise(self.positions[i:-1]):
                 for layer in range(a + 1, b + 1):
                     before = most
-                    most = max(most, held[layer - start] + (held[layer - start - 1] if layer > start + 1 else 0))
+                    run = held[layer - start] + (held[layer - start - 1] if layer > start + 1 else 0)
+                    most = max(most, run + chain.forward_bytes(layer))
                 if rows < chain.batch_size:
                     found.append(chain.activation_bytes(b) + max(before, held[b - start - 1] if b > start + 1 else 0))
                 else:
@@ -116,7 +119,7 @@ def layer_shapes(chain: Chain, cost: Cost, sizes: list[int]) -> list[int]:
     shapes = [-1]
     for layer in range(1, chain.n_layers + 1):
         costs = [run(layer, rows) for rows in sizes for run in (cost.forward, cost.backward)]
-        shapes.append(known.setdefault((chain.widths[layer - 1], chain.widths[layer], *costs), len(known)))
+        shapes.append(known.setdefault((chain.shape(layer), *costs), len(known)))
     return shapes
 
 

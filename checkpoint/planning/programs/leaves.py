@@ -13,12 +13,15 @@ for l = j < L without delta_j, which is held for the whole mini-batch: D bytes, 
 gradients of layers l to m,
 
     whole mini-batch   a_i + D + I(j)  and  a_i + max I(l), l < j                 delta_j goes at B_j
+                       a_i + D + max (a_{i+1} .. a_l and what F_l works in)       on the way forward
     first block        a_i + D + max (I_r(l) + G(l..j))                           the sums appear one by one
     blocks between     a_i + D + max I_r(l) + G(i+1..j)                           if there are three blocks or more
     last block         a_i + D + I_r(j) + G(i+1..j)                               delta_j goes first, then
                        a_i + max (I_r(l) + G(i+1..l)), l < j                      the sums go one by one
 
-where the last block may have fewer rows. Nothing is chosen here.
+where the last block may have fewer rows. In chains that are not an MLP's, what stays of an activation beside its error
+counts as part of the error, and the growth of a_{l-1} to its error as part of what B_l works in.
+Nothing is chosen here.
 """
 
 from collections.abc import Callable, Sequence
@@ -63,7 +66,7 @@ class _Table:
 
         layers = range(1, chain.n_layers + 1)
         self.held = list(accumulate((chain.activation_bytes(layer, rows) for layer in layers), initial=0))
-        self.workspace = [0, *(chain.workspace_bytes(layer, rows) for layer in layers)]
+        self.workspace = [0, *(chain.workspace_bytes(layer, rows) + chain.kept_bytes(layer - 1) for layer in layers)]
         self.forward, self.backward = sums(cost.forward), sums(cost.backward)
 
 
@@ -76,6 +79,9 @@ class Leaves:
         layers = range(1, chain.n_layers + 1)
         self._gradients = list(accumulate((chain.sum_bytes(layer) for layer in layers), initial=0))
         self._activation = [chain.activation_bytes(layer) for layer in range(chain.n_layers + 1)]
+        self._error = [chain.error_bytes(layer) for layer in range(chain.n_layers + 1)]
+        self._kept = [chain.kept_bytes(layer) for layer in range(chain.n_layers + 1)]
+        self._running = [0, *(chain.forward_bytes(layer) for layer in layers)]
 
     def from_start(self, start: int, stops: Sequence[int]) -> list[list[Leaf]]:
         """For each of `stops`, ascending and below L, the leaves from a_start that no other beats, cheapest first."""
@@ -121,13 +127,18 @@ class Leaves:
             """I_r(l) for l < j, and I_r(j), which leaves out delta_j."""
             t = self._table(rows)
             alone = [t.held[layer - 1] - t.held[start] + t.workspace[layer] for layer in layers]
-            return [t.held[layer] - t.held[start] + t.workspace[layer] for layer in layers], alone
+            below = [t.held[layer] - t.held[start] + self._kept[layer] + t.workspace[layer] for layer in layers]
+            return below, alone
 
         below, at_stop = at_steps(min(rows, self._chain.batch_size))
         most = list(accumulate(below, max, initial=0))
         if n_blocks == 1:
-            delta = held[start + 1 : last + 1]
-            return [held[start] + max(a, b + d) for a, b, d in zip(most, at_stop, delta, strict=False)]
+            t = self._table(rows)
+            runs = (t.held[layer] - t.held[start] + self._running[layer] for layer in layers)
+            forward = accumulate(runs, max, initial=0)  # the most before a_j, for j = i + 1, ...
+            delta = self._error[start + 1 : last + 1]
+            bytes_of = zip(most, at_stop, forward, delta, strict=False)
+            return [held[start] + max(a, max(b, f) + d) for a, b, f, d in bytes_of]
         below_in_last, at_stop_in_last = at_steps(last_rows)
         first = list(
             accumulate((b - g[layer - 1] for b, layer in zip(below, layers, strict=True)), max, initial=-g[start])
@@ -153,7 +164,9 @@ class Leaves:
         def at_steps(rows: int) -> tuple[list[int], list[int]]:
             """The bytes of a_1 .. a_l and B_l's workspace, l = L .. 1; I_r(l) is less by those of a_1 .. a_i."""
             t = self._table(rows)
-            return [t.held[layer] + t.workspace[layer] for layer in downwards], t.held
+            return [
+                t.held[layer] + max(t.workspace[layer] + self._kept[layer], self._running[layer]) for layer in downwards
+            ], t.held
 
         steps, before = at_steps(min(rows, self._chain.batch_size))
         most = list(accumulate(steps, max))[::-1]  # [i]: over the layers behind a_i

@@ -91,13 +91,17 @@ class _Front:
         layers = range(chain.n_layers + 1)
         self.held = [chain.activation_bytes(layer) for layer in layers]
         self.forward = [0, *(cost.forward(layer, chain.batch_size) for layer in layers[1:])]
-        self.workspace = [0, *(chain.workspace_bytes(layer) for layer in layers[1:])]
+        self.workspace = [0, *(chain.workspace_bytes(layer) + chain.kept_bytes(layer - 1) for layer in layers[1:])]
+        self.kept = [chain.kept_bytes(layer) for layer in layers]
+        self.running = [0, *(chain.forward_bytes(layer) for layer in layers[1:])]
         self.budget_bytes = budget_bytes
-        self._tables: dict[int, tuple[list[int], list[int], list[int], list[float]]] = {}
+        self._tables: dict[int, tuple[list[int], list[int], list[int], list[int], list[float]]] = {}
 
     def last(self, start: int) -> Kept:
         """All activations behind a_start are held from the forward pass."""
-        return Kept(self._table(start)[0][self.n_layers - start], 0, start, False, None)
+        stays, _, _, runs, _ = self._table(start)
+        n = self.n_layers - start
+        return Kept(max(stays[n], self.held[start] + runs[n]), 0, start, False, None)
 
     def too_large(self, start: int, stop: int) -> bool:
         """Whether no segment from a_start to a_stop or further fits in the budget, dropped or not."""
@@ -111,11 +115,13 @@ class _Front:
         end = stop + stop_dropped
         if dropped and end == start + 1:
             return  # it would run nothing
-        stays, goes, sweeps, costs = self._table(start)
-        held = self.held[start]
+        stays, goes, sweeps, runs, costs = self._table(start)
+        held, error = self.held[start], self.held[end] + self.kept[end]
         need = max(held + sweeps[stop - start], goes[end - start] if dropped else stays[end - start])
+        need = max(need, runs[end - 1 - start] + error + (0 if dropped else held))
         if dropped:
-            need = max(need, held + self.held[start + 1] + self.held[end])
+            first = self.held[start + 1] + self.running[start + 1]
+            need = max(need, held + first + error)
         again = costs[end - 1 - start]
         best: Kept | None = None
         for option in behind:  # more bytes, less cost: of those that need no more than this segment, the last
@@ -129,19 +135,24 @@ class _Front:
         if best is not None:
             yield Kept(need, again + best.cost, start, dropped, best)
 
-    def _table(self, start: int) -> tuple[list[int], list[int], list[int], list[float]]:
-        """By length: the bytes with a_start held and without, of the run forward beside a_start, and the cost of it."""
+    def _table(self, start: int) -> tuple[list[int], list[int], list[int], list[int], list[float]]:
+        """By length: the bytes with a_start held and without, of the runs forward beside a_start, the cost of them.
+
+        Of runs first those that hold nothing on the way, then those that hold all.
+        """
         if start not in self._tables:
-            stays, goes, sweeps, costs = [0], [0], [0], [self.forward[0]]
+            stays, goes, sweeps, runs, costs = [0], [0], [0], [0], [self.forward[0]]
             interior = 0
             for layer in range(start + 1, self.n_layers + 1):
                 interior += self.held[layer]
-                here = interior + self.workspace[layer]
+                here = interior + self.kept[layer] + self.workspace[layer]
+                runs.append(max(runs[-1], interior + self.running[layer]))
                 stays.append(max(stays[-1], self.held[start] + here))
                 goes.append(max(goes[-1], here) if layer > start + 1 else 0)
-                sweeps.append(max(sweeps[-1], self.held[layer] + (self.held[layer - 1] if layer > start + 1 else 0)))
+                run = self.held[layer] + (self.held[layer - 1] if layer > start + 1 else 0)
+                sweeps.append(max(sweeps[-1], run + self.running[layer]))
                 costs.append(costs[-1] + self.forward[layer])
-            self._tables[start] = (stays, goes, sweeps, costs)
+            self._tables[start] = (stays, goes, sweeps, runs, costs)
         return self._tables[start]
 
 

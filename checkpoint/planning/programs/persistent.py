@@ -19,6 +19,11 @@ heterogeneous chains), who have coarse memory slots. Here m is the budget minus 
 their common divisor is exact; workspaces, errors and leaves stand outside the grid and are compared in bytes. Where
 the divisor is too small, a coarser grid rounds the kept activations up: the plan fits, and may miss the best one.
 
+In chains that are given as numbers, an error may take more than its activation, and a layer some bytes while it runs.
+There the class is narrower than its name: runs start from the last activation that is held, and the last layer goes
+back as soon as its error is made. Of 1,500 random ones of 2 to 6 layers 1.1% have a better schedule, 0.1% a better one
+than with one temporary checkpoint.
+
 The gap to all schedules, by exhaustive search over random chains of 2 to 6 layers: with budgets anywhere between the
 smallest peak and store-all's, 2.2% of 2,500 have a better schedule that is not persistent; with budgets in the lowest
 quarter 7.7% of 2,000, whose least recomputing is up to 1.9 times less. The full once-only class has most of them: the
@@ -151,7 +156,7 @@ class Persistent:
                     best = leaf.cost
                     break
             if best > floors[length] and behind is not None:
-                free = left - ladder.held[start] - ladder.held[stop]
+                free = left - ladder.held[start] - ladder.errors[stop]
                 n = min(length, bisect_right(least_from, free)) - 1
                 if n > 0:
                     before = swept[1 : n + 1]
@@ -198,7 +203,7 @@ class Persistent:
 
     def _free(self, i: int, j: int, level: int) -> int:
         """The bytes that a sweep from i may take: those left beside a_i and delta_j."""
-        return self.bytes_at(level) - self.ladder.held[i] - (0 if j == self.ladder.n else self.ladder.held[j])
+        return self.bytes_at(level) - self.ladder.held[i] - self.ladder.errors[j]
 
     def _cost(self, i: int, j: int, level: int) -> float:
         if j == self.ladder.n and i > 0:
@@ -219,7 +224,7 @@ class Persistent:
             (((-leaf.rows, leaf.need_bytes), leaf) for leaf in leaves), key=lambda option: option[0], default=None
         )
         if best is None or -best[0][0] < ladder.chain.batch_size:
-            beside = ladder.held[i] + (0 if j == ladder.n else ladder.held[j])
+            beside = ladder.held[i] + ladder.errors[j]
             ties = [k for k, split in enumerate(self._splits(i, j, level), i + 1) if split == cost]
             for k in ties[:: -(-len(ties) * ladder.n // MAX_TIES)] if ties else []:
                 (rows, need), _ = yield self._choose(k, j, level - self._units[i])

@@ -70,6 +70,6 @@ class SmallestPeak:
         before = self._beside[start][1 : j - i]
         if j == ladder.n:
             return [leaf, *map(max, before, self._to_end[i + 1 : j], sweeps)]
-        delta = ladder.held[j]
+        delta = ladder.errors[j]
         behind = self._to[ladder.start_of(j)][j - i - 1 : 0 : -1]
         return [leaf, *map(max, before, behind, [delta + sweep for sweep in sweeps])]

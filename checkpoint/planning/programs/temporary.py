@@ -100,7 +100,8 @@ class Temporary:
 
     def __post_init__(self) -> None:
         chain, n, rows = self.chain, self.chain.n_layers, self.chain.batch_size
-        self._held = [chain.activation_bytes(layer) for layer in range(n)] + [0]  # a_L is never beside its error
+        self._held = [chain.activation_bytes(layer) for layer in range(n)]
+        self._errors = [chain.error_bytes(layer) for layer in range(n)] + [0]  # a_L is never beside its error
         layers = range(1, n + 1)
         self._forward = list(accumulate((self.cost.forward(layer, rows) for layer in layers), initial=0))
         leaves = Leaves(chain, self.cost, [rows])
@@ -141,7 +142,7 @@ class Temporary:
         """From a_i, which is held, to the error of layer j: a leaf, or a checkpoint at some place between them."""
         leaf = self._leaves[i][j]
         yield _Way("leaf", j, leaf.need_bytes, leaf.cost)
-        held, error, runs = self._held[i], self._held[j], self._runs[i]
+        held, error, runs = self._held[i], self._errors[j], self._runs[i]
         for k in range(i + 1, j):
             need, cost = held + runs[k - i] + error, self._forward[k] - self._forward[i]
             yield _Way("keep", k, need, cost, self._plain[k, j], held, self._plain[i, k])
@@ -150,12 +151,12 @@ class Temporary:
 
     def _ways_beside(self, i: int, t: int, j: int) -> Iterator[_Way]:
         """The same with a_t held beside a_i: more checkpoints run to from a_t, and then the run in which it goes."""
-        held, both, error, runs = self._held[i], self._held[i] + self._held[t], self._held[j], self._runs[t]
+        held, both, error, runs = self._held[i], self._held[i] + self._held[t], self._errors[j], self._runs[t]
         for k in range(t + 1, j):
             cost = self._forward[k] - self._forward[t]
             if k > t + 1:
                 yield _Way("keep", k, both + runs[k - t] + error, cost, self._plain[k, j], both, self._beside[i, t, k])
-            passed = max(runs[k - t], self._held[t] + self._held[t + 1])
+            passed = max(runs[k - t], self._held[t] + self._held[t + 1] + self.chain.forward_bytes(t + 1))
             yield _Way("drop", k, held + passed + error, cost, self._plain[k, j], held, self._plain[i, k])
 
     def _least(self, ways: Iterable[_Way]) -> Steps:
@@ -171,7 +172,8 @@ class Temporary:
         """By the number of layers: the most bytes beside a_start of running them and holding nothing on the way."""
         most = [0]
         for layer in range(start + 1, self.chain.n_layers):
-            most.append(max(most[-1], self._held[layer] + (self._held[layer - 1] if layer > start + 1 else 0)))
+            run = self._held[layer] + (self._held[layer - 1] if layer > start + 1 else 0)
+            most.append(max(most[-1], run + self.chain.forward_bytes(layer)))
         return most
 
 

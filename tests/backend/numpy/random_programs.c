@@ -44,11 +44,12 @@ static void make(Net *net) {
     static const int acts[] = {ACTIVATION_sigmoid, ACTIVATION_tanh, ACTIVATION_relu, ACTIVATION_elu,
                                ACTIVATION_softplus};
     int64_t W[MOST_LAYERS + 1], b[MOST_LAYERS + 1], vW[MOST_LAYERS + 1], vb[MOST_LAYERS + 1], a[MOST_LAYERS + 1];
+    int64_t qW[MOST_LAYERS + 1], qb[MOST_LAYERS + 1];
     memset(net, 0, sizeof *net);
     net->layers = 1 + (int64_t)draw(MOST_LAYERS);
     net->rows = 1 + (int64_t)draw(400);
     net->bits = draw(2) ? 32 : 64;
-    net->momentum = (int64_t)draw(3);
+    net->momentum = (int64_t)draw(9); /* 0 none, 1 and 2 momentum, from 3 on the rules of optimizers */
     net->block = draw(2) ? 128 : net->rows;
     int8_t act = (int8_t)acts[draw(5)], last = draw(2) ? act : ACTIVATION_softmax;
     int64_t widest = 1, largest = 1, L = net->layers, item = net->bits / 8;
@@ -64,6 +65,8 @@ static void make(Net *net) {
         b[l] = take(net, PARAMETERS, net->widths[l]);
         vW[l] = take(net, VELOCITIES, n);
         vb[l] = take(net, VELOCITIES, net->widths[l]);
+        qW[l] = take(net, VELOCITIES, n);
+        qb[l] = take(net, VELOCITIES, net->widths[l]);
         a[l] = take(net, ARENA, net->rows * net->widths[l]);
     }
     int64_t y = take(net, TARGETS, net->rows * net->widths[L]), total = 0;
@@ -100,12 +103,14 @@ static void make(Net *net) {
         }
         if (whole) continue;
         o = next(net,
-                 net->momentum == 2   ? KIND_add_velocity
+                 net->momentum > 2    ? KIND_rule_sgd + (int)net->momentum - 3
+                 : net->momentum == 2 ? KIND_add_velocity
                  : net->momentum == 1 ? KIND_update_momentum
                                       : KIND_update,
                  l);
         o->W = W[l], o->b = b[l], o->weight_gradient = gradient, o->bias_gradient = bias;
         o->weight_velocity = vW[l], o->bias_velocity = vb[l];
+        o->weight_square = qW[l], o->bias_square = qb[l];
     }
 }
 
@@ -117,7 +122,7 @@ static void fill(const Net *net, Base *bases, uint64_t seed) {
     for (int k = 1; k < N_BASES; k++) {
         bases[k] = (Base){malloc((size_t)net->bytes[k] + 1), net->bytes[k], 1};
         for (int64_t i = 0; i < net->bytes[k] * 8 / net->bits; i++) {
-            double x = ((double)draw(2001) - 1000) / 4000;
+            double x = ((double)draw(2001) - (k == VELOCITIES ? 0 : 1000)) / 4000; /* squares are not below 0 */
             if (net->bits == 32) ((float *)(void *)bases[k].address)[i] = (float)x;
             else ((double *)(void *)bases[k].address)[i] = x;
         }
@@ -154,6 +159,7 @@ int main(int argc, char **argv) {
     uint64_t all = 0;
     for (int64_t p = 0; p < programs; p++) {
         static Net net;
+        const double clip = p % 2 ? 0.05 : 0;
         make(&net);
         const int64_t threads[] = {1, 2, 4, 3, 3};
         uint64_t seed = draw(1u << 30) + 1, found[5];
@@ -161,9 +167,16 @@ int main(int argc, char **argv) {
         Caller callers[5];
         for (int way = 0; way < 5; way++) {
             fill(&net, bases[way], seed);
-            callers[way].call =
-                (Call){net.operations, net.n, 0,   bases[way],      N_BASES, net.bits,
-                       threads[way],   0.01,  0.5, way == 1 ? 0 : 1}; /* 0 seconds: each operation is a call */
+            callers[way].call = (Call){.operations = net.operations,
+                                       .n_operations = net.n,
+                                       .bases = bases[way],
+                                       .n_bases = N_BASES,
+                                       .value_bits = net.bits,
+                                       .threads = threads[way],
+                                       .rate = 0.01,
+                                       .momentum = 0.5,
+                                       .seconds = way == 1 ? 0 : 1, /* 0 seconds: each operation is a call */
+                                       .rule = {0.01, 0.01, 0.001, 0.002, clip, 0.9, 0.99, 1e-6, 1.5}};
             int64_t slot;
             if (check_program(&callers[way].call, &slot) != net.n)
                 return fprintf(stderr, "refused: slot %d\n", (int)slot), 2;

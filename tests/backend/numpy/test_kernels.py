@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from backend import Backend
+from backend.rules import RULES, RuleNumbers
 from tests.conftest import NumpyBackend, ReadOnlyNumpy
 
 NUMPY = NumpyBackend()
@@ -56,6 +57,9 @@ class Call:
     def on(self, backend: Backend, arrays: list[np.ndarray]) -> np.ndarray:
         """Call the kernel of `backend`; what it wrote or returned."""
         kernel = getattr(backend, self.kernel)
+        if self.kernel == "apply_rule_":
+            kernel(arrays[0], arrays[-1], arrays[1:-1], *self.others)
+            return arrays[0]
         if self.kernel == "backward_layer_":
             return error_below(backend, *arrays, *self.others)
         if "out" in inspect.signature(kernel).parameters:
@@ -130,6 +134,16 @@ def going_up(shape: tuple[int, ...]) -> Callable[[np.random.Generator, type], li
     return draw
 
 
+def ruled(rule: str) -> Callable[[np.random.Generator, type], list[np.ndarray]]:
+    """w, what the rule keeps, and a gradient below 0, as a mean of gradients is then: nothing cancels."""
+
+    def draw(random: np.random.Generator, dtype: type) -> list[np.ndarray]:
+        *above, g = (np.abs(a) for a in drawn(*[(37, 67)] * (len(RULES[rule]) + 2))(random, dtype))
+        return [above[0], -above[1], above[2], -g] if rule == "adam" else [*above, -g]
+
+    return draw
+
+
 def transposed(shapes: list[tuple[int, ...]], which: int) -> Callable[[np.random.Generator, type], list[np.ndarray]]:
     def draw(random: np.random.Generator, dtype: type) -> list[np.ndarray]:
         arrays = drawn(*shapes)(random, dtype)
@@ -154,6 +168,9 @@ def sparse_targets(random: np.random.Generator, dtype: type) -> list[np.ndarray]
 
 
 RATE = 2.0**-5  # exact in both dtypes: a rate is rounded to the network's dtype before it is used
+NUMBERS = RuleNumbers(RATE, scale=0.5, l2=-RATE, decay=-RATE, beta1=0.5, beta2=0.75, epsilon=RATE, correction=1.5)
+"""All of them exact, and signs by which nothing cancels."""
+
 CALLS = [
     *(Call("forward_layer_", name, with_bias, (name,)) for name in ("identity", "sigmoid", "tanh", "relu")),
     # The total of a row's 67 terms is summed in float64: half a unit in the last place each, if the row is float64 too.
@@ -172,6 +189,8 @@ CALLS = [
     Call("apply_gradient_", "vector", drawn((67,), (67,)), (RATE,)),
     Call("apply_momentum_", "matrix", going_up((37, 67)), (RATE, 0.5)),
     Call("apply_momentum_", "vector", going_up((67,)), (RATE, 0.5)),
+    *(Call("apply_rule_", rule, ruled(rule), (rule, NUMBERS), ulps=(4, 4)) for rule in RULES),
+    Call("gradient_norm", "both", drawn((37, 67), (67,)), ulps=(0, 0)),
     Call("all_finite", "vector", lambda random, dtype: [unit(random, dtype, (67,))]),
     Call("count_correct", "matrix", outputs("sigmoid")),
     Call("matmul", "whole", drawn((37, 7), (37, 67), (67, 7)), ulps=(0, 0)),
@@ -422,6 +441,8 @@ def test_kernel_allocates_nothing(call, dtype):
     with NUMPY.measure() as usage:
         if call.kernel == "backward_layer_":
             kernel(*arrays, W, call.others[0], first=20, weight=weight, bias=bias, piece=piece)
+        elif call.kernel == "apply_rule_":
+            kernel(arrays[0], arrays[-1], arrays[1:-1], *call.others)
         elif "out" in inspect.signature(kernel).parameters:
             kernel(*arrays[1:], *call.others, out=arrays[0])
         else:
@@ -441,7 +462,8 @@ def test_kernel_writes_its_first_argument_only(call, dtype):
     arrays = call.arrays(np.random.default_rng(6), np.dtype(dtype).type)
     before = [a.copy() for a in arrays]
     call.on(NUMPY, arrays)
-    written = {"apply_momentum_": 2, "cost_sum": 0, "count_correct": 0, "all_finite": 0}.get(call.kernel, 1)
+    reports = dict.fromkeys(("cost_sum", "count_correct", "all_finite", "gradient_norm"), 0)
+    written = {"apply_momentum_": 2, "apply_rule_": len(arrays) - 1, **reports}.get(call.kernel, 1)
     assert [np.array_equal(a, old) for a, old in zip(arrays, before, strict=True)][written:] == [True] * (
         len(arrays) - written
     )

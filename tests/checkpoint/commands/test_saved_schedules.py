@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from checkpoint import Schedule, every_nth
+from checkpoint import Layer, Schedule, every_nth, general_chain, simulate
 from checkpoint.commands.program import main
 
 SIZES = ["--sizes", "784,64x12,10", "--batch-size", "500"]
@@ -94,3 +94,39 @@ def test_a_schedule_is_saved_as_train_knows_it(capsys: pytest.CaptureFixture[str
     assert "FILE.json" in capsys.readouterr().err
     assert status_of("plan", *SIZES, "--checkpoint", "sqrt", "--save-schedule", tmp_path / "a.json") == 0
     assert Schedule.from_json((tmp_path / "a.json").read_text()).name.startswith("sqrt")
+
+
+CHAIN = general_chain([Layer(2**16, 7, 9), *[Layer(2**16, 20, 41, 2**12, 2**14, "both")] * 8, Layer(64)], name="blocks")
+
+
+def test_a_chain_of_any_layers_is_planned_drawn_and_saved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chain, report, saved = (tmp_path / name for name in ("chain.json", "report.json", "schedule.json"))
+    pictures = [tmp_path / f"{name}.png" for name in ("timeline", "arena", "figure")]
+    chain.write_text(CHAIN.to_json())
+    drawn = [word for path in pictures for word in (f"--{path.stem}", path)]
+    more = ["--front", "--json", report, "--save-schedule", saved, *drawn]
+    assert status_of("plan", "--chain", chain, "--budget", "60%", *more) == 0
+    out, record = capsys.readouterr().out, json.loads(report.read_text())
+    assert "blocks, 10 layers: planned in" in out
+    assert record["arena_bytes"] <= record["budget_bytes"]
+    assert (record["title"], record["sizes"], record["cost_unit"]) == ("blocks, 10 layers", None, "the chain's unit")
+    assert simulate(Schedule.from_json(saved.read_text()), CHAIN).peak_bytes == record["peak_bytes"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in pictures)
+
+
+def test_what_a_chain_of_any_layers_cannot_have_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chain = tmp_path / "chain.json"
+    chain.write_text(CHAIN.to_json())
+    for option in (["--offload", "."], ["--calibrate"]):
+        assert status_of("plan", "--chain", chain, "--budget", "60%", *option) == 2
+        assert f"{option[0]} measures or copies" in capsys.readouterr().err
+    chain.write_text("{}")
+    assert status_of("plan", "--chain", chain, "--budget", "60%") == 2
+    assert "holds no chain" in capsys.readouterr().err
+
+
+def test_a_schedule_is_not_saved_over_what_is_read(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = saved.read_bytes()
+    assert status_of("plan", *SIZES, "--checkpoint", saved, "--save-schedule", saved) == 2
+    assert "both name" in capsys.readouterr().err
+    assert saved.read_bytes() == before

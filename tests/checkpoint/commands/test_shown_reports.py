@@ -140,6 +140,7 @@ def test_every_figure_of_the_front_is_in_its_report(capsys: pytest.CaptureFixtur
 
 def test_words_of_a_plan_say_of_what_and_count_in_the_singular() -> None:
     report: dict[str, Any] = {
+        "title": "784,100,30,10, batch 100",
         "sizes": [784, 100, 30, 10],
         "batch_size": 100,
         "dtype": "float32",

@@ -8,6 +8,8 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 
+import checkpoint
+
 ROOT = Path(__file__).parents[3]
 DRAW = """
 import sys
@@ -73,3 +75,8 @@ def test_backend_that_can_be_had_is_obeyed_where_it_is_asked_for() -> None:
         env={**os.environ, "MPLBACKEND": "svg", "PYTHONPATH": str(ROOT)},
     )
     assert done.stdout.strip() == "svg"
+
+
+def test_notebook_shows_a_figure_without_pyplot():
+    found = checkpoint.timeline(checkpoint.plan([8, 8, 8, 4], batch_size=4, budget_bytes="100%"))
+    assert found._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]

@@ -10,11 +10,12 @@ from matplotlib.lines import Line2D
 
 from checkpoint import Schedule, chain_of, every_nth, front_of, micro_batches, plan_chain, simulate, store_all
 from checkpoint.drawing.arena import arena_figure
-from checkpoint.drawing.canvas import BACKWARD, FORWARD, RECOMPUTE, new_figure, spread
+from checkpoint.drawing.canvas import new_figure, spread
 from checkpoint.drawing.comparison import comparison_figure
 from checkpoint.drawing.front import front_figure
 from checkpoint.drawing.growth import growth_figure
 from checkpoint.drawing.timeline import Timeline, timeline_figure, timelines_figure
+from checkpoint.palette import BACKWARD, FORWARD, RECOMPUTE
 from checkpoint.planning.choice import Choice
 from checkpoint.planning.growth import even_sizes, growth
 from checkpoint.runs.cases import CASES, Case

@@ -1,6 +1,7 @@
 """Saved states of an earlier format, written by the program as it was then: they are read, and go on in the same way.
 
-`format1/` was written before there was a format 2; `sha256.json` there has the digests of the parameters that went in.
+`format1/` was written before there was a format 2, `format2/` before there was a format 3; `sha256.json` in each has
+the digests of the parameters that went in.
 """
 
 import hashlib
@@ -16,8 +17,9 @@ from mlp.data.scaling import Scaling
 from mlp.errors import StateWarning
 from tests.conftest import parameters_of, same_bits
 
-FORMAT_1 = Path(__file__).parent / "format1"
+FORMAT_1, FORMAT_2 = (Path(__file__).parent / name for name in ("format1", "format2"))
 DIGESTS = json.loads((FORMAT_1 / "sha256.json").read_text())
+DIGESTS_2 = json.loads((FORMAT_2 / "sha256.json").read_text())
 
 
 def digest(network: Network) -> str:
@@ -37,7 +39,25 @@ def test_facts_of_format_1_are_read_and_those_it_lacked_follow_from_its_program(
     assert momentum.progress == Progress(3, 1, 5, 4, 0.5, True, 12, "ab" * 32)
     assert (momentum.epochs_trained, momentum.activation, momentum.notes["why"]) == (2, "tanh", "é")
     assert (run.epochs_trained, run.scaling) == (1, Scaling(255.0))
+    assert (run.optimizer, run.steps_trained) == (
+        "sgd",
+        run.progress.step + -(-run.progress.n_samples // run.progress.mini_batch_size),
+    )
     assert run.arguments == {"checkpoint": "optimal", "budget": "1MiB"}
+
+
+@pytest.mark.parametrize("name", DIGESTS_2)
+def test_state_of_format_2_is_read_to_the_last_bit(name):
+    network, _ = load_state(FORMAT_2 / name, plain=True)
+    assert digest(network) == DIGESTS_2[name]
+
+
+def test_facts_of_format_2_are_read_and_steps_follow_from_its_progress():
+    plain, momentum, planned = (read_state(FORMAT_2 / f"{name}.state") for name in ("plain", "momentum", "planned"))
+    assert (plain.optimizer, plain.steps_trained, plain.epochs_trained, plain.scaling) == ("sgd", 0, 2, Scaling(16.0))
+    assert (momentum.optimizer, momentum.momentum, momentum.kept) == ("sgd", 0.9, ("velocity",))
+    assert momentum.steps_trained == 2 * 4 + 1  # 20 samples by 6, epoch 3, step 1
+    assert set(planned.arguments) == {"class", "budget_bytes", "plans"}
 
 
 def test_state_of_format_1_is_saved_again_in_the_newest(tmp_path):

@@ -49,7 +49,7 @@ def with_state(**changes: object) -> bytes:
     length = int.from_bytes(content[:LENGTH_BYTES], "little")
     metadata = json.loads(content[LENGTH_BYTES : LENGTH_BYTES + length])["__metadata__"]
     metadata["state"] = json.dumps(json.loads(metadata["state"]) | changes)
-    header = Layout((4, 3, 2), "float32", velocities=True).header(metadata)
+    header = Layout((4, 3, 2), "float32", ("velocity",)).header(metadata)
     return len(header).to_bytes(LENGTH_BYTES, "little") + header + content[LENGTH_BYTES + length :]
 
 

@@ -1,0 +1,127 @@
+"""The options of `plan`, and what they ask for: a chain, timings and rates. Nothing here loads an array library."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from backend.facts import NAMES
+from checkpoint.commands.options import add_json_option, add_offload_options, check_offload, path_of
+from checkpoint.errors import CheckpointError
+from checkpoint.output import check_writable
+from checkpoint.planning.choice import FORMS
+from checkpoint.schedule.chain import Chain, chain_of
+from checkpoint.schedule.export import to_checkpoint_schedules
+from checkpoint.schedule.files import read_chain
+from checkpoint.schedule.nested import to_torch
+from checkpoint.schedule.schedule import Schedule
+from mlp import parse_sizes
+
+EXPORTS: dict[str, Callable[[Schedule], str]] = {
+    "checkpoint-schedules": lambda schedule: "\n".join(map(str, to_checkpoint_schedules(schedule))),
+    "torch": to_torch,
+}
+"""The text of a schedule for other programs: a line for each action, or a module of Python."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this command."""
+    parser.add_argument(
+        "--sizes", default="784,100,30,10", help="layer widths, such as 784,256x64,10 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--chain",
+        type=Path,
+        metavar="FILE.json",
+        help="plan for layers of any kind, given as numbers, in place of --sizes; see checkpoint/schedule/CHAIN.md",
+    )
+    parser.add_argument(
+        "--batch-size", type=int, default=100, metavar="N", help="rows of a mini-batch (default: %(default)s)"
+    )
+    parser.add_argument("--dtype", default="float32", help="float32 or float64 (default: %(default)s)")
+    parser.add_argument(
+        "--backend", default="numpy", help=f"whose bytes: {' or '.join(NAMES)}; nothing is loaded for it"
+    )
+    parser.add_argument(
+        "--momentum",
+        type=float,
+        default=0.0,
+        metavar="M",
+        help="of the network: row blocks add onto the velocity, and hold no gradients (default: none)",
+    )
+    parser.add_argument("--optimizer", metavar="NAME", help="as of train (default: sgd)")
+    parser.add_argument(
+        "--budget", metavar="BYTES", help="array bytes above rest: 64MiB, 1.5GB, 50%% of store all's arena, or auto"
+    )
+    parser.add_argument("--checkpoint", metavar="HOW", help=f"show this schedule instead of a planned one: {FORMS}")
+    parser.add_argument("--no-row-blocks", action="store_true", help="whole mini-batches only")
+    parser.add_argument(
+        "--calibrate", action="store_true", help="plan in this machine's seconds, measured once (a few seconds)"
+    )
+    parser.add_argument(
+        "--recalibrate", action="store_true", help="the same, and measure again what is kept of this machine"
+    )
+    parser.add_argument(
+        "--front", action="store_true", help="the plans that none beats in bytes and cost, beside well-known schedules"
+    )
+    parser.add_argument("--timeline", type=path_of, metavar="PATH", help="draw bytes after each action, to this PNG")
+    parser.add_argument("--arena", type=path_of, metavar="PATH", help="draw where arrays lie in memory, to this PNG")
+    parser.add_argument("--figure", type=path_of, metavar="PATH", help="draw the front, to this PNG")
+    parser.add_argument(
+        "--save-schedule",
+        type=path_of,
+        metavar="FILE.json",
+        help="write the schedule for train --checkpoint FILE.json",
+    )
+    parser.add_argument(
+        "--export",
+        choices=list(EXPORTS),
+        metavar="FORM",
+        help=f"print the schedule for another program instead: {' or '.join(EXPORTS)}",
+    )
+    add_offload_options(parser)
+    add_json_option(parser)
+
+
+def wants_front(args: argparse.Namespace) -> bool:
+    """Whether the front is asked for, in text or drawn."""
+    return args.front or args.figure is not None
+
+
+def wants_schedule(args: argparse.Namespace) -> bool:
+    """Whether one schedule is asked for: planned within a budget, or named."""
+    return args.budget is not None or args.checkpoint is not None
+
+
+def check(args: argparse.Namespace) -> None:
+    """Raise `CheckpointError` for options that contradict each other, and for paths that cannot be written."""
+    check_offload(args.offload, args.backend, args.bandwidth, args.speed)
+    one_schedule = wants_schedule(args)
+    if (args.checkpoint == "optimal" and args.budget is None) or not (wants_front(args) or one_schedule):
+        raise CheckpointError("a plan needs a budget, such as --budget 64MiB or --budget 50%; or ask for --front")
+    of_one = {"--timeline": args.timeline, "--arena": args.arena}
+    of_one |= {"--save-schedule": args.save_schedule, "--export": args.export}
+    for option, value in of_one.items():
+        if value is not None and not one_schedule:
+            raise CheckpointError(f"{option} is of one schedule; add --budget or --checkpoint to say which")
+    if args.save_schedule is not None and args.save_schedule.suffix != ".json":
+        raise CheckpointError(f"a schedule is saved as FILE.json, which train then knows; got {args.save_schedule}")
+    for path in (args.json, args.save_schedule):
+        check_writable(path)
+    wanted = [path for path in (args.figure, args.timeline, args.arena) if path is not None]
+    if wanted:
+        from checkpoint.drawing.canvas import check_drawable
+
+        check_drawable(*wanted)
+
+
+def chain_from(args: argparse.Namespace) -> Chain:
+    """The chain of the sizes, or that of the file. Raises `CheckpointError` and `NetworkError` for what makes none."""
+    if args.chain is None:
+        of: dict[str, Any] = {"dtype": args.dtype, "backend": args.backend}
+        of |= {"momentum": args.momentum, "optimizer": args.optimizer}
+        return chain_of(parse_sizes(args.sizes), batch_size=args.batch_size, **of)
+    for option, value in (("--offload", args.offload), ("--calibrate", args.calibrate or args.recalibrate)):
+        if value:
+            raise CheckpointError(f"{option} measures or copies a network of --sizes; with --chain leave it out")
+    return read_chain(args.chain)

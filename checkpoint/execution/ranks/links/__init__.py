@@ -1,0 +1,1 @@
+"""What passes arrays between ranks: an interface, one rank alone, and MPI."""

@@ -1,0 +1,243 @@
+"""The network that several ranks train together, with the weights of one process to the last bit."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import accumulate, pairwise
+from typing import Any
+
+from checkpoint.errors import BudgetError, CheckpointError
+from checkpoint.execution.network import NetworkWithCheckpointing
+from checkpoint.execution.ranks.batches import ShareOfBatches
+from checkpoint.execution.ranks.links.base import Link
+from checkpoint.execution.ranks.parts import Part, Parts
+from checkpoint.execution.ranks.slots import Slots
+from checkpoint.execution.ranks.step import RankStep
+from checkpoint.execution.saved import CHOICES
+from checkpoint.execution.step import Execution
+from checkpoint.planning.budget import resolve_budget, store_all_bytes
+from checkpoint.planning.plan import plan_chain
+from checkpoint.ranks.cutting import check_block_rows, own_blocks, shares
+from checkpoint.ranks.items import owners_of
+from checkpoint.schedule.actions import Action, Rows
+from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.schedule import Schedule
+from checkpoint.schedule.simulation import simulate
+from checkpoint.strategies import store_all
+from checkpoint.units import format_bytes, parse_bytes
+from mlp import Gradient
+from mlp.arguments import check_rate
+from mlp.sizes import check_sizes
+from mlp.training.batches import Batches
+
+
+class NetworkOnRanks(NetworkWithCheckpointing):
+    """A `NetworkWithCheckpointing` of which every rank of `link` has one, all made with the same arguments.
+
+    Each mini-batch is cut into one share a rank or, with `block_rows`, into row blocks of so many rows, a multiple of
+    128, that ranks take in turns. The weights after each step are those of one process, on every rank. A layer's
+    optimizer state is on one rank alone, its owner. `schedule`, `checkpoint_every_nth_layer` and `budget_bytes` are for
+    a rank's rows; a budget counts the rank's slots for sums too. Without one of them, all activations are stored.
+
+    All methods that train are called by all ranks together, with the same data. Raises `CheckpointError` for a backend
+    whose sums depend on how rows are cut, and as `NetworkWithCheckpointing` does.
+    """
+
+    def __init__(self, sizes: Iterable[int], *, link: Link, block_rows: int | None = None, **arguments: Any) -> None:
+        widths = check_sizes(sizes)
+        self.link, self.on_ranks = link, link.ranks > 1
+        self.owners = owners_of(widths, link.ranks)
+        block_rows = None if block_rows is None else check_block_rows(block_rows)
+        self._parts = Parts(widths, link.rank, self.owners, ranks=link.ranks, block_rows=block_rows)
+        if not any(arguments.get(name) is not None for name in CHOICES):
+            arguments["schedule"] = store_all(n_layers=len(widths) - 1)
+        super().__init__(widths, **arguments)
+        if link.ranks > 1 and self.backend.facts.chunk_rows is None:
+            raise CheckpointError(
+                f"ranks need kernels that add up in one order however rows are cut, the compiled ones of numpy; here "
+                f"they are those of {self.backend.variant}"
+            )
+        if self.transfers is not None or arguments.get("offload") is not None:
+            raise CheckpointError("ranks do not offload; leave offload out")
+        if self._schedule is not None and self._schedule.row_block and link.ranks > 1:
+            raise CheckpointError(
+                "ranks cut the mini-batch themselves; give a schedule without row blocks, and their rows as block_rows"
+            )
+        self._slots: tuple[int, Slots] | None = None
+        self._coming_rows: int | None = None
+        self._step: RankStep | None = None
+        self.waited_seconds, self.sent_bytes = 0.0, 0
+        """What this rank has waited for others, and sent, since the network was made."""
+
+    def _zeros(self) -> tuple[tuple[Any, Any], ...]:
+        """The arrays of this rank's own layers; those of the others are empty."""
+        shapes = [
+            [a.shape if self.owns(k + 1) else (0, *a.shape[1:]) for k, a in enumerate(arrays)]
+            for arrays in (self.weights, self.biases)
+        ]
+        pair = [self.backend.empties(some, self.dtype) for some in shapes]
+        for array in (*pair[0], *pair[1]):
+            array[...] = 0
+        return tuple(zip(*pair, strict=True))
+
+    def owns(self, layer: int) -> bool:
+        """Whether this rank has the optimizer state of `layer`, and applies its gradients."""
+        return self.owners[layer - 1] == self.link.rank
+
+    def chain(self, batch_size: int) -> Chain:
+        chain = super().chain(batch_size)
+        return chain if self.link.ranks == 1 else replace(chain, adds_up=True)
+
+    def schedule_for(self, batch_size: int) -> Schedule:
+        """The schedule of row blocks of `batch_size` rows: that of the largest block, so that all ranks follow one."""
+        if self.link.ranks == 1 or self._schedule is not None:
+            return super().schedule_for(batch_size)
+        return super().schedule_for(max(batch_size, self._parts.most_own))
+
+    def _new_schedule(self, chain: Chain) -> Schedule:
+        if self._schedule is not None or self.link.ranks == 1:
+            return super()._new_schedule(chain)
+        slots = chain.array_bytes(self._parts.slot_values(chain.planned_rows or chain.batch_size))
+        given = self.budget_bytes or 0
+        budget = resolve_budget(given, chain)
+        if isinstance(given, str) and given.strip().endswith("%"):
+            budget = parse_bytes(given, whole_bytes=store_all_bytes(chain) + slots)
+        try:
+            if budget <= slots:
+                raise BudgetError("", budget_bytes=budget, minimum_bytes=slots + 1)
+            return plan_chain(chain, budget_bytes=budget - slots, row_blocks=False).schedule
+        except BudgetError as error:
+            least = error.minimum_bytes + (0 if budget <= slots else slots)
+            raise BudgetError(
+                f"budget {format_bytes(budget)} is a rank's, {format_bytes(slots)} of it for sums that are passed on; "
+                f"the least is {format_bytes(least)}: raise the budget, shrink the batch, or use more ranks",
+                budget_bytes=budget,
+                minimum_bytes=least,
+            ) from None
+
+    @property
+    def saved_arguments(self) -> Mapping[str, str]:
+        """As those of a network in one process; plans are a rank's, and made again."""
+        kept, self._schedules = self._schedules, {}
+        try:
+            return super().saved_arguments
+        finally:
+            self._schedules = kept
+
+    # What this rank does in a step
+
+    def part(self, rows: int) -> Part:
+        """This rank's part in a step on a mini-batch of `rows` rows."""
+        return self._parts.part(rows, self)
+
+    def predicted_peak_bytes(self, rows: int) -> int:
+        """The most bytes above rest that this rank takes in a step on a mini-batch of `rows` rows."""
+        if self.link.ranks == 1:
+            return simulate(self.schedule_for(rows), self.chain(rows)).peak_bytes
+        part = self.part(rows)
+        sizes = {stop - start for start, stop in part.own}
+        return max((simulate(part.wave.schedule, self.chain(size)).peak_bytes for size in sizes), default=0)
+
+    def own_rows(self, rows: int) -> int:
+        """How many rows of a mini-batch of `rows` rows are this rank's."""
+        return rows if self.link.ranks == 1 else sum(stop - start for start, stop in self.part(rows).own)
+
+    def reserve(self, rows: int) -> int:
+        """Allocate what steps on mini-batches of at most `rows` rows need between them; returns its bytes."""
+        if self.link.ranks == 1:
+            return 0
+        wave = self.part(rows).wave
+        if self._slots is None or self._slots[0] != self._parts.most_rows:
+            self._slots = None  # before the larger ones exist
+            slots = Slots(wave.items, wave.slots, self.sizes, self.backend, self.dtype)
+            if self.link.rank in self.owners:
+                slots.hold_totals()
+            self._slots = self._parts.most_rows, slots
+        return self._slots[1].nbytes
+
+    # A step
+
+    def share_of(self, data: Batches) -> Batches:
+        """This rank's rows of the mini-batches of `data`, for `update_mini_batch`."""
+        return data if self.link.ranks == 1 else ShareOfBatches(self, data)
+
+    def evaluated_rows(self, rows: int) -> tuple[int, int]:
+        """This rank's share of a data set."""
+        own = own_blocks(shares(rows, self.link.ranks), self.link.rank, self.link.ranks)
+        return own[0] if own else (0, 0)
+
+    def all_sums(self, sums: list[tuple[int, float]]) -> list[tuple[int, float]]:
+        """The sums of all ranks, which all of them have then."""
+        return [(correct, cost) for text in self.link.exchange(json.dumps(sums)) for correct, cost in json.loads(text)]
+
+    def expect(self, rows: int) -> tuple[Rows, ...]:
+        """The next mini-batch has `rows` rows, of which `update_mini_batch` is given these, this rank's alone."""
+        self._coming_rows = rows
+        self.reserve(rows)
+        return self.part(rows).own
+
+    def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None:
+        """One step of all ranks; `X` and `y` are the whole mini-batch, of which each rank takes its rows."""
+        if self.link.ranks == 1:
+            super().update_mini_batch(X, y, eta=eta)
+            return
+        rows, self._coming_rows = self._coming_rows, None
+        if rows is None:
+            X, y = self.as_batch(X, y)
+            rows, own = X.shape[0], self.part(X.shape[0]).own
+        else:  # the blocks of this rank, one after another
+            ends = accumulate((stop - start for start, stop in self.part(rows).own), initial=0)
+            own = tuple(pairwise(ends))
+            if own:
+                X, y = self.as_batch(X, y)
+        self.reserve(rows)
+        part, rate = self.part(rows), check_rate(eta, self.dtype) / rows
+        blocks = {
+            self.link.rank + number * self.link.ranks: (X[start:stop, :], y[start:stop, :])
+            for number, (start, stop) in enumerate(own)
+        }
+        del X, y
+        assert self._slots is not None  # noqa: S101
+        self._step = RankStep(
+            self.link,
+            self._slots[1],
+            part.actions,
+            n_slots=part.wave.slots,
+            begin=lambda block: self._begin(*blocks[block], part.wave.schedule),
+            apply=lambda gradient: self.apply_gradient(gradient, rate),
+            weights=lambda layer: (self.weights[layer - 1], self.biases[layer - 1]),
+            after_action=self._observed,
+        )
+        try:
+            self._step.run()
+            self.waited_seconds += self._step.waited_seconds
+            self.sent_bytes += self._step.sent_bytes
+        finally:
+            self._step = None
+
+    def _begin(self, X: Any, y: Any, schedule: Schedule) -> Execution:
+        return self.execution(X, y, schedule, in_pieces=False)
+
+    def _observed(self, position: int, action: Action) -> None:
+        self.count.actions += 1
+        for observer in self._observers:
+            observer(position, action)
+
+    def backward_layer(self, layer: int, a: Any, delta: Any, room: Any, **how: Any) -> Iterator[Gradient]:
+        """On ranks, the items of the layer one after another, each where the step says when it comes to it."""
+        if self._step is None:
+            yield from super().backward_layer(layer, a, delta, room, **how)
+            return
+        below = None if layer == 1 else self.layer_activation(layer - 1)
+        first, n_in = 0, self.sizes[layer - 1]
+        while first < n_in:
+            assert self._step is not None  # noqa: S101
+            assert self._step.adding is not None  # noqa: S101
+            weight, bias, onto = self._step.adding
+            self.backend.backward_layer_(
+                a, delta, self.weights[layer - 1], below, first=first, weight=weight, bias=bias, onto=onto
+            )
+            if bias is not None:
+                self._check_error(layer, bias)
+            first += int(weight.shape[0])
+            yield Gradient(layer, weight, None, first)

@@ -1,0 +1,1 @@
+"""Training runs of several ranks: how they begin, agree, save and end together."""

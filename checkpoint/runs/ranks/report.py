@@ -1,0 +1,44 @@
+"""What each rank of a run took, as JSON and as lines of text."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from checkpoint.execution.ranks.links.base import Link
+from checkpoint.execution.ranks.network import NetworkOnRanks
+from checkpoint.runs.record import RunRecord
+from checkpoint.units import counted, format_bytes
+from mlp import Network
+
+
+def ranks_report(link: Link, network: Network, record: RunRecord) -> list[dict[str, Any]]:
+    """A record of each rank, on all of them; empty where one process trains."""
+    if not (isinstance(network, NetworkOnRanks) and network.on_ranks):
+        return []
+    own = {
+        "rank": link.rank,
+        "layers": [layer for layer in range(1, network.n_layers + 1) if network.owns(layer)],
+        "rest_bytes": record.rest_bytes,
+        "predicted_peak_bytes": record.predicted_peak_bytes,
+        "measured_peak_bytes": record.measured_peak_bytes,
+        "peak_resident_bytes": record.peak_resident_bytes,
+        "sent_bytes": network.sent_bytes,
+        "waiting_seconds": network.waited_seconds,
+        "waiting_share": network.waited_seconds / record.seconds if record.seconds else 0.0,
+    }
+    return [json.loads(text) for text in link.exchange(json.dumps(own))]
+
+
+def ranks_text(ranks: Sequence[dict[str, Any]]) -> str:
+    """The lines that say what all ranks took together; nothing for none."""
+    if not ranks:
+        return ""
+    agree = all(rank["predicted_peak_bytes"] == rank["measured_peak_bytes"] for rank in ranks)
+    rest = [rank["rest_bytes"] for rank in ranks]
+    waiting = [rank["waiting_share"] for rank in ranks]
+    sent_bytes = sum(rank["sent_bytes"] for rank in ranks)
+    return (
+        f"{counted(len(ranks), 'rank')}: at rest {format_bytes(min(rest))} to {format_bytes(max(rest))} each; peaks "
+        f"{'as predicted on each' if agree else 'not as predicted'}; {format_bytes(sent_bytes)} "
+        f"sent; waiting for others {min(waiting):.0%} to {max(waiting):.0%} of the time in steps\n"
+    )

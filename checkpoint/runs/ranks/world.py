@@ -1,0 +1,110 @@
+"""All ranks of a run: begun by a launcher, with one voice, and ended together.
+
+Rank 0 alone writes to standard output; what the others say on the error stream begins with who they are. A rank that
+fails says so in one line and ends all the others, which would wait for it for ever.
+"""
+
+import os
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from typing import Any
+
+from backend import Backend
+from backend.limits import cores, requested_threads
+from checkpoint.errors import CheckpointError
+from checkpoint.execution.ranks.links.base import Link
+from checkpoint.execution.ranks.links.mpi import Mpi
+from checkpoint.runs.ending import ending_of
+
+APART_SECONDS = 0.05
+"""A rank that fails waits so long for each rank before it: what fails on all of them is said once, by the first."""
+
+MOST_APART_SECONDS = 2.0
+
+
+@contextmanager
+def world(link: Link | None = None) -> Iterator[Link]:
+    """A block that all ranks run together. An error on one of them ends all, with its exit status."""
+    link = Mpi() if link is None else link
+    if link.ranks == 1:
+        yield link
+        return
+    who = f"rank {link.rank} of {link.ranks}: "
+    output: Any = sys.stdout if link.rank == 0 else _Nothing()
+    errors: Any = sys.stderr if link.rank == 0 else _Prefixed(sys.stderr, who)
+    plain = sys.stderr
+    try:
+        with redirect_stdout(output), redirect_stderr(errors):
+            yield link
+            link.exchange("")  # nobody leaves before all are done
+    except BaseException as error:
+        turn = (link.rank - getattr(error, "rank", 0)) % link.ranks
+        time.sleep(min(APART_SECONDS * turn, MOST_APART_SECONDS))
+        ending = ending_of(error)
+        if ending is None:
+            traceback.print_exc(file=plain)
+        line, status = ending or (f"{type(error).__name__}: {error}", 1)
+        sys.stdout.flush()
+        print(f"mlp-checkpointing: {who}{' '.join(line.split())}", file=plain, flush=True)
+        link.abort(status)
+
+
+def share_cores(link: Link, backend: Backend) -> None:
+    """Have the kernels run on this rank's part of the cores that it shares with others, unless OMP_NUM_THREADS says."""
+    engine = getattr(backend, "engine", None)
+    if engine is None or requested_threads(os.environ) is not None:
+        return
+    allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    place = f"{socket.gethostname()} {allowed}"
+    together = link.exchange(place).count(place)
+    engine.threads = max(1, min(engine.threads, cores()) // together)
+
+
+def check_alike(link: Link, facts: Mapping[str, str]) -> None:
+    """Raise `CheckpointError` unless `facts` are the same on all ranks, naming the first that is not."""
+    told = link.exchange("\0".join(f"{name}\1{value}" for name, value in facts.items()))
+    first = told[0].split("\0")
+    for rank, text in enumerate(told):
+        for ours, theirs in zip(first, text.split("\0"), strict=False):
+            if ours != theirs:
+                (name, value), (_, other) = ours.split("\1"), theirs.split("\1")
+                raise CheckpointError(
+                    f"{name} is {other[:60]} on rank {rank} and {value[:60]} on rank 0; all ranks need the same"
+                )
+
+
+class _Nothing:
+    """A stream that nobody reads."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+    def isatty(self) -> bool:
+        return False
+
+
+class _Prefixed:
+    """A stream whose lines begin with `prefix`."""
+
+    def __init__(self, stream: Any, prefix: str) -> None:
+        self._stream, self._prefix, self._begun = stream, prefix, False
+
+    def write(self, text: str) -> int:
+        for line in text.splitlines(keepends=True):
+            self._stream.write(line if self._begun else self._prefix + line)
+            self._begun = not line.endswith("\n")
+        return len(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Nobody watches it: progress is shown once, by rank 0."""
+        return False

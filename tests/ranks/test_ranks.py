@@ -1,0 +1,76 @@
+"""Several ranks by MPI: the bits and bytes of one process, whatever their number."""
+
+import json
+
+import pytest
+
+from checkpoint import load
+from tests.conftest import same_bits
+from tests.ranks.launching import PROGRAM, needs_mpi, run
+
+pytestmark = needs_mpi
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 4])
+def test_bits_are_those_of_one_process_and_bytes_are_as_predicted(ranks):
+    done = run(ranks, "-m", "tests.ranks.case", "all")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{ranks} ranks: ")
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """What `train` reports in one process, and its saved state."""
+    folder = tmp_path_factory.mktemp("alone")
+    done = run(1, *PROGRAM, "--ranks", "--json", folder / "run.json", "--save", folder / "run.state")
+    assert done.returncode == 0, done.stderr
+    return json.loads((folder / "run.json").read_text()), folder / "run.state"
+
+
+@pytest.mark.parametrize(("ranks", "how"), [(2, ()), (4, ()), (3, ("--checkpoint", "micro:128"))])
+def test_command_trains_the_weights_of_one_process(tmp_path, alone, ranks, how):
+    done = run(ranks, *PROGRAM, *how, "--ranks", "--json", tmp_path / "run.json", "--save", tmp_path / "run.state")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    report, (expected, state) = json.loads((tmp_path / "run.json").read_text()), alone
+    assert report["weights_sha256"] == expected["weights_sha256"]
+    for key in ("test_accuracy", "test_cost"):
+        assert [e[key] for e in report["epochs"]] == [e[key] for e in expected["epochs"]]
+    assert len(report["ranks"]) == ranks
+    for rank in report["ranks"]:
+        assert rank["measured_peak_bytes"] == rank["predicted_peak_bytes"]
+    assert sorted(layer for rank in report["ranks"] for layer in rank["layers"]) == [1, 2, 3]
+    ours, theirs = load(tmp_path / "run.state"), load(state)
+    pairs = [[a for pair in network.velocities for a in pair] for network in (ours, theirs)]
+    assert same_bits(*pairs)
+
+
+def test_training_goes_on_on_other_numbers_of_ranks(tmp_path, alone):
+    state = tmp_path / "run.state"
+    once = (*PROGRAM[:-1], "1")
+    assert run(1, *once, "--ranks", "--save", state).returncode == 0
+    for ranks, epochs in ((4, 2), (2, 3)):
+        resumed = ("-m", "checkpoint", "train", "--resume", state, "--epochs", epochs, "--ranks")
+        done = run(ranks, *resumed, "--json", tmp_path / f"{epochs}.json")
+        assert done.returncode == 0, done.stderr
+        assert "will be those of an uninterrupted run, to the last bit" in done.stdout
+    second = json.loads((tmp_path / "2.json").read_text())
+    assert second["weights_sha256"] == alone[0]["weights_sha256"]
+    done = run(1, *PROGRAM[:-1], "3", "--json", tmp_path / "whole.json")
+    third, whole = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("3", "whole"))
+    assert third["weights_sha256"] == whole["weights_sha256"]
+
+
+def test_several_processes_without_ranks_are_refused_in_one_line(tmp_path):
+    done = run(3, *PROGRAM, "--save", tmp_path / "run.state")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "3 processes, which would all do the same" in line
+    assert not (tmp_path / "run.state").exists()
+
+
+def test_wrong_input_is_said_once():
+    done = run(3, *PROGRAM, "--ranks", "--sizes", "7,10")
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if "mlp-checkpointing" in line]
+    assert line.startswith("mlp-checkpointing: rank 0 of 3: the images have 784 pixels")
