@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
 
 WAVE, TOTAL, STATE, SEED = range(4)
-"""What is sent: sums on their way, totals, the optimizer's state for a saved state, and velocities that sums begin with."""
+"""What is sent: sums on their way, totals, the optimizer's state to be saved, and velocities that sums begin with."""
 
 SPINS = 50
 """So often a request is tested at once; then with pauses, as another rank may need the core."""
