@@ -28,8 +28,10 @@ from checkpoint.strategies import store_all
 from checkpoint.units import format_bytes, parse_bytes
 from mlp import Gradient
 from mlp.arguments import check_rate
+from mlp.overriding import is_as_written
 from mlp.sizes import check_sizes
 from mlp.training.batches import Batches
+from mlp.updated import UPTAKE_METHODS
 from mlp.uptake import IN_PIECES, uptake_of
 
 
@@ -224,7 +226,9 @@ class NetworkOnRanks(NetworkWithCheckpointing):
     @property
     def uptake(self) -> str:
         """On ranks, gradients are passed on in pieces; a layer's sum may begin with its velocity."""
-        return IN_PIECES if self.on_ranks else uptake_of(self.optimizer, self.backend.facts)
+        others = [name for name in UPTAKE_METHODS if name != "backward_layer"]  # which is as ever on one rank
+        as_ever = not self.on_ranks and is_as_written(self, others)
+        return uptake_of(self.optimizer, self.backend.facts) if as_ever else IN_PIECES
 
     @property
     def is_seeded(self) -> bool:
