@@ -290,7 +290,7 @@ class Backend:
     # What is reported of a network's output
 
     def cost_sum(self, a: Array, y: Array, cost: str) -> float:
-        """The cost summed over the rows: "quadratic", |a - y|^2 / 2, or "cross-entropy", -sum y log a."""
+        """The cost summed over the rows, see `backend.formulas.cost_sum`."""
         return formulas.cost_sum(self.xp, a, y, cost)
 
     def count_correct(self, a: Array, y: Array) -> int:

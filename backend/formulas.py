@@ -21,7 +21,7 @@ ACTIVATIONS = {
 }
 """The activations, by the numbers that compiled kernels know. Softmax is along each row, the rest are elementwise."""
 
-COSTS = {"quadratic": 0, "cross-entropy": 1}
+COSTS = {"quadratic": 0, "cross-entropy": 1, "binary-cross-entropy": 2}
 """The costs, by the same kind of number."""
 
 LEAKY_SLOPE = 0.01
@@ -83,8 +83,10 @@ def output_delta(xp: Any, a: Array, y: Array, activation: str) -> Array:
 
 
 def cost_sum(xp: Any, a: Array, y: Array, cost: str) -> float:
-    """The cost summed over the rows: "quadratic", |a - y|^2 / 2, or "cross-entropy", -sum y log a.
+    """The cost summed over the rows.
 
+    "quadratic": |a - y|^2 / 2; "cross-entropy": -sum y log a; "binary-cross-entropy": that and -sum (1 - y) log(1 - a).
+    An a below the smallest normal number counts as that number, and a 1 - a of 0 as half a unit in the last place of 1.
     Raises `ValueError` for an unknown cost.
     """
     if cost not in COSTS:
@@ -96,10 +98,16 @@ def cost_sum(xp: Any, a: Array, y: Array, cost: str) -> float:
             error = a[rows, :] - y[rows, :]
             total += float(xp.sum(error * error)) / 2
         else:
-            tiny = float(xp.finfo(a.dtype).smallest_normal)
-            a_positive = xp.where(a[rows, :] < tiny, xp.full_like(a[rows, :], tiny), a[rows, :])
-            total -= float(xp.sum(y[rows, :] * xp.log(a_positive)))
+            least = xp.finfo(a.dtype)
+            total -= _times_log(xp, y[rows, :], a[rows, :], float(least.smallest_normal))
+            if cost == "binary-cross-entropy":
+                total -= _times_log(xp, 1 - y[rows, :], 1 - a[rows, :], float(least.eps) / 2)
     return total
+
+
+def _times_log(xp: Any, y: Array, a: Array, least: float) -> float:
+    """The sum of y log(a), a taken as no less than `least`."""
+    return float(xp.sum(y * xp.log(xp.where(a < least, xp.full_like(a, least), a))))
 
 
 def count_correct(xp: Any, a: Array, y: Array) -> int:

@@ -53,6 +53,14 @@ def format_bytes(amount: float) -> str:
     return f"{amount:.{digits}f} {unit}"
 
 
+_SCALES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "bytes"))
+
+
+def byte_scale(largest: float) -> tuple[int, str]:
+    """The unit that `largest` bytes are best shown in: its bytes, and its name."""
+    return next((scale, name) for scale, name in _SCALES if largest >= scale or scale == 1)
+
+
 _RATE = re.compile(r"(.*[^/\s])\s*/\s*s", re.DOTALL)
 _SPEED = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,9})?)\s*([kmgtp]?)flops?(?:/s)?", re.IGNORECASE)
 

@@ -16,8 +16,6 @@ from mlp.training.pairs import batches_of
 class Inference(Layers):
     """Layers that are run forward alone, without a step: outputs, and what is measured of them."""
 
-    cost: str
-
     def feedforward(self, X: Any) -> Any:
         """The network's output for `X` (batch, n_0): (batch, n_L), a new array of the same dtype on the same device.
 

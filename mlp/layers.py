@@ -11,6 +11,7 @@ from typing import Any
 
 from backend import Backend
 from mlp.buffers import Room
+from mlp.costs import error_activation
 from mlp.errors import not_finite
 from mlp.gradient import Gradient
 from mlp.overriding import in_program
@@ -41,19 +42,24 @@ class BackwardStep:
 
 
 class Layers(Store):
-    """Layers of `sizes` on `backend`, with one activation each; the values of the parameters are not set."""
+    """Layers of `sizes` on `backend`, with one activation each and a cost; the values of the parameters are not set."""
 
     whole_gradients = False
     """Whether a layer's gradient is to be whole before any of it is applied."""
 
-    def __init__(self, sizes: tuple[int, ...], activations: tuple[str, ...], *, dtype: str, backend: Backend) -> None:
+    def __init__(
+        self, sizes: tuple[int, ...], activations: tuple[str, ...], *, cost: str, dtype: str, backend: Backend
+    ) -> None:
         super().__init__(sizes, dtype=dtype, backend=backend)
         self._activations = activations
+        self.cost = cost
+        self.error_activation = error_activation(cost, activations[-1])
+        """The activation whose slope is in the output error; "identity" where the cost cancels it."""
         self.is_finite = True
         """Whether the layer that ran last has given finite numbers, as far as its backend has looked."""
 
     def layer_activation(self, layer: int) -> str:
-        """The name of layer `layer`'s activation, 1 .. L; "softmax" for the last one under cross-entropy."""
+        """The name of layer `layer`'s activation, 1 .. L."""
         return self._activations[layer - 1]
 
     # Forward
@@ -90,7 +96,7 @@ class Layers(Store):
     def to_output_delta(self, a: Any, y: Any) -> None:
         """Turn `a` = a_L into delta_L, in place."""
         self.backend.release(a)
-        self.backend.output_delta_(a, y, self.layer_activation(self.n_layers))
+        self.backend.output_delta_(a, y, self.error_activation)
 
     # Backward
 

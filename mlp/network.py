@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from backend import Backend, select_backend
+from mlp import costs
 from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS, check_name, check_rate, check_whole
-from mlp.costs import COSTS, output_activation
+from mlp.costs import COSTS
 from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError, TrainingError
 from mlp.gradient import Gradient
@@ -47,8 +48,11 @@ STEP_METHODS = (
 class Network(Shown):
     """A multi-layer perceptron that is trained by stochastic gradient descent with plain backpropagation.
 
-    `sizes`: n_0 inputs, then the units of each layer. `activation`: "sigmoid", "tanh" or "relu", for every layer,
-    except that cost "cross-entropy" makes the last one softmax. `cost`: "quadratic" or "cross-entropy".
+    `sizes`: n_0 inputs, then the units of each layer. `activation`: that of the hidden layers, "sigmoid", "tanh",
+    "relu", "leaky-relu", "elu", "softplus" or "identity". `cost`: "quadratic" for any targets, "cross-entropy" for one
+    class of several, "binary-cross-entropy" for one unit, or for several classes at once. `output_activation`: None for
+    what goes with the cost, which is softmax, sigmoid or, under the quadratic cost, the hidden layers' activation; give
+    "identity" for a regression.
     `initialization`: "normal" or "scaled", see `mlp.initialization`. `dtype`: "float32" or "float64", of everything.
     `momentum`: 0 for plain gradient descent; above it, a velocity is kept for each parameter. `optimizer`: "sgd", which
     is the usual one, "nesterov", "adam", "adamw", "rmsprop" or "adagrad", or an object of `mlp.optimizers` such as
@@ -66,6 +70,7 @@ class Network(Shown):
         sizes: Iterable[int],
         *,
         activation: str = "sigmoid",
+        output_activation: str | None = None,
         cost: str = "quadratic",
         initialization: str = "normal",
         dtype: str = "float32",
@@ -76,7 +81,7 @@ class Network(Shown):
     ) -> None:
         widths = check_sizes(sizes)
         self.activation = check_name("activation", activation, ACTIVATIONS)
-        self.cost = check_name("cost", cost, COSTS)
+        check_name("cost", cost, COSTS)
         self.initialization = check_name("initialization", initialization, INITIALIZATIONS)
         check_name("dtype", dtype, DTYPES)
         chosen = optimizer_of(optimizer, momentum=momentum)
@@ -86,9 +91,11 @@ class Network(Shown):
         self.scaling: Scaling | None = None
         """How the raw values of its training data became inputs; None where nobody scaled them here."""
         self.seed = check_whole("seed", seed, least=0)
-        last = output_activation(cost, activation=activation, units=widths[-1])
-        activations = (*[activation] * (len(widths) - 2), last)
-        super().__init__(widths, activations, dtype=dtype, backend=select_backend(backend))
+        self.output_activation = costs.output_activation(
+            cost, activation=activation, units=widths[-1], given=output_activation
+        )
+        activations = (*[activation] * (len(widths) - 2), self.output_activation)
+        super().__init__(widths, activations, cost=cost, dtype=dtype, backend=select_backend(backend))
         parameters = initial_parameters(
             widths, initialization=initialization, activation=activation, dtype=dtype, seed=self.seed
         )
@@ -172,7 +179,7 @@ class Network(Shown):
 
     @in_program
     def cost_derivative(self, output_activations: Any, y: Any) -> Any:
-        """The derivative of the quadratic cost by the output: a_L - y. Under cross-entropy, by softmax's input.
+        """The derivative of the quadratic cost by the output: a_L - y. Of the others, by the output's input.
 
         A subclass may have its own, for another cost; it is called in each step then, and what it allocates is its own.
         """
@@ -183,15 +190,12 @@ class Network(Shown):
         if type(self).cost_derivative is Network.cost_derivative:
             super().to_output_delta(a, y)  # the same, in place
             return
-        name, activation = "what cost_derivative returns", self.layer_activation(self.n_layers)
+        name = "what cost_derivative returns"
         derivative = self.as_rows(name, self.cost_derivative(a, y), self.sizes[-1])
         if derivative.shape[0] != a.shape[0]:
             raise NetworkError(f"{name} must have {a.shape[0]} rows, as the output has; got {derivative.shape[0]}")
         self.backend.release(a)
-        if activation == "softmax":
-            a[...] = derivative
-        else:
-            self.backend.hidden_delta_(a, derivative, activation)
+        self.backend.hidden_delta_(a, derivative, self.error_activation)
 
     # Learning
 

@@ -30,6 +30,9 @@ class Parameters(Protocol):
     @property
     def n_layers(self) -> int: ...
 
+    @property
+    def error_activation(self) -> str: ...
+
     def layer_activation(self, layer: int) -> str: ...
 
 
@@ -123,7 +126,8 @@ class Records:
         table["kind"], table["rows"], table["n_in"], table["n_out"] = kind, rows, n_in, n_out
         table["layer"] = np.where(is_forward | (is_backward & (first == 0)), layer, 0)
         below = np.where(in_first, -1, codes[layer - 1])  # the input has no activation
-        table["activation"] = np.where(is_forward | is_error, codes[layer], np.where(is_backward, below, 0))
+        table["activation"] = np.where(is_forward, codes[layer], np.where(is_backward, below, 0))
+        table["activation"] += np.where(is_error, self._engine.activations[self._layers.error_activation], 0)
         table["a_leading"] = np.where(multiplies, np.where(in_first, x_leading, widths[layer - 1]), 0)
         table["onto"], table["block_rows"] = np.where(is_fused, 0, onto), np.where(is_fused, onto, 0)
         table["y_leading"] = np.where(is_error, y_leading, 0)

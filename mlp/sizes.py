@@ -51,8 +51,51 @@ def parse_sizes(text: str) -> tuple[int, ...]:
     >>> parse_sizes("784,256x3,10")
     (784, 256, 256, 256, 10)
     """
+    return check_sizes(_widths(text.split(",")))
+
+
+def sizes_for(text: str, *, inputs: int, outputs: int, exact: bool = True) -> tuple[int, ...]:
+    """The widths of a network for data with so many `inputs` and `outputs`: all that `text` lists, or between them.
+
+    One width is that of the only hidden layer. Several are the whole network where both ends are the data's, its hidden
+    layers where neither is, and refused where one of them is: the words `in` and `out` at the ends stand for the
+    data's, and say that the rest is hidden. `exact` False: what begins with `inputs` is the whole network, whatever its
+    end. One output serves for two as well. Raises `NetworkError`.
+
+    >>> sizes_for("20,32,3", inputs=20, outputs=3), sizes_for("32", inputs=20, outputs=3)
+    ((20, 32, 3), (20, 32, 3))
+    >>> sizes_for("in,20,20,out", inputs=20, outputs=3)
+    (20, 20, 20, 3)
+    """
+    parts = [part.strip() for part in text.split(",")]
+    begins, ends = parts[0] == "in", parts[-1] == "out"
+    if begins or ends:
+        hidden = parts[begins : len(parts) - ends]
+        return check_sizes([*[inputs] * begins, *_widths(hidden), *[outputs] * ends])
+    widths = _widths(parts)
+    begins = len(widths) > 1 and widths[0] == inputs
+    ends = len(widths) > 1 and (widths[-1] == outputs or (widths[-1], outputs) == (1, 2))
+    if begins and (ends or not exact):
+        return check_sizes(widths)
+    if begins or ends:
+        shown = one_line(text, limit=40)
+        has, lacks = ("begin", "end") if begins else ("end", "begin")
+        raise NetworkError(
+            f"sizes {shown} {has} as the data does, which has {inputs} inputs and {outputs} outputs, and do not "
+            f"{lacks} so; write {inputs},...,{outputs} for the whole network, or in,{shown},out for hidden layers"
+        )
+    return check_sizes([inputs, *widths, outputs])
+
+
+def check_sizes_text(text: str) -> None:
+    """Raise `NetworkError` for what no data makes sizes of: before the data is read."""
+    parts = [part.strip() for part in text.split(",")]
+    check_sizes([1, *_widths(parts[parts[0] == "in" : len(parts) - (parts[-1] == "out")]), 1])
+
+
+def _widths(parts: Iterable[str]) -> list[int]:
     widths: list[int] = []
-    for part in text.split(","):
+    for part in parts:
         match = _PART.fullmatch(part.strip())
         # Ten digits are more than any width or count may have; int() of a million digits takes a while.
         if match is None or any(group is not None and len(group) > 10 for group in match.groups()):
@@ -67,7 +110,7 @@ def parse_sizes(text: str) -> tuple[int, ...]:
                 f"{len(widths) + count - 1}"
             )
         widths += [int(match[1])] * count
-    return check_sizes(widths)
+    return widths
 
 
 def format_sizes(sizes: Iterable[int]) -> str:

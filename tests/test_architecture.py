@@ -13,7 +13,18 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("backend", "mlp", "checkpoint", "bench")
 """Each imports those before it, and none after."""
 
-LEVELS = ("schedule", "strategies", "planning", "ranks", "measuring", "execution", "runs", "drawing", "commands")
+LEVELS = (
+    "schedule",
+    "strategies",
+    "planning",
+    "torch",
+    "ranks",
+    "measuring",
+    "execution",
+    "runs",
+    "drawing",
+    "commands",
+)
 """The folders of `checkpoint/`: likewise."""
 
 GROUND = ("errors", "arguments", "units", "output", "palette")
@@ -152,6 +163,25 @@ def test_using_a_package_s_names_loads_no_later_package(package):
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=ROOT)
     assert done.stdout.split() == []
+
+
+def importers_of_torch(sources: Mapping[str, str]) -> list[str]:
+    """The modules outside `checkpoint.torch` and the benchmarks that import PyTorch, or that folder."""
+    wanted = ("torch", "checkpoint.torch")
+    return [
+        module
+        for module, source in sources.items()
+        if not within(module, ["bench", "checkpoint.torch"]) and any(within(o, wanted) for o in imported(source))
+    ]
+
+
+def test_one_folder_imports_torch():
+    assert importers_of_torch(SOURCES) == []
+
+
+@pytest.mark.parametrize("source", ["def f():\n    import torch", "from checkpoint.torch import plan_sequential"])
+def test_another_importer_of_torch_is_noticed(source):
+    assert importers_of_torch({**SOURCES, "checkpoint.runs.run": source}) == ["checkpoint.runs.run"]
 
 
 # No circle

@@ -8,7 +8,8 @@ import pytest
 
 from bench.fuzz.__main__ import CORPUS
 from bench.fuzz.__main__ import READERS as NAMES
-from bench.fuzz.readers import READERS, judged, seeds
+from bench.fuzz.readers import READERS, judged
+from bench.fuzz.seeds import seeds
 from checkpoint import CheckpointError
 
 FILES = sorted(path for path in CORPUS.rglob("*") if path.is_file() and path.suffix != ".md")

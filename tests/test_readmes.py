@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,10 +34,11 @@ RUN = [line for line in COMMANDS if line not in NOT_RUN]
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """What each command wrote with --json. They run in their order, in one folder, on the built-in images."""
     folder = tmp_path_factory.mktemp("reader")
+    _write_tables(folder)
     found = {}
     for line in RUN:
         words = shlex.split(line.removeprefix(PROGRAM))
-        data = ["--data", "sample"] if words[0] in ("train", "evaluate") else []
+        data = ["--data", "sample"] if words[0] in ("train", "evaluate") and "--data" not in words else []
         command = [sys.executable, "-P", "-m", "checkpoint", *words, *data, "--json", "report.json"]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
@@ -44,6 +46,15 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
         found[line] = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     found["files"] = {path.name: path.stat().st_size for path in folder.iterdir()}
     return found
+
+
+def _write_tables(folder: Path) -> None:
+    """A table as a reader may have one, and some of its rows without the column that is to be told."""
+    rows = [f"{k % 7},{k % 11 / 2},{'red' if k % 3 else 'blue'}" for k in range(200)]
+    kinds = ["low" if k % 7 < 3 else "high" for k in range(200)]
+    table = [f"{row},{kind}" for row, kind in zip(rows, kinds, strict=True)]
+    (folder / "table.csv").write_text("\n".join(["size,weight,colour,kind", *table]) + "\n")
+    (folder / "new.csv").write_text("\n".join(["size,weight,colour", *rows[:9]]) + "\n")
 
 
 def of(reports: dict[str, dict[str, Any]], *words: str) -> dict[str, Any]:
@@ -72,6 +83,15 @@ def test_trainings_take_what_the_text_says(reports: dict[str, dict[str, Any]]) -
     assert offloaded["measured_peak_bytes"] / whole == pytest.approx(1 / 6, abs=0.02)
     assert offloaded["offloaded_bytes"] > whole * 0.8
     assert offloaded["weights_sha256"] == kept["weights_sha256"]
+
+
+def test_table_is_told_by_the_names_of_its_classes(reports: dict[str, dict[str, Any]]) -> None:
+    trained, told = of(reports, "train", "table.csv"), of(reports, "predict", "new.csv")
+    assert trained["settings"]["sizes"] == [4, 32, 16, 2]
+    assert (trained["training_samples"], trained["test_samples"]) == (160, 40)
+    assert trained["measured_peak_bytes"] == trained["predicted_peak_bytes"]
+    assert {*told["names"]} <= {"low", "high"}
+    assert len(told["names"]) == 9
 
 
 def test_plans_are_what_the_text_says(reports: dict[str, dict[str, Any]]) -> None:

@@ -4,7 +4,7 @@ Every array comes from the device's `DevicePool`, and no kernel of a training st
 `CupyBackend` is made.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from backend.base import Backend
 from backend.cupy.detection import import_cupy, usable_device
-from backend.cupy.kernels import elementwise, reports, sums
+from backend.cupy.kernels import elementwise, optimizers, reports, sums
 from backend.cupy.kernels.gemm import gemm
 from backend.cupy.kernels.layout import leading_dimension
 from backend.cupy.kernels.softmax import add_bias_softmax
@@ -21,6 +21,7 @@ from backend.cupy.pool import pool_of
 from backend.cupy.uploads import CupyUploads
 from backend.facts import FACTS
 from backend.memory import DeviceMemory, Usage
+from backend.rules import RuleNumbers
 
 
 class CupyBackend(Backend):
@@ -164,6 +165,14 @@ class CupyBackend(Backend):
         with self.device:
             elementwise.apply_momentum(w, v, g, rate, momentum)
 
+    def apply_rule_(self, w: Any, g: Any, kept: Sequence[Any], rule: str, numbers: RuleNumbers) -> None:
+        with self.device:
+            optimizers.apply_rule(w, g, kept, rule, numbers)
+
+    def gradient_norm(self, weight: Any, bias: Any) -> float:
+        with self.device, self._pool.answer as answer:
+            return optimizers.gradient_norm(weight, bias, self._pool.scratch(), answer)
+
     def all_finite(self, v: Any) -> bool:
         with self.device, self._pool.answer as answer:
             return sums.count_not_finite(v, answer) == 0
@@ -172,7 +181,7 @@ class CupyBackend(Backend):
 
     def cost_sum(self, a: Any, y: Any, cost: str) -> float:
         with self.device:
-            return reports.cost_sum(a, y, cost, float(np.finfo(a.dtype).smallest_normal), self.empty)
+            return reports.cost_sum(a, y, cost, self.empty)
 
     def count_correct(self, a: Any, y: Any) -> int:
         with self.device:

@@ -108,7 +108,7 @@ class UncompiledNumpy(NumpyArrays):
         return True
 
     def cost_sum(self, a: np.ndarray, y: np.ndarray, cost: str) -> float:
-        total, least = 0.0, float(np.finfo(a.dtype).smallest_normal)
+        total, limits = 0.0, np.finfo(a.dtype)
         for tile in tiles(*a.shape):
             shape = a[tile].shape
             x, t = work.values(np.float64, shape), work.values(np.float64, shape, 1)
@@ -120,12 +120,12 @@ class UncompiledNumpy(NumpyArrays):
                 continue
             if cost not in ("cross-entropy", "binary-cross-entropy"):
                 raise ValueError(f"unknown cost {cost!r}")
-            total -= times_log(x, t, least)
+            total -= times_log(x, t, float(limits.smallest_normal))
             if cost == "binary-cross-entropy":
                 np.copyto(x, a[tile])
                 np.subtract(NUMBERS[x.dtype, 1], x, out=x)
                 np.subtract(NUMBERS[x.dtype, 1], t, out=t)
-                total -= times_log(x, t, least)
+                total -= times_log(x, t, float(limits.epsneg))
         return total
 
     def count_correct(self, a: np.ndarray, y: np.ndarray) -> int:

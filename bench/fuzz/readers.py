@@ -7,16 +7,13 @@ that ever made one do anything else; a test replays them, and the fuzzer starts 
 import io
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-
-import numpy as np
 
 from backend import select_backend
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.arguments import arguments_of, plans_of
-from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.execution.saved import load
 from checkpoint.measuring.timings import Timings
 from checkpoint.planning.choice import Choice
@@ -24,11 +21,15 @@ from checkpoint.runs.saver import Every
 from checkpoint.schedule.chain import chain_of
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
-from checkpoint.strategies import every_nth, micro_batches
 from checkpoint.units import parse_bandwidth, parse_bytes, parse_speed
-from mlp import Network, NetworkError, Progress, SavedState, StateError, parse_sizes, save_state
-from mlp.data import DataError, dataset_from_arrays, read_idx, read_npz
+from mlp import NetworkError, SavedState, StateError, parse_sizes
+from mlp.data import DataError, Preparation, Reading, read_idx, read_npz
+from mlp.data import load as load_data
 from mlp.data.images import read_images
+from mlp.data.npy_pair import raw_npy_pair
+from mlp.data.npz_file import raw_npz
+from mlp.data.prepare import prepared
+from mlp.sizes import sizes_for
 
 OURS = (CheckpointError, DataError, NetworkError, StateError)
 """The errors that a reader may raise."""
@@ -42,9 +43,9 @@ def idx(content: bytes) -> None:
 
 
 def npz(content: bytes) -> None:
-    """A Keras .npz and the data set made of it."""
-    arrays = read_npz(io.BytesIO(content), max_bytes=2**24)
-    dataset_from_arrays(*(arrays[key] for key in ("x_train", "y_train", "x_test", "y_test")), name="fuzzed")
+    """A .npz and the data set made of it."""
+    read_npz(io.BytesIO(content), max_bytes=2**24)
+    prepared(raw_npz(io.BytesIO(content), where="fuzzed"), name="fuzzed", reading=Reading(scale="standard"))
 
 
 def schedule(content: bytes) -> None:
@@ -58,6 +59,17 @@ def schedule(content: bytes) -> None:
 def sizes(content: bytes) -> None:
     """--sizes."""
     parse_sizes(content.decode("latin-1"))
+
+
+def sizes_of_data(content: bytes) -> None:
+    """--sizes, where a data set has the ends."""
+    sizes_for(content.decode("latin-1"), inputs=7, outputs=3)
+
+
+def preparation(content: bytes) -> None:
+    """What a saved state says of its training data."""
+    found = Preparation.from_json(content.decode("latin-1"))
+    assert Preparation.from_json(found.to_json()) == found
 
 
 def amounts(content: bytes) -> None:
@@ -99,10 +111,10 @@ def every(content: bytes) -> None:
     Every.parse(content.decode("latin-1"))
 
 
-def from_file(read: Callable[[Path], object]) -> Reader:
-    """A reader of a file, which must be unchanged afterwards and alone in its folder."""
+def from_file(read: Callable[[Path], object], *, name: str = "fuzzed") -> Reader:
+    """A reader of a file, which must be unchanged afterwards and alone in its folder. `name`: where readers mind it."""
     folder = tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)  # noqa: S108
-    path = Path(folder.name) / "fuzzed"
+    path = Path(folder.name) / name
 
     def reader(content: bytes) -> None:
         path.write_bytes(content)
@@ -118,6 +130,17 @@ def from_file(read: Callable[[Path], object]) -> Reader:
 def images(path: Path) -> object:
     """PNG, JPEG and .npy."""
     return read_images(path, features=784, dtype="float32")
+
+
+def table(path: Path) -> object:
+    """CSV and Parquet."""
+    return load_data(path, reading=Reading(target="kind", scale="minmax"))
+
+
+def pair(path: Path) -> object:
+    """A mapped .npy, as inputs and as targets."""
+    found = raw_npy_pair(path, path)
+    return prepared(found, name="fuzzed", reading=Reading(scale="standard"))
 
 
 def timings(path: Path) -> object:
@@ -139,6 +162,12 @@ READERS: dict[str, Reader] = {
     "amounts": amounts,
     "ways": ways,
     "save-every": every,
+    "preparation": preparation,
+    "csv": from_file(table, name="fuzzed.csv"),
+    "parquet": from_file(table, name="fuzzed.parquet"),
+    "hdf5": from_file(load_data, name="fuzzed.h5"),
+    "pair": from_file(pair),
+    "sizes-of-data": sizes_of_data,
 }
 
 
@@ -158,65 +187,3 @@ def judged(reader: Reader) -> Callable[[bytes], None]:
             check_line(error)
 
     return run
-
-
-def seeds(name: str) -> Iterator[bytes]:
-    """Valid inputs of a reader, to start from."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "seed"
-        grey = np.arange(784, dtype="uint8").reshape(28, 28)
-        planned = every_nth(n_layers=4, n=2).to_json()
-        if name == "idx":
-            import gzip
-
-            raw = b"\0\0\x08\x03" + np.array([2, 3, 4], ">u4").tobytes() + bytes(24)
-            yield from (raw, gzip.compress(raw), b"\0\0\x0c\x01\0\0\0\x02" + bytes(8))
-        elif name == "npz":
-            arrays = {key: np.arange(4, dtype="uint8") % 10 for key in ("y_train", "y_test")}
-            arrays |= {key: np.zeros((4, 3, 2), "uint8") for key in ("x_train", "x_test")}
-            for save in (np.savez, np.savez_compressed):
-                buffer = io.BytesIO()
-                save(buffer, **arrays)  # type: ignore[arg-type]
-                yield buffer.getvalue()
-        elif name == "state":
-            for momentum in (0.0, 0.5):
-                save_state(path, Network([3, 2, 2], momentum=momentum), Progress(1, 2, 3, 4, 0.5, True, 9))
-                yield path.read_bytes()
-            for way in ({"checkpoint_every_nth_layer": 2}, {"budget_bytes": 10**6}):
-                NetworkWithCheckpointing([3, 2, 2], **way).save(path)  # type: ignore[arg-type]
-                yield path.read_bytes()
-        elif name == "facts":
-            yield save_state(path, Network([3, 2, 2]), Progress(1, 2, 3, 4, 0.5, True, 9)).to_json().encode()
-        elif name == "checkpointing":
-            yield json.dumps({"class": "NetworkWithCheckpointing", "schedule": planned}).encode()
-            yield json.dumps({"budget_bytes": "99999", "plans": json.dumps([[4, planned]])}).encode()
-            yield json.dumps({"checkpoint": "optimal", "budget": "50%"}).encode()
-        elif name == "npy":
-            for array in (grey, grey.reshape(1, 784) / 255, np.asfortranarray(grey)):
-                with path.open("wb") as file:
-                    np.save(file, array)
-                yield path.read_bytes()
-        elif name == "picture":
-            from PIL import Image
-
-            for picture in (Image.fromarray(grey), Image.fromarray(grey).convert("P"), Image.new("RGBA", (28, 28))):
-                picture.save(path, format="PNG")
-                yield path.read_bytes()
-            Image.fromarray(grey).save(path, format="JPEG")
-            yield path.read_bytes()
-        elif name == "schedule":
-            yield planned.encode()
-            yield micro_batches(n_layers=2, batch_size=8, rows=4).to_json().encode()
-        elif name == "timings":
-            kept = Timings(select_backend("numpy"), path)
-            kept.put("float32 forward 4x3 5", 1e-3)
-            kept.save()
-            yield path.read_bytes()
-        elif name == "ways":
-            yield from (b"none", b"every:2", b"sqrt", b"slots:2", b"micro:2")
-        elif name == "amounts":
-            yield from (b"64MiB", b"1.5GB", b"50%", b"12GB/s", b"30TFLOP/s")
-        elif name == "sizes":
-            yield b"784,256x64,10"
-        else:
-            yield from (b"100steps", b"5min", b"1epoch")

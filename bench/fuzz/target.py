@@ -6,7 +6,8 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["mlp", "checkpoint", "zipfile", "json"]):
-    from bench.fuzz.readers import READERS, judged, seeds
+    from bench.fuzz.readers import READERS, judged
+    from bench.fuzz.seeds import seeds
 
 
 def main() -> None:

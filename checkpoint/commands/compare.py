@@ -9,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from backend import select_backend
+from checkpoint.commands.data_options import add_reading_options, options_of, reading_from, sized
 from checkpoint.commands.options import (
     add_backend_options,
     add_data_option,
@@ -27,7 +28,9 @@ from checkpoint.runs.one_step import measured_step
 from checkpoint.runs.settings import RunSettings, make_network
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.simulation import simulate
-from mlp import ImageBatches, data
+from mlp import data
+from mlp.data import Dataset
+from mlp.training.samples import batches_of_part
 
 FIGURE = Path("compare.png")
 
@@ -39,6 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     add_backend_options(parser)
     add_data_option(parser)
+    add_reading_options(parser)
     parser.add_argument(
         "--case", choices=[*CASES, "all"], default="all", help="one of the two networks (default: both)"
     )
@@ -63,25 +67,28 @@ def main(args: argparse.Namespace) -> int:
     from checkpoint.drawing.canvas import check_drawable
 
     check_offload(args.offload, args.backend, args.bandwidth, args.speed)
-    cases = list(_cases(args))
+    for case in _named(args):  # a wrong option shows before the data is read
+        settings = settings_from(_shared(args), case.settings)
+    reading = reading_from(args, seed=settings.seed)
     check_writable(args.json)
     check_drawable(args.figure)
     timelines = None if is_stream(args.figure) else args.figure.with_stem(f"{args.figure.stem}-timelines")
     check_drawable(timelines)
-    dataset = data.load(args.data)
+    dataset = data.load(args.data, reading=reading)
     if dataset.notice:
         print(dataset.notice, file=sys.stderr)
+    cases = list(_cases(args, dataset))
     runs, notes = [], []
     for case in cases:
         of_case, left_out = runs_of(case)
         runs += of_case
         notes += left_out
     for run in runs:  # a wrong option shows now, not after minutes
-        ImageBatches(make_network(run.settings), dataset.train_images, dataset.train_labels)
+        batches_of_part(make_network(run.settings), dataset, "train")
     source = "sample" if dataset.name == "sample" else args.data
     rows: list[Compared] = []
     for run in tqdm(runs, desc="compare", unit="run", leave=False, disable=None):
-        record = run_apart(run, str(source))
+        record = run_apart(run, str(source), list(options_of(reading)))
         first = next((row.record for row in rows if row.case is run.case), record)
         rows.append(compared(run, record, first))
     rows = [_with_dots(row, args.device) for row in rows]
@@ -92,7 +99,7 @@ def main(args: argparse.Namespace) -> int:
         pictures.append(lambda: _write_timelines(rows, timelines))
     with drawn(*pictures):
         print(
-            f"{dataset.name}: {len(dataset.train_images):,} training and {len(dataset.test_images):,} test images; "
+            f"{dataset.name}: {len(dataset.train):,} training and {len(dataset.test):,} test {dataset.kind}s; "
             f"{args.backend} on {backend.device_name}"
         )
         for case in cases:
@@ -105,15 +112,23 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def _cases(args: argparse.Namespace) -> Iterator[Case]:
-    """The cases that are meant, with the options given put in. With --sizes it is that network alone."""
-    named = list(CASES.values()) if args.case == "all" else [CASES[args.case]]
-    chosen = named if args.sizes is None else [YOURS]
-    shared = argparse.Namespace(
-        **{**vars(args), **dict.fromkeys(("checkpoint", "budget", "offload", "bandwidth", "speed"))}
-    )
-    for case in chosen:
-        settings = settings_from(shared, case.settings)
+def _named(args: argparse.Namespace) -> list[Case]:
+    """The cases that are meant. With --sizes it is that network alone."""
+    if args.sizes is not None:
+        return [YOURS]
+    return list(CASES.values()) if args.case == "all" else [CASES[args.case]]
+
+
+def _shared(args: argparse.Namespace) -> argparse.Namespace:
+    """The options that all ways share."""
+    own = ("checkpoint", "budget", "offload", "bandwidth", "speed")
+    return argparse.Namespace(**{**vars(args), **dict.fromkeys(own)})
+
+
+def _cases(args: argparse.Namespace, dataset: Dataset) -> Iterator[Case]:
+    """The cases, with the options given put in, and the ends of their networks those of the data."""
+    for case in _named(args):
+        settings = sized(settings_from(_shared(args), case.settings), args.sizes, dataset)
         ways = list(_ways(args, case, settings.chain))
         if args.offload is not None:
             ways += [replace(way, offload=args.offload) for way in ways if way.checkpoint.startswith(CAN_OFFLOAD)]

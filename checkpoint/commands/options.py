@@ -29,8 +29,9 @@ def add_data_option(parser: argparse.ArgumentParser, *, default: str = "mnist") 
         "--data",
         default="mnist" if default == "mnist" else None,
         metavar="DATA",
-        help="mnist (cached, or downloaded), sample (5,000 images of MNIST that are built in), or the path of a Keras "
-        f".npz or of a folder with the four IDX files (default: {default})",
+        help="mnist (cached, or downloaded), sample (5,000 images of MNIST that are built in), or a path: a .npz with "
+        "X and y or x_train, y_train, x_test, y_test; X.npy,y.npy, which are mapped; a .csv, .tsv, .parquet or .h5; a "
+        f"folder with the four IDX files (default: {default})",
     )
 
 

@@ -32,6 +32,8 @@ def main(args: argparse.Namespace) -> int:
     for what, path in (("the front", args.figure), ("the timeline", args.timeline), ("the arena", args.arena)):
         if path is not None:
             print(f"{what} is drawn in {path}")
+    if args.page is not None:
+        print(f"the page is {args.page}; open it in a browser")
     return 0
 
 
@@ -41,6 +43,10 @@ def _pictures(args: argparse.Namespace, chain: Chain, found: Found) -> Iterator[
         from checkpoint.drawing.front import write_front
 
         yield partial(write_front, found.front, args.figure, title=chain.title)
+    if found.front is not None and args.page is not None:
+        from checkpoint.drawing.page import write_page
+
+        yield partial(write_page, found.front, args.page, schedule=found.schedule, plan=found.plan)
     if found.schedule is None:
         return
     budget_bytes = found.plan.budget_bytes if found.plan else None

@@ -68,6 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--arena", type=path_of, metavar="PATH", help="draw where arrays lie in memory, to this PNG")
     parser.add_argument("--figure", type=path_of, metavar="PATH", help="draw the front, to this PNG")
     parser.add_argument(
+        "--page", type=path_of, metavar="PATH", help="write a page to explore the front to this HTML file (extra: page)"
+    )
+    parser.add_argument(
         "--save-schedule",
         type=path_of,
         metavar="FILE.json",
@@ -85,7 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def wants_front(args: argparse.Namespace) -> bool:
     """Whether the front is asked for, in text or drawn."""
-    return args.front or args.figure is not None
+    return args.front or args.figure is not None or args.page is not None
 
 
 def wants_schedule(args: argparse.Namespace) -> bool:
@@ -113,6 +116,10 @@ def check(args: argparse.Namespace) -> None:
         from checkpoint.drawing.canvas import check_drawable
 
         check_drawable(*wanted)
+    if args.page is not None:
+        from checkpoint.drawing.page import check_page
+
+        check_page(args.page)
 
 
 def chain_from(args: argparse.Namespace) -> Chain:

@@ -1,4 +1,4 @@
-"""`predict`: the class that a saved network finds for a picture, or for each of an array of them."""
+"""`predict`: the class or the values that a saved network finds for a picture, or for each row of an array or table."""
 
 import argparse
 import sys
@@ -6,8 +6,10 @@ import sys
 from backend import select_backend
 from checkpoint.commands.options import add_backend_options, add_json_option, path_of
 from checkpoint.output import check_writable, write_report
+from checkpoint.runs.answers import answers_of
+from checkpoint.runs.trained_data import prepared_as
 from mlp import load_state
-from mlp.data.images import read_images
+from mlp.data.unlabelled import read_unlabelled
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,9 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "image",
         type=path_of,
-        metavar="IMAGE",
-        help="a PNG or JPEG, resized to what the network was trained on where that is a square, 28 x 28 for MNIST, or "
-        "a .npy array of such images",
+        metavar="INPUT",
+        help="a PNG or JPEG, resized to what the network was trained on, 28 x 28 for MNIST, a .npy array of samples, "
+        "or a table with the columns that it was trained on",
     )
     parser.add_argument(
         "--invert", action="store_true", help="for dark digits on a light background; MNIST's are light on dark"
@@ -28,21 +30,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """Print the class with the largest output, and that output, a line for each image; 0."""
+    """Print the class with the largest output, and that output, or the values; a line for each sample; 0."""
     check_writable(args.json)
-    network, _ = load_state(args.path, backend=select_backend(args.backend, device=args.device), plain=True)
-    X = read_images(
+    network, state = load_state(args.path, backend=select_backend(args.backend, device=args.device), plain=True)
+    preparation = prepared_as(state, args.path)
+    X = read_unlabelled(
         args.image,
         features=network.sizes[0],
         dtype=network.dtype,
-        invert=args.invert,
+        preparation=preparation,
         scaling=network.scaling,
+        invert=args.invert,
         say=lambda line: print(line, file=sys.stderr),
     )
-    outputs = network.predict(X)
-    classes = outputs.argmax(axis=1).tolist()
-    record = {"path": str(args.path), "image": str(args.image), "classes": classes, "outputs": outputs.tolist()}
-    write_report(args.json, "predict", record)
-    for row, best in zip(outputs, classes, strict=True):
-        print(f"{best}  {row[best]:.4f}")
+    answers = answers_of(network.predict(X), preparation)
+    write_report(args.json, "predict", {"path": str(args.path), "image": str(args.image), **answers.as_json()})
+    for line in answers.lines():
+        print(line)
     return 0

@@ -26,7 +26,7 @@ COMMANDS = {
     "analyze": "show how memory grows with the number of hidden layers",
 }
 
-WRITTEN = ("save", "json", "figure", "the timelines", "timeline", "arena", "save_schedule")
+WRITTEN = ("save", "json", "figure", "the timelines", "timeline", "arena", "page", "save_schedule")
 """The options of all commands that name a file to write."""
 
 READ = ("path", "image", "data", "resume", "chain", "checkpoint")

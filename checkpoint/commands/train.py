@@ -6,6 +6,7 @@ import time
 from dataclasses import asdict
 
 from backend import select_backend
+from checkpoint.commands.data_options import add_reading_options, check_not_given, reading_from, sized
 from checkpoint.commands.options import (
     add_backend_options,
     add_checkpoint_options,
@@ -29,14 +30,17 @@ from checkpoint.runs.resumption import Resumption, data_of, notes_of
 from checkpoint.runs.run import progress_of, run
 from checkpoint.runs.saver import EVERY, Every, Saving
 from checkpoint.runs.settings import RunSettings, make_network
+from checkpoint.runs.trained_data import prepared_alike
 from checkpoint.units import counted, format_bytes
 from mlp import EpochRecord, data, format_sizes
+from mlp.data import Dataset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     add_backend_options(parser)
     add_data_option(parser)
+    add_reading_options(parser)
     add_network_options(parser, RunSettings())
     add_checkpoint_options(parser)
     add_offload_options(parser)
@@ -94,25 +98,32 @@ def _train(args: argparse.Namespace, link: Link) -> int:
     if args.resume is not None:
         resumption = Resumption.read(args.resume, allow_changed_data=args.allow_changed_data)
     settings = settings_from(args, resumption.settings if resumption else RunSettings(), fit=resumption is None)
+    reading = reading_from(args, seed=settings.seed)
+    known = None
     if resumption:
         resumption.check_settings(settings)
+        check_not_given(args, args.resume)
+        known = prepared_alike(resumption.state, resumption.path, skip_pass=args.skip_data_pass)
     saving = _saving(args, first=link.rank == 0)
     if link.rank:
         args.json = None
     check_writable(args.json)
     source = data_of(args, resumption)
     loading = time.perf_counter()
-    dataset = in_turn(link, lambda: data.load(source))
+    dataset = in_turn(link, lambda: data.load(source, reading=reading, known=known))
     loading_seconds = time.perf_counter() - loading
     if dataset.notice and link.rank == 0:
         print(dataset.notice, file=sys.stderr)
     if resumption:
         resumption.check_data(dataset)
+    if args.sizes is not None or not resumption:
+        settings = sized(settings, args.sizes, dataset)
+    if resumption:
+        resumption.check_settings(settings)
     backend = select_backend(settings.backend, device=settings.device)
     print(
-        f"{format_sizes(settings.sizes)} on {dataset.name}, {counted(len(dataset.train_images), 'training image')} and "
-        f"{counted(len(dataset.test_images), 'test image')}, {settings.backend} on {backend.device_name}, checkpoints: "
-        f"{settings.choice}"
+        f"{format_sizes(settings.sizes)} on {_described(dataset)}, {settings.backend} on {backend.device_name}, "
+        f"checkpoints: {settings.choice}"
     )
     check_fits(settings, dataset, backend)
     schedule = resumption.schedule(settings) if resumption else None
@@ -149,6 +160,15 @@ def _train(args: argparse.Namespace, link: Link) -> int:
     return 0
 
 
+def _described(dataset: Dataset) -> str:
+    """The name of a data set, how many samples it has, and what is to be told, where it is not the ten digits."""
+    train = counted(len(dataset.train), f"training {dataset.kind}")
+    classes, outputs = dataset.preparation.classes, dataset.outputs
+    told = f", {counted(outputs, 'value')} each" if classes is None else f" of {len(classes)} classes"
+    test = counted(len(dataset.test), f"test {dataset.kind}")
+    return f"{dataset.name}, {train} and {test}{'' if classes == tuple(range(10)) else told}"
+
+
 def _saving(args: argparse.Namespace, *, first: bool) -> Saving | None:
     """Where and how often to save, found possible by the first rank; None where nothing is to be saved."""
     path = args.save or args.resume
@@ -176,14 +196,28 @@ def _summary(record: RunRecord) -> str:
     same = "the outputs do not differ between samples: lower --eta, or try --initialization scaled\n"
     return (
         f"{same if record.outputs_alike else ''}"
+        f"{_quality(record)}"
         f"{record.strategy}: {counted(record.recomputed_layers, 'layer')} recomputed per step\n"
         f"{_time_spent(record)}\n"
         f"peak above rest: {record.measured_peak_bytes:,} bytes measured, {record.predicted_peak_bytes:,} predicted "
         f"({agree})\n"
         f"{_offloaded(record)}"
-        f"at rest: {format_bytes(record.rest_bytes)} of parameters and mini-batch; resident peak of the process: "
-        f"{format_bytes(record.peak_resident_bytes)}"
+        f"at rest: {format_bytes(record.rest_bytes)} of parameters, mini-batch and row numbers; resident peak of the "
+        f"process: {format_bytes(record.peak_resident_bytes)}"
     )
+
+
+def _quality(record: RunRecord) -> str:
+    """How near values are told, and how good the network is on the samples held out for validation."""
+    lines = []
+    if record.test_rmse is not None:
+        r2 = "" if record.test_r2 is None else f", R^2 {record.test_r2:.4f}"
+        lines.append(f"test root mean square error {record.test_rmse:.4g}{r2}\n")
+    if record.validation_cost is not None:
+        accuracy = "" if record.validation_accuracy is None else f"accuracy {record.validation_accuracy:.4f}, "
+        samples = counted(record.validation_samples, "sample")
+        lines.append(f"validation on {samples}: {accuracy}cost {record.validation_cost:.4g}\n")
+    return "".join(lines)
 
 
 def _time_spent(record: RunRecord) -> str:

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from checkpoint.commands.options import check_offload
-from checkpoint.runs.defaults import ETA, default_eta, default_initialization
+from checkpoint.runs.defaults import ETA, STEEP, STEEP_ETA, default_eta, default_initialization
 from checkpoint.runs.settings import RunSettings
-from mlp import parse_sizes
-from mlp.activations import ACTIVATIONS
+from mlp.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS
 from mlp.costs import COSTS
 from mlp.optimizers.named import OPTIMIZERS, with_arguments
+from mlp.sizes import check_sizes_text
 from mlp.training.named_rates import check_rate_text
 
 
@@ -20,9 +20,18 @@ def add_network_options(parser: argparse.ArgumentParser, defaults: RunSettings) 
     network = parser.add_argument_group("network and training")
     usual = ", ".join(f"{name} {kind.usual_eta:g}" for name, kind in OPTIMIZERS.items() if kind.usual_eta != ETA)
     network.add_argument(
-        "--sizes", metavar="SIZES", help=f"layer widths, such as 784,256x64,10 {_given(defaults, 'sizes')}"
+        "--sizes",
+        metavar="SIZES",
+        help="widths of the hidden layers, such as 100,30 or 256x64, or of all layers from the inputs on, such as "
+        f"784,100,30,10; in,100,30,out says that these are hidden {_given(defaults, 'sizes')}",
     )
     network.add_argument("--activation", help=f"{' or '.join(ACTIVATIONS)} {_given(defaults, 'activation')}")
+    network.add_argument(
+        "--output-activation",
+        metavar="NAME",
+        help=f"of the last layer: {' or '.join(OUTPUT_ACTIVATIONS)} (default: what goes with the cost, or else that of "
+        "the hidden layers)",
+    )
     network.add_argument("--cost", help=f"{' or '.join(COSTS)} {_given(defaults, 'cost')}")
     network.add_argument(
         "--initialization",
@@ -48,7 +57,9 @@ def add_network_options(parser: argparse.ArgumentParser, defaults: RunSettings) 
     network.add_argument(
         "--clip", type=float, metavar="X", help="the largest norm of a layer's mean gradient (default: no bound)"
     )
-    network.add_argument("--seed", type=int, metavar="N", help=f"of weights and shuffling {_given(defaults, 'seed')}")
+    network.add_argument(
+        "--seed", type=int, metavar="N", help=f"of weights, shuffling and what is held out {_given(defaults, 'seed')}"
+    )
     network.add_argument(
         "--epochs", type=int, metavar="N", help=f"passes over the training data {_given(defaults, 'epochs')}"
     )
@@ -60,7 +71,7 @@ def add_network_options(parser: argparse.ArgumentParser, defaults: RunSettings) 
         type=float,
         metavar="RATE",
         help=f"the learning rate (default: {defaults.eta:g}; with another activation, cost or momentum {ETA:g} x (1 - "
-        f"momentum); {usual})",
+        f"momentum), or {STEEP_ETA:g} for {', '.join(STEEP)} outputs under the quadratic cost; {usual})",
     )
     network.add_argument(
         "--rate",
@@ -76,6 +87,7 @@ def add_network_options(parser: argparse.ArgumentParser, defaults: RunSettings) 
 def settings_from(args: argparse.Namespace, defaults: RunSettings, *, fit: bool = True) -> RunSettings:
     """`defaults`, changed where an option was given. Raises `NetworkError` or `CheckpointError` for a wrong one.
 
+    Sizes are those of `defaults`: `checkpoint.commands.data_options.sized` reads the option, once the data is there.
     With `fit`, an initialization and a learning rate that were not given change with what they must fit.
     """
     given: dict[str, Any] = {name: value for name, value in vars(args).items() if value is not None}
@@ -86,7 +98,8 @@ def settings_from(args: argparse.Namespace, defaults: RunSettings, *, fit: bool 
     if fit:
         values |= _fitting(values, known, given)
     if isinstance(values["sizes"], str):
-        values["sizes"] = parse_sizes(values["sizes"])
+        check_sizes_text(values["sizes"])
+        values["sizes"] = defaults.sizes
     if "checkpoint" in given and "budget" not in given:
         values["budget"] = None  # that of the defaults was for their own way
     elif values["budget"] is not None and "checkpoint" not in given:
@@ -101,7 +114,8 @@ def settings_from(args: argparse.Namespace, defaults: RunSettings, *, fit: bool 
 def _fitting(values: Mapping[str, Any], known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """The initialization and the learning rate that fit `values`, where they are not given and `known` is of others."""
     fitting: dict[str, Any] = {}
-    choice = {name: values[name] for name in ("activation", "cost", "momentum", "optimizer")}
+    names = ("activation", "output_activation", "cost", "momentum", "optimizer")
+    choice = {name: values[name] for name in names}
     if "initialization" not in given and any(known[name] != value for name, value in choice.items()):
         fitting["initialization"] = default_initialization(**choice)
     choice["initialization"] = fitting.get("initialization", values["initialization"])

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from checkpoint.drawing.canvas import SERIES, byte_scale, default_style, new_figure, plain_axes, save
+from checkpoint.drawing.canvas import SERIES, default_style, new_figure, plain_axes, save
 from checkpoint.drawing.timeline import NAMED_ACTIONS
 from checkpoint.palette import BUDGET, OUTLINE
 from checkpoint.schedule.columns import counted_actions
@@ -24,6 +24,7 @@ from checkpoint.schedule.lifetimes import (
 )
 from checkpoint.schedule.placement import Placement
 from checkpoint.schedule.schedule import Schedule
+from checkpoint.units import byte_scale
 
 COLOURS = {ACTIVATION: SERIES[0], WEIGHT_GRADIENT: SERIES[2], BIAS_GRADIENT: SERIES[3], ERROR_PIECE: SERIES[1]}
 COLOURS |= {FORWARD: SERIES[2], WORKSPACE: SERIES[3], KEPT: SERIES[1]}  # of chains that have none of these gradients

@@ -21,8 +21,6 @@ MEASURED = "#111111"
 
 SERIES = ("#1D3461", "#E08214", "#42897D", "#B279A2", "#7A3B1D", "#56B4E9", "#8C8C2B")
 
-_SCALES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "bytes"))
-
 
 @contextmanager
 def default_style() -> Iterator[None]:
@@ -44,11 +42,6 @@ def new_figure(width: float, height: float) -> Figure:
     figure = Drawing(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
-
-
-def byte_scale(largest: float) -> tuple[int, str]:
-    """The unit that `largest` bytes are best shown in: its bytes, and its name."""
-    return next((scale, name) for scale, name in _SCALES if largest >= scale or scale == 1)
 
 
 def plain_axes(axes: Axes, *, grid: str = "y") -> None:

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from checkpoint.drawing.canvas import MEASURED, SERIES, byte_scale, default_style, new_figure, plain_axes, save
-from checkpoint.units import three_digits
+from checkpoint.drawing.canvas import MEASURED, SERIES, default_style, new_figure, plain_axes, save
+from checkpoint.units import byte_scale, three_digits
 
 if TYPE_CHECKING:
     from checkpoint.runs.comparison import Compared

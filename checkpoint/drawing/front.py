@@ -8,10 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
-from checkpoint.drawing.canvas import SERIES, byte_scale, default_style, new_figure, save
+from checkpoint.drawing.canvas import SERIES, default_style, new_figure, save
 from checkpoint.palette import BUDGET
 from checkpoint.planning.front import Front, FrontPoint
 from checkpoint.planning.planned import Plan
+from checkpoint.units import byte_scale
 
 MARKERS = "sD^v<>pPX*hd"
 WORK_TICKS = (0, 0.25, 0.5, 0.75, 1, 2, 5, 10, 30, 100, 300, 1000)

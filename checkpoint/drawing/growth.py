@@ -7,9 +7,10 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from checkpoint.drawing.canvas import SERIES, byte_scale, default_style, new_figure, plain_axes, save, spread
+from checkpoint.drawing.canvas import SERIES, default_style, new_figure, plain_axes, save, spread
 from checkpoint.palette import OUTLINE
 from checkpoint.planning.growth import Growth
+from checkpoint.units import byte_scale
 
 LINE_SHARE = 0.055
 """The height of a line of text, as a share of the axis."""

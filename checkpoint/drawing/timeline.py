@@ -10,12 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from checkpoint.drawing.canvas import MEASURED, byte_scale, default_style, new_figure, plain_axes, save
+from checkpoint.drawing.canvas import MEASURED, default_style, new_figure, plain_axes, save
 from checkpoint.palette import BACKWARD, BUDGET, FORWARD, OUTLINE, RECOMPUTE
 from checkpoint.schedule.actions import Backward
 from checkpoint.schedule.columns import counted_actions
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import Simulation
+from checkpoint.units import byte_scale
 
 NAMED_ACTIONS = 60
 """Up to this many actions each has its name below it; more are numbered."""

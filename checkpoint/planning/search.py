@@ -37,10 +37,13 @@ TEMPORARY_LAYERS = 20
 
 
 class Search:
-    """The search over one chain, with row blocks of at least `minimum_rows` rows; none if that's the whole batch."""
+    """The search over one chain, with row blocks of at least `minimum_rows` rows; none if that's the whole batch.
 
-    def __init__(self, chain: Chain, cost: Cost, minimum_rows: int) -> None:
-        self.chain, self.cost, self.minimum_rows = chain, cost, minimum_rows
+    With `persistent` only that class is searched, whose schedules are nested calls; see `checkpoint.schedule.nested`.
+    """
+
+    def __init__(self, chain: Chain, cost: Cost, minimum_rows: int, *, persistent: bool = False) -> None:
+        self.chain, self.cost, self.minimum_rows, self.persistent = chain, cost, minimum_rows, persistent
         self._sizes = block_sizes(chain.batch_size, minimum_rows=minimum_rows)
         self._subsearches: dict[int, Search] = {}
 
@@ -78,8 +81,9 @@ class Search:
         if least_cost(blocked) >= self.lower_bound(budget_bytes):
             if not any(self._estimated(candidate) for candidate in blocked):  # estimates are for whole ones as well
                 found += self._persistent(budget_bytes, self._whole)
-            found += self._once_only(budget_bytes)
-            found += self._temporary(budget_bytes, least_cost(found + blocked))
+            if not self.persistent:
+                found += self._once_only(budget_bytes)
+                found += self._temporary(budget_bytes, least_cost(found + blocked))
         found += blocked
         if not found and self.smallest.need_bytes <= budget_bytes:
             found.append(self.smallest)

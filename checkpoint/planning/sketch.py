@@ -1,7 +1,6 @@
 """What a notebook shows of a plan: its facts as a table, and its step as a picture. No arrays here."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from html import escape
 from typing import Protocol
 
@@ -15,7 +14,6 @@ from checkpoint.schedule.simulation import simulate
 from checkpoint.schedule.spans import walk
 from checkpoint.schedule.svg import MOST_CELLS, MOST_COLUMNS, step_svg
 from checkpoint.units import counted, format_bytes
-from mlp.sizes import format_sizes
 
 MOST_ACTIONS = 200_000
 """Of more actions than these no picture is made: it would take many seconds, and show a grey."""
@@ -60,15 +58,14 @@ def plan_html(plan: Sketched) -> str:
     schedule, chain = plan.schedule, plan.chain
     if len(schedule) > MOST_ACTIONS:
         return f"{html}<p>{len(schedule):,} actions are too many for a picture here.</p>"
-    found = walk(schedule.actions, replace(chain, pieces=schedule.pieces, planned_rows=schedule.planned_rows))
+    found = walk(schedule.actions, chain)
     columns, cells = columns_and_cells(schedule.actions, found, most_columns=MOST_COLUMNS, most_cells=MOST_CELLS)
     peaks = simulate(schedule, chain).peaks
     return html + step_svg(columns, cells, n_layers=chain.n_layers, peaks=peaks, budget_bytes=plan.budget_bytes)
 
 
 def _title(plan: Sketched) -> str:
-    chain = plan.chain
-    return f"{format_sizes(chain.widths)}, batch {chain.batch_size}, planned in {format_bytes(plan.budget_bytes)}"
+    return f"{plan.chain.title}, planned in {format_bytes(plan.budget_bytes)}"
 
 
 def _facts(plan: Sketched) -> Iterator[tuple[str, str]]:

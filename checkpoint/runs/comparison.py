@@ -121,10 +121,11 @@ def within_reach(choice: Choice, chain: Chain) -> Choice:
     return choice
 
 
-def run_apart(run: Run, source: str) -> RunRecord:
-    """Train on the data of `source` in a process of its own, so that its resident peak is its own too.
+def run_apart(run: Run, source: str, reading: Sequence[str] = ()) -> RunRecord:
+    """Train in a process of its own, so that its resident peak is its own too.
 
-    Raises `CheckpointError` with the last line of what that process said, if it failed.
+    `source`: the data, read as the options `reading` say. Raises `CheckpointError` with the last line of what that
+    process said, if it failed.
     """
     with tempfile.TemporaryDirectory(prefix="mlp-checkpointing-") as folder:
         report = Path(folder) / "run.json"
@@ -132,7 +133,7 @@ def run_apart(run: Run, source: str) -> RunRecord:
         command = [sys.executable, "-P", "-m", "checkpoint", "train", "--data", source, "--json", str(report)]
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         ended = subprocess.run(  # noqa: S603
-            [*command, *_options(run.settings)],
+            [*command, *reading, *_options(run.settings)],
             capture_output=True,
             text=True,
             check=False,
@@ -166,7 +167,7 @@ def table(case: Case, rows: Sequence[Compared]) -> str:
     body = [
         [
             row.name,
-            f"{row.record.test_accuracy:.4f}",
+            _quality(row.record),
             three_digits(row.epoch_seconds),
             f"{row.seconds_ratio:.2f}",
             f"{row.record.predicted_peak_bytes:,}",
@@ -179,7 +180,7 @@ def table(case: Case, rows: Sequence[Compared]) -> str:
     ]
     headers = [
         "way",
-        "test\naccuracy",
+        "test\naccuracy" if rows[0].record.test_accuracy is not None else "test\ncost",
         "seconds of\nmedian epoch",
         "of\nstore all's",
         "peak bytes\npredicted",
@@ -191,6 +192,11 @@ def table(case: Case, rows: Sequence[Compared]) -> str:
     printed = tabulate(body, headers, disable_numparse=True, stralign="right", colalign=("left",))
     words = dict.fromkeys(row.weights for row in rows)
     return "\n".join([title, printed, *(f"{word}: {WEIGHTS[word]}" for word in words)])
+
+
+def _quality(record: RunRecord) -> str:
+    """The accuracy on the test samples, or the mean cost where they have values."""
+    return f"{record.test_cost:.4g}" if record.test_accuracy is None else f"{record.test_accuracy:.4f}"
 
 
 def _same(one: Schedule, other: Schedule) -> bool:

@@ -10,8 +10,8 @@ from checkpoint.schedule.chain import ITEM_BYTES
 from checkpoint.units import format_bytes
 from mlp import format_sizes
 from mlp.data import Dataset
-from mlp.training.batches import check_images
 from mlp.training.loop import check_training
+from mlp.training.samples import check_fit
 
 
 def check_fits(settings: RunSettings, dataset: Dataset, backend: Backend) -> None:
@@ -20,12 +20,12 @@ def check_fits(settings: RunSettings, dataset: Dataset, backend: Backend) -> Non
     The weights are compared with all memory that this process may take: no more can be allocated, and trying may
     take minutes.
     """
-    check_images(settings.sizes, dataset.train_images, dataset.train_labels)
+    check_fit(settings.sizes, dataset)
     check_training(
         epochs=settings.epochs,
         mini_batch_size=settings.batch_size,
         eta=settings.eta,
-        n_samples=len(dataset.train_images),
+        n_samples=len(dataset.train),
     )
     values = sum(n_in * n_out + n_out for n_in, n_out in pairwise(settings.sizes))
     needed = values * ITEM_BYTES.get(settings.dtype, 4) * (1 + len(settings.optimizer_made.state_names))

@@ -9,6 +9,9 @@ from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.execution.ranks.network import NetworkOnRanks
 from checkpoint.schedule.chain import chain_of
 from mlp import EpochRecord, Network
+from mlp.data import Dataset
+
+ROW_NUMBER_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class RunRecord:
     data: str
     training_samples: int
     test_samples: int
+    validation_samples: int
     device: str
     predicted_peak_bytes: int
     measured_peak_bytes: int
@@ -43,6 +47,10 @@ class RunRecord:
     busy_share: float
     test_accuracy: float | None
     test_cost: float | None
+    test_rmse: float | None
+    test_r2: float | None
+    validation_accuracy: float | None
+    validation_cost: float | None
     outputs_alike: bool
     weights_sha256: str
     epochs: list[EpochRecord]
@@ -96,6 +104,11 @@ def rest_bytes(network: Network, batch_size: int, rows: int | None = None) -> in
     values = sum(int(a.size) for a in parameters) + held * (network.sizes[0] + network.sizes[-1])
     slots = network.reserve(batch_size) if isinstance(network, NetworkOnRanks) else 0
     return values * item_bytes + slots
+
+
+def order_bytes(dataset: Dataset, *, shuffle: bool) -> int:
+    """Bytes of row numbers held while training: the order of an epoch, and which rows are held out."""
+    return dataset.held_bytes + (ROW_NUMBER_BYTES * len(dataset.train) if shuffle else 0)
 
 
 def weights_sha256(network: Network) -> str:

@@ -19,7 +19,10 @@ from mlp import Network, Progress, SavedState, StateError, format_sizes, read_st
 from mlp.data import Dataset
 from mlp.saving import differences, environment
 
-NETWORK_SETTINGS = ("sizes", "activation", "cost", "initialization", "dtype", "momentum", "optimizer", "seed")
+NETWORK_SETTINGS = (
+    *("sizes", "activation", "output_activation", "cost"),
+    *("initialization", "dtype", "momentum", "optimizer", "seed"),
+)
 ORDER_SETTINGS = {"batch_size": "mini_batch_size", "shuffle": "shuffle"}
 
 
@@ -92,7 +95,7 @@ class Resumption:
 
     def check_data(self, dataset: Dataset) -> None:
         """Raise `CheckpointError` where the data is not that of the saved run, unless that is allowed."""
-        if not self.allow_changed_data and not is_trained_data(dataset, self.state):
+        if not self.allow_changed_data and is_trained_data(dataset, self.state) is False:
             raise CheckpointError(
                 f"{dataset.name} is not the data that {self.path} was trained on: its SHA-256 is "
                 f"{dataset.digest[:12]}..., was {self.progress.data_digest[:12]}...; give that data with --data, or "
@@ -102,15 +105,15 @@ class Resumption:
     def promise(self, settings: RunSettings, network: Network, dataset: Dataset) -> str:
         """One line: where training goes on, and whether the end is that of an uninterrupted run, to the last bit."""
         changed = differences(dict(self.state.environment), environment(network.backend))
-        n_samples = len(dataset.train_images)
+        n_samples = len(dataset.train)
         for name in ("eta", "rate", *ORDER_SETTINGS):
             was, now = getattr(self.settings, name), getattr(settings, name)
             if was != now:
                 changed.append(f"{name} {now}, was {was}")
         if not changed and self.settings.learning_rate(n_samples) != settings.learning_rate(n_samples):
             changed.append(f"rate {settings.rate} over {counted(settings.epochs, 'epoch')}, was {self.settings.epochs}")
-        if not is_trained_data(dataset, self.state):
-            changed.append("other data")
+        if (same := is_trained_data(dataset, self.state)) is not True:
+            changed.append("other data" if same is False else "data that was not compared")
         blocks = row_blocks(network, settings.batch_size, n_samples)
         if blocks != self.state.notes.get("row_blocks", ""):
             changed.append("other row blocks, which add in another order")
@@ -131,8 +134,9 @@ def notes_of(settings: RunSettings, network: Network, dataset: Dataset, data: st
         "offload": settings.offload or "",
         "bandwidth": settings.bandwidth or "",
         "speed": settings.speed or "",
-        "row_blocks": row_blocks(network, settings.batch_size, len(dataset.train_images)),
+        "row_blocks": row_blocks(network, settings.batch_size, len(dataset.train)),
         "data": note_of(dataset, data),
+        "preparation": dataset.preparation.to_json(),
     }
 
 

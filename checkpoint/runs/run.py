@@ -15,12 +15,14 @@ from checkpoint.runs.first_step import MeasuredFirstStep
 from checkpoint.runs.interruption import Interruption
 from checkpoint.runs.predicted import predicted
 from checkpoint.runs.ranks.interruption import InterruptionOfAll
-from checkpoint.runs.record import RunRecord, place_record, rest_bytes, seconds_record, weights_sha256
+from checkpoint.runs.record import RunRecord, order_bytes, place_record, rest_bytes, seconds_record, weights_sha256
 from checkpoint.runs.saver import Saver
 from checkpoint.runs.settings import RunSettings, make_network
-from mlp import EpochRecord, ImageBatches, Network, Progress, Step, train
+from mlp import Batches, EpochRecord, Network, Progress, Step, train
 from mlp.data import Dataset
 from mlp.training.metrics import Evaluation
+from mlp.training.regression import fit_of
+from mlp.training.samples import batches_of_part
 
 
 def run(
@@ -49,7 +51,7 @@ def run(
     network = make_network(settings) if network is None else network
     expected = predicted(settings, network)
     simulation = expected.simulation
-    test_data = ImageBatches(network, dataset.test_images, dataset.test_labels, scaling=dataset.scaling)
+    test_data = batches_of_part(network, dataset, "test")
     saver = saver or Saver(network, progress_of(settings, dataset, at=first), None)
     first_step = MeasuredFirstStep(network, expected.rows)
     watching = watched(saver, settings.chain, arena_bytes=expected.arena_bytes, interruption=_interruption(network))
@@ -57,10 +59,10 @@ def run(
         hooks = _Hooks(interruption, first_step, saver, lambda: outputs_alike(network, test_data), after_epoch)
         history = train(
             network,
-            ImageBatches(network, dataset.train_images, dataset.train_labels, scaling=dataset.scaling),
+            batches_of_part(network, dataset, "train"),
             epochs=settings.epochs,
             mini_batch_size=settings.batch_size,
-            eta=settings.learning_rate(len(dataset.train_images)),
+            eta=settings.learning_rate(len(dataset.train)),
             test_data=test_data,
             shuffle=settings.shuffle,
             first_epoch=first[0],
@@ -71,23 +73,31 @@ def run(
         )
         hooks.training_done()
     test_accuracy, test_cost = _at_the_end(history, network, test_data)
+    validation = _validation(network, dataset)
+    rmse, r2 = (None, None) if dataset.preparation.classes is not None else fit_of(network, test_data)
     wall_seconds = time.perf_counter() - begun
     return RunRecord(
         strategy=expected.schedule.name,
         data=dataset.name,
-        training_samples=len(dataset.train_images),
-        test_samples=len(dataset.test_images),
+        training_samples=len(dataset.train),
+        test_samples=len(dataset.test),
+        validation_samples=0 if dataset.validation is None else len(dataset.validation),
         device=network.backend.device_name,
         predicted_peak_bytes=expected.peak_bytes,
         measured_peak_bytes=first_step.usage.peak_bytes,
         measured_bytes_after=first_step.usage.marks,
         recomputed_layers=simulation.recomputed_layers,
         recompute_fraction=simulation.recompute_fraction,
-        rest_bytes=rest_bytes(network, settings.batch_size, expected.rows),
+        rest_bytes=rest_bytes(network, settings.batch_size, expected.rows)
+        + order_bytes(dataset, shuffle=settings.shuffle),
         peak_resident_bytes=peak_resident_bytes(),
         offloaded_bytes=simulation.offloaded_bytes,
         test_accuracy=test_accuracy,
         test_cost=test_cost,
+        test_rmse=rmse,
+        test_r2=r2,
+        validation_accuracy=validation[0],
+        validation_cost=validation[1],
         outputs_alike=outputs_alike(network, test_data),
         weights_sha256=weights_sha256(network),
         epochs=history,
@@ -139,7 +149,7 @@ def progress_of(settings: RunSettings, dataset: Dataset, *, at: tuple[int, int])
         mini_batch_size=settings.batch_size,
         eta=settings.eta,
         shuffle=settings.shuffle,
-        n_samples=len(dataset.train_images),
+        n_samples=len(dataset.train),
         data_digest=dataset.digest,
     )
 
@@ -150,10 +160,15 @@ def _interruption(network: Network) -> Interruption:
     return InterruptionOfAll(network.link) if on_ranks else Interruption()  # type: ignore[attr-defined]
 
 
-def _at_the_end(
-    history: list[EpochRecord], network: Network, test_data: ImageBatches
-) -> tuple[float | None, float | None]:
+def _at_the_end(history: list[EpochRecord], network: Network, test_data: Batches) -> tuple[float | None, float | None]:
     """Accuracy and mean cost at the end: the last epoch's, or measured now where a resumed run had no epoch left."""
     if history:
         return history[-1].test_accuracy, history[-1].test_cost
     return Evaluation(network, test_data)()
+
+
+def _validation(network: Network, dataset: Dataset) -> tuple[float | None, float | None]:
+    """Accuracy and mean cost on the validation samples at the end; None where there are none."""
+    if dataset.validation is None:
+        return None, None
+    return Evaluation(network, batches_of_part(network, dataset, "validation"))()

@@ -28,6 +28,7 @@ class RunSettings:
 
     sizes: tuple[int, ...] = (784, 100, 30, 10)
     activation: str = "sigmoid"
+    output_activation: str | None = None
     cost: str = "quadratic"
     initialization: str = "normal"
     dtype: str = "float32"
@@ -95,6 +96,7 @@ def make_network(
     """
     as_network: dict[str, Any] = {
         "activation": settings.activation,
+        "output_activation": settings.output_activation,
         "cost": settings.cost,
         "initialization": settings.initialization,
         "dtype": settings.dtype,

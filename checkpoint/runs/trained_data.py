@@ -1,10 +1,12 @@
 """The data that a saved network was trained on: noted when it is saved; found again and compared when it is used."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from checkpoint.errors import CheckpointError
-from mlp import SavedState, data
-from mlp.data import Dataset
+from mlp import SavedState, StateError, data
+from mlp.data import DataError, Dataset, Preparation
+from mlp.data.load import paths_of
 
 NAMES = ("mnist", "sample")
 
@@ -13,7 +15,7 @@ def note_of(dataset: Dataset, given: str) -> str:
     """What finds `dataset` again, wherever the program is started: a name, or a whole path. `given`: as in `--data`."""
     if dataset.name in NAMES:  # "mnist" may have been asked for, and the sample have taken its place
         return dataset.name
-    return str(Path(given).expanduser().resolve())
+    return ",".join(str(path.resolve()) for path in paths_of(given))
 
 
 def noted(state: SavedState) -> str | None:
@@ -24,10 +26,30 @@ def noted(state: SavedState) -> str | None:
 def is_trained_data(dataset: Dataset, state: SavedState) -> bool | None:
     """Whether the network was trained on this data, by its digest; None where the state does not say."""
     digest = state.progress.data_digest if state.progress else ""
-    return dataset.digest == digest if digest else None
+    return dataset.digest == digest if digest and dataset.digest else None
 
 
-def load_trained_data(state: SavedState, path: Path) -> Dataset:
+def prepared_as(state: SavedState, path: Path) -> Preparation | None:
+    """How the data of the network saved at `path` was prepared; None where the state does not say.
+
+    Raises `StateError` for what no training wrote there.
+    """
+    text = state.notes.get("preparation")
+    if not text:
+        return None
+    try:
+        return Preparation.from_json(text)
+    except DataError as error:
+        raise StateError(str(error), path=path) from None
+
+
+def prepared_alike(state: SavedState, path: Path, *, skip_pass: bool) -> Preparation | None:
+    """`prepared_as`, with the choice made now of whether files are read through at the start."""
+    known = prepared_as(state, path)
+    return None if known is None else replace(known, reading=replace(known.reading, skip_pass=skip_pass))
+
+
+def load_trained_data(state: SavedState, path: Path, *, skip_pass: bool = False) -> Dataset:
     """The data that the network saved at `path` was trained on, and no other in its place.
 
     Raises `CheckpointError` where the state does not say which it was, and where it cannot be had or has changed;
@@ -36,7 +58,7 @@ def load_trained_data(state: SavedState, path: Path) -> Dataset:
     source = noted(state)
     if source is None:
         raise CheckpointError(f"{path} does not say which data it was trained on; give --data")
-    dataset = load_itself(source)
+    dataset = load_itself(source, state, path, skip_pass=skip_pass)
     if is_trained_data(dataset, state) is False:
         raise CheckpointError(
             f"{source} is not the data any more that {path} was trained on: its SHA-256 is {dataset.digest[:12]}..., "
@@ -45,9 +67,15 @@ def load_trained_data(state: SavedState, path: Path) -> Dataset:
     return dataset
 
 
-def load_itself(source: str) -> Dataset:
-    """`mlp.data.load`, without the sample in the place of MNIST. Raises `CheckpointError` where MNIST cannot be had."""
-    dataset = data.load(source)
+def load_itself(source: str, state: SavedState, path: Path, *, skip_pass: bool = False) -> Dataset:
+    """The data at `source`, prepared as that of the network saved at `path`; never the sample in the place of MNIST.
+
+    Where that is other data than the network was trained on, and has no test part, all of it is to test with. Raises
+    `CheckpointError` where MNIST cannot be had.
+    """
+    known = prepared_alike(state, path, skip_pass=skip_pass)
+    trained = state.progress.data_digest if state.progress else ""
+    dataset = data.load(source, known=known, trained_digest=trained)
     if dataset.name == "sample" != source:
         reason = (dataset.notice or "").partition("; using")[0]
         raise CheckpointError(f"{reason}; give --data, with the path of a copy or sample")

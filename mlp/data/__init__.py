@@ -1,11 +1,15 @@
-"""Handwritten digits to train with: MNIST by name, the embedded sample, or the user's files. Knows no networks."""
+"""Data to train with: the user's files of many kinds, MNIST by name, or the embedded sample. Knows no networks."""
 
-from mlp.data.convert import as_inputs, one_hot
-from mlp.data.dataset import CLASSES, Dataset, dataset_from_arrays
+from mlp.data.convert import CLASSES, as_inputs, one_hot
+from mlp.data.dataset import Dataset, Samples
 from mlp.data.errors import DamagedDataError, DataError, DownloadError, OversizedDataError, UnreadableDataError
+from mlp.data.from_arrays import dataset_from_arrays
 from mlp.data.idx import read_idx
 from mlp.data.load import load
 from mlp.data.npz import read_npz
+from mlp.data.preparation import Preparation
+from mlp.data.reading import Reading
+from mlp.data.split import split_rows
 
 __all__ = [
     "CLASSES",
@@ -14,6 +18,9 @@ __all__ = [
     "Dataset",
     "DownloadError",
     "OversizedDataError",
+    "Preparation",
+    "Reading",
+    "Samples",
     "UnreadableDataError",
     "as_inputs",
     "dataset_from_arrays",
@@ -21,4 +28,5 @@ __all__ = [
     "one_hot",
     "read_idx",
     "read_npz",
+    "split_rows",
 ]

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from mlp.data.dataset import CLASSES
 from mlp.data.errors import DataError
 from mlp.data.scaling import PIXELS, Scaling
+
+CLASSES = 10
+"""The digits."""
 
 
 def as_inputs(

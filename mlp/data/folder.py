@@ -11,9 +11,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from mlp.data.dataset import Dataset, dataset_from_arrays
+from mlp.data.dataset import Dataset
 from mlp.data.errors import UnreadableDataError
 from mlp.data.idx import read_idx
+from mlp.data.prepare import Raw, prepared
 from mlp.data.stream import MAX_DATA_BYTES, open_regular, quoted
 
 _PLACES = ("", "MNIST/raw", "raw")
@@ -57,7 +58,12 @@ def find_idx_files(folder: Path) -> IdxFiles:
 
 
 def read_idx_files(files: IdxFiles, *, name: str, max_bytes: int = MAX_DATA_BYTES) -> Dataset:
-    """The data set that `files` hold, called `name`. Raises a DataError.
+    """The data set that `files` hold, called `name`. Raises a DataError."""
+    return prepared(raw_idx_files(files, max_bytes=max_bytes), name=name)
+
+
+def raw_idx_files(files: IdxFiles, *, max_bytes: int = MAX_DATA_BYTES) -> Raw:
+    """What `files` hold, as what a data set is made of. Raises a DataError.
 
     `max_bytes`: the most data that the four may promise together.
     """
@@ -66,7 +72,7 @@ def read_idx_files(files: IdxFiles, *, name: str, max_bytes: int = MAX_DATA_BYTE
         with open_regular(path) as file:
             arrays.append(read_idx(file, where=quoted(path), max_bytes=max_bytes))
         max_bytes -= arrays[-1].nbytes
-    return dataset_from_arrays(*arrays, name=name)
+    return Raw((arrays[0], arrays[1]), (arrays[2], arrays[3]))
 
 
 def _name(stem: str, separator: str) -> str:

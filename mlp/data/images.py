@@ -25,6 +25,7 @@ def read_images(
     dtype: str,
     invert: bool = False,
     scaling: Scaling | None = PIXELS,
+    shape: tuple[int, ...] | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> np.ndarray:
     """The images at `path` as rows, (n, features), `dtype`, values 0 to 1.
@@ -32,7 +33,8 @@ def read_images(
     A PNG or JPEG is one image; its 0..255 become 0..1, see `mlp.data.pictures`. A .npy array is (features,),
     (n, features), (rows, columns) or (n, rows, columns): uint8, scaled by `scaling`, or floats, which are taken as they
     are where they lie in 0..1, and else scaled too. Without a scaling, the network was trained on values as they were:
-    floats are taken as they are. `invert`: 1 minus that, for dark on light, where MNIST is light on dark. `say` is told
+    floats are taken as they are. `shape`: of the training's images, (rows, columns) or (rows, columns, 3) in colour;
+    None for a grey square. `invert`: 1 minus that, for dark on light, where MNIST is light on dark. `say` is told
     in a line of whatever the user may not expect.
 
     Raises a `DataError`, one line, for any other file.
@@ -42,10 +44,12 @@ def read_images(
         picture = is_picture(file.read(START_BYTES))
         file.seek(0)
         if picture:
-            pixels = read_picture(file, where=str(path), features=features, say=say)
+            pixels = read_picture(file, where=str(path), features=features, shape=shape, say=say)
             values: np.ndarray[Any, Any] = pixels / np.float64(255)
         else:
-            raw = _read_npy(file, where=str(path), features=features)
+            raw = read_npy_rows(file, where=str(path), features=features)
+            if raw.dtype.kind != "f" and raw.dtype != np.uint8:
+                raise DataError(f"{path}: wanted uint8, 0 to 255, or floats, found {raw.dtype}; convert it")
             values = _scaled(raw, scaling, where=str(path), dtype=dtype, say=say)
         with np.errstate(over="ignore"):  # what is too large for the dtype is found below
             X = np.ascontiguousarray(values, dtype=dtype)
@@ -84,10 +88,11 @@ def _scaled(
     return values / np.float64(scaling.high)
 
 
-def _read_npy(file: BinaryIO, *, where: str, features: int) -> np.ndarray:
+def read_npy_rows(file: BinaryIO, *, where: str, features: int) -> np.ndarray:
+    """The samples in a .npy, (n, `features`), of its dtype. Raises `DataError` for a file that has no such."""
     file_bytes = file.seek(0, 2)
     file.seek(0)
-    header = read_npy_header(file, where=where, floats=True)
+    header = read_npy_header(file, where=where, wanted="numbers", dimensions=4)
     n_values = prod(header.shape)
     data_bytes = n_values * header.dtype.itemsize
     check_promise(data_bytes, limit_bytes=MAX_DATA_BYTES, where=where)
@@ -97,6 +102,4 @@ def _read_npy(file: BinaryIO, *, where: str, features: int) -> np.ndarray:
     if rows == 0 or rows * features != n_values:
         raise DataError(f"{where}: wanted one image of {features} values, or n of them, found shape {header.shape}")
     values: np.ndarray[Any, Any] = np.frombuffer(read_exactly(file, data_bytes, where=where), dtype=header.dtype)
-    if header.dtype.kind != "f" and header.dtype != np.uint8:
-        raise DataError(f"{where}: wanted uint8, 0 to 255, or floats, found {header.dtype}; convert it")
     return values.reshape(header.shape, order="F" if header.fortran_order else "C").reshape(rows, features)

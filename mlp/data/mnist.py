@@ -15,7 +15,8 @@ from mlp.data.dataset import Dataset
 from mlp.data.download import RemoteFile, fetch
 from mlp.data.errors import DataError, DownloadError
 from mlp.data.folder import IdxFiles, read_idx_files
-from mlp.data.npz_file import read_npz_file
+from mlp.data.npz_file import raw_npz_file
+from mlp.data.prepare import prepared
 from mlp.data.sample import load_sample
 from mlp.data.stream import quoted
 
@@ -42,7 +43,7 @@ KERAS = Source(
             "sha256:731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
         ),
     ),
-    read=lambda paths: read_npz_file(paths[0], name="mnist"),
+    read=lambda paths: prepared(raw_npz_file(paths[0]), name="mnist"),
 )
 TORCHVISION = Source(
     files=(

@@ -21,9 +21,12 @@ from mlp.errors import one_line
 
 _MAX_HEADER_BYTES = 1024  # NumPy writes 118 for the arrays meant here
 _LENGTH_BYTES = {1: 2, 2: 4, 3: 4}  # by major version
-_MAX_DIMENSIONS = 3
-_INTEGER_DTYPE = re.compile(r"[|<>=]?[iu][1248]")
-_FLOAT_DTYPE = re.compile(r"[|<>=]?f[248]")
+_DTYPES = {
+    "integers": re.compile(r"[|<>=]?[iu][1248]"),
+    "numbers": re.compile(r"[|<>=]?(?:[iu][1248]|f[248]|b1)"),
+    "numbers or text": re.compile(r"[|<>=]?(?:[iu][1248]|f[248]|b1|[US][1-9][0-9]{0,3})"),
+}
+"""The dtypes that a header may name, by what is wanted."""
 # What evaluating a header raises that is none; MemoryError and RecursionError are the parser's, of nested brackets.
 _HEADER_ERRORS = (ValueError, TypeError, SyntaxError, tokenize.TokenError, MemoryError, RecursionError)
 
@@ -38,10 +41,10 @@ class NpyHeader:
     header_bytes: int
 
 
-def read_npy_header(stream: Readable, *, where: str, floats: bool = False) -> NpyHeader:
-    """The header at the start of `stream`, which then stands at the data. DamagedDataError unless of plain integers.
+def read_npy_header(stream: Readable, *, where: str, wanted: str = "integers", dimensions: int = 3) -> NpyHeader:
+    """The header at the start of `stream`, which then stands at the data.
 
-    `floats`: plain floats too.
+    `wanted`: a key of `_DTYPES`; `dimensions`: how many there may be. Raises DamagedDataError for any other.
     """
     start = read_exactly(stream, npy_format.MAGIC_LEN, where=where)
     major = start[len(npy_format.MAGIC_PREFIX)]
@@ -57,13 +60,13 @@ def read_npy_header(stream: Readable, *, where: str, floats: bool = False) -> Np
             f"{where}: its header takes {text_bytes} bytes, the limit is {_MAX_HEADER_BYTES}; not plain integers"
         )
     text = read_exactly(stream, text_bytes, where=where)
-    shape, fortran_order, dtype = _parse(bytes(length), bytes(text), where=where, floats=floats)
-    if len(shape) > _MAX_DIMENSIONS:
-        raise DamagedDataError(f"{where}: wanted at most {_MAX_DIMENSIONS} dimensions, the header says {len(shape)}")
+    shape, fortran_order, dtype = _parse(bytes(length), bytes(text), where=where, wanted=wanted)
+    if len(shape) > dimensions:
+        raise DamagedDataError(f"{where}: wanted at most {dimensions} dimensions, the header says {len(shape)}")
     return NpyHeader(dtype, fortran_order, shape, len(start) + len(length) + len(text))
 
 
-def _parse(length: bytes, text: bytes, *, where: str, floats: bool) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _parse(length: bytes, text: bytes, *, where: str, wanted: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, order and dtype of a header's text. Objects are refused: to read them is to unpickle them."""
     # Version 3 differs from 2 in the encoding of field names, and plain arrays have none.
     read = npy_format.read_array_header_1_0 if len(length) == 2 else npy_format.read_array_header_2_0
@@ -74,14 +77,15 @@ def _parse(length: bytes, text: bytes, *, where: str, floats: bool) -> tuple[tup
             shape, fortran_order, dtype = read(io.BytesIO(length + text), max_header_size=_MAX_HEADER_BYTES)
     except _HEADER_ERRORS as error:
         if isinstance(error.__cause__, TypeError):  # all is well but what `descr` says
-            raise _no_integers(shown, where) from error
+            raise _other_dtype(shown, where, wanted) from error
         raise DamagedDataError(f"{where}: wanted the header of a plain array, found {shown!r}") from error
     if dtype.names is not None or dtype.shape or any(type(size) is not int or not 0 <= size < 2**64 for size in shape):
         raise DamagedDataError(f"{where}: wanted the header of a plain array, found {shown!r}")
-    if not (_INTEGER_DTYPE.fullmatch(dtype.str) or (floats and _FLOAT_DTYPE.fullmatch(dtype.str))):
-        raise _no_integers(dtype.str, where)
+    if not _DTYPES[wanted].fullmatch(dtype.str):
+        raise _other_dtype(dtype.str, where, wanted)
     return shape, fortran_order, dtype
 
 
-def _no_integers(found: str, where: str) -> DamagedDataError:
-    return DamagedDataError(f"{where}: wanted integers, found dtype {found!r}; write uint8, images 0 to 255")
+def _other_dtype(found: str, where: str, wanted: str) -> DamagedDataError:
+    remedy = "write uint8, images 0 to 255" if wanted == "integers" else "convert them, objects are not unpickled"
+    return DamagedDataError(f"{where}: wanted {wanted}, found dtype {found!r}; {remedy}")

@@ -1,14 +1,20 @@
-"""A Keras .npz on disk as a data set. Knows where the arrays go, not how a .npz is read."""
+"""A .npz on disk, as what a data set is made of. Knows where the arrays go, not how a .npz is read."""
 
 from pathlib import Path
+from typing import BinaryIO
 
-from mlp.data.dataset import Dataset, dataset_from_arrays
-from mlp.data.npz import KEYS, read_npz
+from mlp.data.npz import read_npz
+from mlp.data.prepare import Raw
 from mlp.data.stream import open_regular, quoted
 
 
-def read_npz_file(path: Path, *, name: str) -> Dataset:
-    """The data set in the .npz at `path`, called `name`. Raises a DataError."""
+def raw_npz_file(path: Path) -> Raw:
+    """What the .npz at `path` holds. Raises a DataError."""
     with open_regular(path) as file:
-        arrays = read_npz(file, where=quoted(path))
-    return dataset_from_arrays(*(arrays[key] for key in KEYS), name=name)
+        return raw_npz(file, where=quoted(path))
+
+
+def raw_npz(file: BinaryIO, *, where: str) -> Raw:
+    """What the .npz in `file` holds: X and y, or Keras's arrays with or without a test part. Raises a DataError."""
+    arrays = list(read_npz(file, where=where).values())
+    return Raw((arrays[0], arrays[1]), (arrays[2], arrays[3]) if len(arrays) == 4 else None)

@@ -1,4 +1,4 @@
-"""One picture file, PNG or JPEG, as grey bytes of a wanted size. The files are not trusted.
+"""One picture file, PNG or JPEG, as bytes of a wanted size, grey or in colour. The files are not trusted.
 
 A picture is decoded only once its size is known to be bounded. Knows no networks: a size in, bytes out.
 """
@@ -28,12 +28,21 @@ def is_picture(start: bytes) -> bool:
     return start.startswith(_STARTS)
 
 
-def read_picture(file: BinaryIO, *, where: str, features: int, say: Callable[[str], None]) -> NDArray[np.uint8]:
-    """The picture as one row of grey pixels, (1, `features`), 0 to 255.
+def read_picture(
+    file: BinaryIO,
+    *,
+    where: str,
+    features: int,
+    say: Callable[[str], None],
+    shape: tuple[int, ...] | None = None,
+) -> NDArray[np.uint8]:
+    """The picture as one row of pixels, (1, `features`), 0 to 255.
 
-    Colour and palettes are made grey. What is transparent is laid on white where the rest is dark, else on black. A
-    picture of another size is padded to a square with the colour of its corner, and resized, where `features` is the
-    number of pixels of a square. `say` is told of what was done. Raises a `DataError`.
+    `shape`: (rows, columns) of grey pixels or (rows, columns, 3) of colours; where it is not given or no picture's,
+    that of a grey square. Colour and palettes are made grey where grey is wanted. What is transparent is laid on white
+    where the rest is dark, else on black. A picture of another size is padded with the colour of its corner and
+    resized.
+    `say` is told of what was done. Raises a `DataError`.
     """
     from PIL import Image, ImageOps
 
@@ -44,14 +53,17 @@ def read_picture(file: BinaryIO, *, where: str, features: int, say: Callable[[st
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large pictures; the size is looked at here
             with Image.open(file, formats=("PNG", "JPEG")) as picture:
-                _check(picture.size, picture.mode, where=where, features=features)
-                grey = _grey(ImageOps.exif_transpose(picture))
-                if grey.width * grey.height != features:
-                    side = isqrt(features)
-                    say(f"{where}: resized from {grey.width} x {grey.height} to {side} x {side} pixels")
-                    corner = grey.getpixel((0, 0))
-                    grey = ImageOps.pad(grey, (side, side), Image.Resampling.BOX, color=corner)
-                pixels = np.asarray(grey, dtype=np.uint8)
+                wanted = _size_of(shape)
+                _check(picture.size, picture.mode, where=where, features=features, wanted=wanted)
+                upright = ImageOps.exif_transpose(picture)
+                drawn = upright.convert("RGB") if shape is not None and len(shape) == 3 else _grey(upright)
+                fits = drawn.width * drawn.height == features if wanted is None else drawn.size == wanted
+                if not fits:
+                    wide, high = wanted or (isqrt(features), isqrt(features))
+                    say(f"{where}: resized from {drawn.width} x {drawn.height} to {wide} x {high} pixels")
+                    corner: Any = drawn.getpixel((0, 0))
+                    drawn = ImageOps.pad(drawn, (wide, high), Image.Resampling.BOX, color=corner)
+                pixels = np.asarray(drawn, dtype=np.uint8)
     except DataError:
         raise
     except Exception as error:  # Pillow raises many kinds for damaged files: OSError, SyntaxError, ValueError, ...
@@ -60,7 +72,16 @@ def read_picture(file: BinaryIO, *, where: str, features: int, say: Callable[[st
     return pixels.reshape(1, features)
 
 
-def _check(size: tuple[int, int], mode: str, *, where: str, features: int) -> None:
+def _size_of(shape: tuple[int, ...] | None) -> tuple[int, int] | None:
+    """(columns, rows) of a picture of that shape; None where it is no picture's."""
+    if shape is None or len(shape) < 2 or (len(shape) == 3 and shape[2] != 3):
+        return None
+    return shape[1], shape[0]
+
+
+def _check(
+    size: tuple[int, int], mode: str, *, where: str, features: int, wanted: tuple[int, int] | None = None
+) -> None:
     width, height = size
     if width * height > MAX_PICTURE_PIXELS:
         raise OversizedDataError(
@@ -68,7 +89,7 @@ def _check(size: tuple[int, int], mode: str, *, where: str, features: int) -> No
             promised_bytes=width * height,
             limit_bytes=MAX_PICTURE_PIXELS,
         )
-    if width * height != features and isqrt(features) ** 2 != features:
+    if wanted is None and width * height != features and isqrt(features) ** 2 != features:
         raise DataError(
             f"{where}: is {width} x {height}, {width * height} pixels; the network takes {features}, which is no square"
         )

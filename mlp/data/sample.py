@@ -3,7 +3,8 @@
 from importlib.resources import files
 from typing import BinaryIO, cast
 
-from mlp.data.dataset import Dataset, dataset_from_arrays
+from mlp.data.dataset import Dataset
+from mlp.data.from_arrays import dataset_from_arrays
 from mlp.data.npz import KEYS, read_npz
 
 

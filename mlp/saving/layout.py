@@ -15,8 +15,7 @@ from math import prod
 
 FORMAT_NAME = "mlp-checkpointing saved state"
 FORMAT_NUMBER = 3
-"""The format written. Older ones are still read: format 2, without the optimizer and the count of steps, and format 1,
-without the count of epochs, scaling and arguments too."""
+"""The format written. Older ones are still read, see `mlp.saving.older`."""
 FORMAT = f"{FORMAT_NAME} {FORMAT_NUMBER}"
 LENGTH_BYTES = 8
 MAX_METADATA_BYTES = 2**21

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from mlp.costs import TABLE
 from mlp.data.scaling import PIXELS
 
 MAX_COUNT = 2**53
 """The most that a saved count may be: what every reader of JSON can say exactly."""
 
-ADDED = {2: ("epochs_trained", "scaling", "arguments"), 3: ("optimizer", "steps_trained")}
+ADDED = {2: ("epochs_trained", "scaling", "arguments"), 3: ("optimizer", "steps_trained", "output_activation")}
 """The facts that each format added."""
 
 _PLANNED_BY = ("checkpoint", "budget", "offload")
@@ -19,7 +20,7 @@ def added_after(number: int) -> set[str]:
     """The facts that a state of format `number` lacks.
 
     >>> sorted(added_after(2))
-    ['optimizer', 'steps_trained']
+    ['optimizer', 'output_activation', 'steps_trained']
     """
     return {name for later, names in ADDED.items() if later > number for name in names}
 
@@ -37,8 +38,15 @@ def unsaid(record: Mapping[str, Any], number: int) -> dict[str, Any]:
             "arguments": how if how.get("checkpoint", "none") != "none" else {},
         }
     if number < 3:
-        facts |= {"optimizer": "sgd", "steps_trained": _steps_of(progress)}
+        facts |= {"optimizer": "sgd", "steps_trained": _steps_of(progress), "output_activation": _output_of(record)}
     return facts
+
+
+def _output_of(record: Mapping[str, Any]) -> Any:
+    """The output layer's activation: what goes with the cost, or else that of the hidden layers."""
+    cost = record["cost"]
+    own = TABLE[cost].output if isinstance(cost, str) and cost in TABLE else None
+    return own or record["activation"]
 
 
 def _steps_of(progress: Any) -> int:

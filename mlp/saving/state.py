@@ -7,9 +7,9 @@ from math import isfinite
 from typing import Any, Protocol
 
 from backend import Backend
-from mlp.activations import ACTIVATIONS
+from mlp.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS
-from mlp.costs import COSTS
+from mlp.costs import COSTS, output_activation
 from mlp.data.errors import DataError
 from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError, StateError
@@ -18,7 +18,13 @@ from mlp.saving.layout import FORMAT_NUMBER
 from mlp.saving.older import added_after, is_count, unsaid
 from mlp.sizes import format_sizes, parse_sizes
 
-_CHOICES = {"activation": ACTIVATIONS, "cost": COSTS, "initialization": INITIALIZATIONS, "dtype": DTYPES}
+_CHOICES = {
+    "activation": ACTIVATIONS,
+    "output_activation": OUTPUT_ACTIVATIONS,
+    "cost": COSTS,
+    "initialization": INITIALIZATIONS,
+    "dtype": DTYPES,
+}
 
 
 class Savable(Protocol):
@@ -26,6 +32,7 @@ class Savable(Protocol):
 
     sizes: tuple[int, ...]
     activation: str
+    output_activation: str
     cost: str
     initialization: str
     dtype: str
@@ -92,6 +99,7 @@ class SavedState:
 
     sizes: tuple[int, ...]
     activation: str
+    output_activation: str
     cost: str
     initialization: str
     dtype: str
@@ -109,10 +117,12 @@ class SavedState:
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
             _check(name, getattr(self, name) in choices, getattr(self, name))
+        self._check_output()
         _check("momentum", type(self.momentum) in (int, float) and 0 <= self.momentum < 1, self.momentum)
         _check("seed", type(self.seed) is int and self.seed >= 0, self.seed)
         for name in ("epochs_trained", "steps_trained"):
             _check(name, is_count(getattr(self, name)), getattr(self, name))
+        _check("optimizer", isinstance(self.optimizer, str), self.optimizer)
         try:
             optimizer_of(self.optimizer, momentum=self.momentum)
         except NetworkError as error:
@@ -122,10 +132,17 @@ class SavedState:
             known = isinstance(texts, Mapping) and all(isinstance(text, str) for pair in texts.items() for text in pair)
             _check(name, known, texts)
 
+    def _check_output(self) -> None:
+        asked = self.output_activation
+        try:
+            output_activation(self.cost, activation=self.activation, units=self.sizes[-1], given=asked)
+        except NetworkError as error:
+            raise StateError(f"{error}; it is damaged, or made elsewhere") from None
+
     @property
     def network_arguments(self) -> dict[str, Any]:
         """`Network`'s arguments, but for sizes and backend."""
-        names = ("activation", "cost", "initialization", "dtype", "momentum", "optimizer", "seed")
+        names = ("activation", "output_activation", "cost", "initialization", "dtype", "momentum", "optimizer", "seed")
         return {name: getattr(self, name) for name in names}
 
     @property
@@ -172,6 +189,7 @@ def state_of(
     return SavedState(
         sizes=network.sizes,
         activation=network.activation,
+        output_activation=network.output_activation,
         cost=network.cost,
         initialization=network.initialization,
         dtype=network.dtype,

@@ -11,10 +11,9 @@ import numpy as np
 
 from backend import Backend
 from mlp.arrays import is_finite
-from mlp.data.convert import as_inputs, one_hot
-from mlp.data.scaling import PIXELS, Scaling
 from mlp.errors import NetworkError
 from mlp.training.sources import Rows, inputs_of, targets_of
+from mlp.training.targets import check_targets
 
 CHECKED_ROWS = 4096
 """Rows checked at a time, so that checking takes little memory."""
@@ -31,6 +30,9 @@ class Taker(Protocol):
 
     @property
     def backend(self) -> Backend: ...
+
+    @property
+    def cost(self) -> str: ...
 
     def as_batch(self, X: Any, y: Any) -> tuple[Any, Any]: ...
 
@@ -81,8 +83,11 @@ class ArrayBatches:
             raise NetworkError(f"X and y must have as many rows; got {len(self._X)} and {len(self._y)}")
         for name, source in (("X", self._X), ("y", self._y)):
             for start in range(0, len(source), CHECKED_ROWS):
-                if not is_finite(source.take(slice(start, min(start + CHECKED_ROWS, len(source)))), taker.backend):
+                part = source.take(slice(start, min(start + CHECKED_ROWS, len(source))))
+                if not is_finite(part, taker.backend):
                     raise NetworkError(f"{name} holds a value that is not finite, in rows {start} and on; remove it")
+                if source is self._y:
+                    check_targets(taker.backend.to_numpy(part), taker.cost, first=start)
 
     def __len__(self) -> int:
         return len(self._X)
@@ -103,63 +108,3 @@ class ArrayBatches:
     def fill(self, rows: Rows, X: np.ndarray, y: np.ndarray) -> None:
         X[...] = self._X.take(rows)
         y[...] = self._y.take(rows)
-
-
-class ImageBatches:
-    """Mini-batches of uint8 images (n, n_0), scaled to 0..1, and whole-number labels (n,), made one-hot.
-
-    `scaling` is that of the images' data set, 0..255 unless given. Raises `NetworkError` where images or labels don't
-    fit the network, or it was trained on images of another range.
-    """
-
-    finite = True
-
-    def __init__(self, taker: Taker, images: np.ndarray, labels: np.ndarray, *, scaling: Scaling | None = None) -> None:
-        check_images(taker.sizes, images, labels)
-        self._taker, self._images, self._labels = taker, images, labels
-        trained = getattr(taker, "scaling", None)
-        if scaling and trained and scaling != trained:
-            raise NetworkError(
-                f"the values of these images run from {scaling}, and the network was trained on {trained}; scale them "
-                f"alike"
-            )
-        self.scaling: Scaling = scaling or trained or PIXELS
-        # Checks the labels, once; mini-batches then take rows of this table.
-        self._one_hot = one_hot(np.arange(int(labels.max()) + 1), classes=taker.sizes[-1], dtype=taker.dtype)
-
-    def __len__(self) -> int:
-        return len(self._images)
-
-    def take(self, rows: Rows) -> tuple[Any, Any]:
-        X = as_inputs(self._rows(rows), self._taker.dtype, scaling=self.scaling)
-        with self._taker.trusting_inputs():
-            return self._taker.as_batch(X, self.targets(rows))
-
-    def targets(self, rows: Rows) -> np.ndarray:
-        """The labels of these rows, one-hot."""
-        return self._one_hot.take(self._labels[rows], axis=0)
-
-    @property
-    def on_host(self) -> bool:
-        """Always true of images."""
-        return True
-
-    def fill(self, rows: Rows, X: np.ndarray, y: np.ndarray) -> None:
-        as_inputs(self._rows(rows), X.dtype, out=X, scaling=self.scaling)
-        y[...] = self._one_hot.take(self._labels[rows], axis=0)
-
-    def _rows(self, rows: Rows) -> np.ndarray:
-        return self._images[rows] if isinstance(rows, slice) else self._images.take(rows, axis=0)
-
-
-def check_images(sizes: tuple[int, ...], images: np.ndarray, labels: np.ndarray) -> None:
-    """Raise `NetworkError` unless a network of `sizes` takes such images, and has an output for each label."""
-    if images.shape[1] != sizes[0]:
-        raise NetworkError(f"the images have {images.shape[1]} pixels, the network {sizes[0]} inputs; change sizes")
-    if labels.dtype.kind not in "iu" or int(labels.min()) < 0:
-        raise NetworkError(f"labels must be whole numbers from 0 on; got {labels.dtype}, the smallest {labels.min()}")
-    largest = int(labels.max())
-    if largest >= sizes[-1]:
-        raise NetworkError(
-            f"the largest label is {largest}, so the last layer needs at least {largest + 1} units; got {sizes[-1]}"
-        )

@@ -1,7 +1,9 @@
 """Accuracy, for targets that name classes, and the mean cost, for any targets.
 
 Accuracy by the largest output is meant for one-hot targets. One unit has no other to be larger than, so there it is by
-a threshold, of targets 0 and 1 or -1 and 1. For any other targets it would be a meaningless number, and is refused.
+a threshold, of targets 0 and 1 or -1 and 1. Under binary cross-entropy several classes may be meant at once: then a
+sample counts where all of its outputs are on the right side of 1/2, as scikit-learn's `accuracy_score` has it. For any
+other targets accuracy would be a meaningless number, and is refused.
 """
 
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from mlp.arguments import check_whole
 from mlp.buffers import Buffers
 from mlp.errors import NetworkError
 from mlp.training.batches import CHECKED_ROWS, Batches, Taker
+from mlp.training.targets import shown
 
 EVALUATED_ROWS = 1000
 """Rows evaluated at a time by default."""
@@ -33,9 +36,6 @@ class Evaluated(Taker, Protocol):
     @property
     def buffers(self) -> Buffers: ...
 
-    @property
-    def cost(self) -> str: ...
-
     def feedforward(self, X: Any) -> Any: ...
 
     def evaluated_rows(self, rows: int) -> tuple[int, int]: ...
@@ -45,7 +45,7 @@ class Evaluated(Taker, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Classes:
-    """How targets name classes: by the largest value of a row, or for one unit by which side of `threshold` it is."""
+    """How targets name classes: by the largest value of a row, or by which side of `threshold` each value is on."""
 
     threshold: float | None = None
 
@@ -54,32 +54,35 @@ class Classes:
         if self.threshold is None:
             return network.backend.count_correct(output, y)
         above = [network.backend.to_numpy(a) > self.threshold for a in (output, y)]
-        return int(np.sum(above[0] == above[1]))
+        return int((above[0] == above[1]).all(axis=1).sum())
 
 
 def classes_of(network: Evaluated, data: Batches) -> Classes:
     """How the targets of `data` name the classes of the network's outputs.
 
-    Raises `NetworkError` where they name none: values of a regression, or several classes at once.
+    Raises `NetworkError` where they name none: values of a regression, or several classes at once for a cost that is
+    about one.
     """
-    units = network.sizes[-1]
-    signs = zeros = True
+    units, several = network.sizes[-1], network.cost == "binary-cross-entropy"
+    signs = zeros = single = True
     for start in range(0, len(data), CHECKED_ROWS):
         rows = slice(start, min(start + CHECKED_ROWS, len(data)))
         y = data.targets(rows) if hasattr(data, "targets") else network.backend.to_numpy(data.take(rows)[1])
         one = y == 1
         zeros = zeros and bool(((y == 0) | one).all())
         signs = signs and units == 1 and bool(((y == -1) | one).all())
-        if not (signs or zeros) or (units > 1 and (one.sum(axis=1) != 1).any()):
-            fits = (one.sum(axis=1) == 1) & ((y == 0) | one).all(axis=1) if units > 1 else np.isin(y[:, 0], (0, 1))
+        single = single and bool((one.sum(axis=1) == 1).all())
+        if not (signs or zeros) or (units > 1 and not (single or several)):
+            fits = ((y == 0) | one).all(axis=1) & (several | (units == 1) | (one.sum(axis=1) == 1))
             row = int(np.argmin(fits))
-            shown = np.array2string(y[row, :6], precision=3, separator=", ", threshold=6)
-            wanted = "one 1 among zeros in each row" if units > 1 else "0 and 1, or -1 and 1"
+            wanted = "0 and 1, or -1 and 1" if units == 1 else "zeros and ones" if several else "one 1 among zeros"
             raise NetworkError(
-                f"accuracy is for targets that name a class, {wanted}; row {start + row} of y is {shown}; ask for the "
-                f"mean cost instead"
+                f"accuracy is for targets that name a class, {wanted} in each row; row {start + row} of y is "
+                f"{shown(y[row])}; ask for the mean cost instead"
             )
-    return Classes() if units > 1 else Classes(0.5 if zeros else 0.0)
+    if units > 1:
+        return Classes() if single else Classes(0.5)
+    return Classes(0.5 if zeros else 0.0)
 
 
 @_QUIET
@@ -91,7 +94,7 @@ def accuracy(network: Evaluated, data: Batches, *, batch_size: int = EVALUATED_R
     batch_size = check_whole("the batch size", batch_size, least=1)
     classes = classes_of(network, data)
     correct = 0
-    for output, y in _outputs(network, data, batch_size):
+    for output, y in outputs_of(network, data, batch_size):
         correct += classes.count_correct(network, output, y)
     return correct / len(data)
 
@@ -101,7 +104,7 @@ def mean_cost(network: Evaluated, data: Batches, *, batch_size: int = EVALUATED_
     """The network's cost on `data`, the mean over the samples; `batch_size` rows at a time."""
     batch_size = check_whole("the batch size", batch_size, least=1)
     total = 0.0
-    for output, y in _outputs(network, data, batch_size):
+    for output, y in outputs_of(network, data, batch_size):
         total += network.backend.cost_sum(output, y, network.cost)
     return total / len(data)
 
@@ -124,7 +127,7 @@ class Evaluation:
         """
         network, n = self._network, len(self._data)
         sums = []
-        for output, y in _outputs(network, self._data, EVALUATED_ROWS, network.evaluated_rows(n)):
+        for output, y in outputs_of(network, self._data, EVALUATED_ROWS, network.evaluated_rows(n)):
             for start in range(0, output.shape[0], SUMMED_ROWS):
                 rows = slice(start, min(start + SUMMED_ROWS, output.shape[0]))
                 some, targets = output[rows, :], y[rows, :]
@@ -135,7 +138,7 @@ class Evaluation:
         return None if self._classes is None else correct / n, cost / n
 
 
-def _outputs(
+def outputs_of(
     network: Evaluated, data: Batches, batch_size: int, part: tuple[int, int] | None = None
 ) -> Iterator[tuple[Any, Any]]:
     """(output, y) of all mini-batches of `data`, or of rows `part[0]` to `part[1]` of it, in order."""

@@ -6,6 +6,7 @@ import pytest
 from mlp.activations import ACTIVATIONS
 from mlp.initialization import initial_parameters
 from tests.conftest import Case, parameters_of
+from tests.definitions import ACTIVATED
 
 
 def drawn(sizes: tuple[int, ...], activation: str, **more: object) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -21,7 +22,7 @@ def test_normal_weights_and_biases_are_standard_normal(activation):
     assert abs(b.std() - 1) < 0.2
 
 
-@pytest.mark.parametrize(("activation", "gain"), [("sigmoid", 4), ("tanh", 1), ("relu", 2**0.5)])
+@pytest.mark.parametrize(("activation", "gain"), [("sigmoid", 4), ("tanh", 1), ("relu", 2**0.5), ("elu", 1.245)])
 def test_scaled_weights_have_the_spread_of_their_activation(activation, gain):
     _, (W, _) = drawn((10, 300, 400), activation, initialization="scaled")
     assert W.std() == pytest.approx(gain / 300**0.5, rel=0.02)
@@ -47,7 +48,7 @@ def test_scaled_activations_keep_their_spread_through_fifty_layers(activation):
     spreads = []
     for W, b in zip(parameters[:50], parameters[50:], strict=True):
         z = a @ W + b
-        a = {"sigmoid": 1 / (1 + np.exp(-z)), "tanh": np.tanh(z), "relu": np.maximum(z, 0)}[activation]
+        a = ACTIVATED[activation](z)
         spreads.append(a.std())
     assert min(spreads) > 0.02
     assert max(spreads) < 50

@@ -11,6 +11,7 @@ from mlp import Network
 from mlp.activations import ACTIVATIONS
 from mlp.costs import COSTS
 from tests.conftest import Case, cases, gradients_of, parameters_of, same_bits
+from tests.definitions import ACTIVATED
 
 CASE = Case((7, 6, 5, 4), 9, seed=3)
 
@@ -46,11 +47,13 @@ def test_momentum_costs_one_velocity_a_parameter_and_none_without(backend, dtype
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_last_layer_is_softmax_under_cross_entropy_and_else_like_the_others(activation):
-    quadratic = Network([3, 4, 2], activation=activation)
-    cross_entropy = Network([3, 4, 2], activation=activation, cost="cross-entropy")
-    assert [quadratic.layer_activation(layer) for layer in (1, 2)] == [activation, activation]
-    assert [cross_entropy.layer_activation(layer) for layer in (1, 2)] == [activation, "softmax"]
+@pytest.mark.parametrize(
+    ("cost", "output"), [("quadratic", None), ("cross-entropy", "softmax"), ("binary-cross-entropy", "sigmoid")]
+)
+def test_last_layer_has_the_activation_of_its_cost_or_else_that_of_the_others(activation, cost, output):
+    network = Network([3, 4, 2], activation=activation, cost=cost)
+    assert [network.layer_activation(layer) for layer in (1, 2)] == [activation, output or activation]
+    assert network.output_activation == (output or activation)
 
 
 # The forward pass
@@ -63,11 +66,7 @@ def test_feedforward_follows_the_definition(backend, case):
     parameters = [p.astype(np.float64) for p in parameters_of(network)]
     for layer in range(1, case.n_layers + 1):
         z = a @ parameters[layer - 1] + parameters[case.n_layers + layer - 1]
-        if network.layer_activation(layer) == "softmax":
-            e = np.exp(z - z.max(axis=1, keepdims=True))
-            a = e / e.sum(axis=1, keepdims=True)
-        else:
-            a = {"sigmoid": 1 / (1 + np.exp(-z)), "tanh": np.tanh(z), "relu": np.maximum(z, 0)}[case.activation]
+        a = ACTIVATED[network.layer_activation(layer)](z)
     output = network.feedforward(case.batch(backend, "float32")[0])
     np.testing.assert_allclose(backend.to_numpy(output), a, rtol=0, atol=2e-5 * max(1, np.abs(a).max()))
 

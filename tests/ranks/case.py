@@ -13,6 +13,7 @@ from checkpoint import every_nth, store_all
 from checkpoint.execution.ranks.links.mpi import Mpi
 from checkpoint.execution.ranks.network import NetworkOnRanks
 from mlp import Network
+from mlp.optimizers import Adam
 
 STEPS = (700, 700, 300, 60, 1, 513)
 """Uneven mini-batches, and such as leave ranks without rows."""
@@ -21,6 +22,7 @@ CASES = {
     "store all": {},
     "every second layer": {"every": 2, "momentum": 0.9, "activation": "tanh"},
     "a budget": {"budget_bytes": "95%", "momentum": 0.5},
+    "Adam that clips": {"optimizer": Adam(clip=0.01)},
     "float64": {"every": 3, "momentum": 0.9, "dtype": "float64"},
     "turns": {"block_rows": 128, "every": 2, "momentum": 0.9},
     "turns of 256 in float64": {"block_rows": 256, "dtype": "float64", "cost": "cross-entropy"},
@@ -52,9 +54,10 @@ def compare(link, *, every=None, block_rows=None, budget_bytes=None, **arguments
         assert usage.peak_bytes == expected, f"{usage.peak_bytes} bytes in a step on {rows} rows, not {expected}"
         for ours, theirs in ((together.weights, alone.weights), (together.biases, alone.biases)):
             assert digests(ours) == digests(theirs), f"other weights after a step on {rows} rows"
-    for layer, pair in enumerate(alone.velocities, 1):
-        if together.owns(layer):
-            assert digests(together.velocities[layer - 1]) == digests(pair), f"other velocities in layer {layer}"
+    for name, pairs in alone.optimizer_state.items():
+        for k, pair in enumerate(pairs):
+            if together.owns(k + 1):
+                assert digests(together.optimizer_state[name][k]) == digests(pair), f"other {name} in layer {k + 1}"
 
 
 def main(name):

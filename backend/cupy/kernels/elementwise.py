@@ -31,7 +31,7 @@ def add_bias_activate(z: Any, b: Any, activation: str) -> None:
     rows, columns, leading = row_major(z)
     vector(b, columns)
     values = values_at_once(item, rows, (z.data.ptr, leading), (b.data.ptr, 0))
-    _launch("add_bias_activate", item, values, rows, columns, (z, leading, b), (number,))
+    launch("add_bias_activate", item, values, rows, columns, (z, leading, b), (number,))
 
 
 def output_delta(a: Any, y: Any, activation: str) -> None:
@@ -42,10 +42,10 @@ def output_delta(a: Any, y: Any, activation: str) -> None:
     y_leading = leading_dimension(y)
     if y_leading is None:
         down, along = (stride // y.itemsize for stride in y.strides)
-        _launch("output_delta_strided", item, 1, rows, columns, (a, leading, y, down, along), (number,))
+        launch("output_delta_strided", item, 1, rows, columns, (a, leading, y, down, along), (number,))
         return
     values = values_at_once(item, rows, (a.data.ptr, leading), (y.data.ptr, y_leading))
-    _launch("output_delta", item, values, rows, columns, (a, leading, y, y_leading), (number,))
+    launch("output_delta", item, values, rows, columns, (a, leading, y, y_leading), (number,))
 
 
 def hidden_delta(a: Any, d: Any, activation: str, columns: slice) -> None:
@@ -58,7 +58,7 @@ def hidden_delta(a: Any, d: Any, activation: str, columns: slice) -> None:
         raise BackendError(f"columns {columns} of shape {a.shape} cannot take the error of shape {d.shape}")
     address = a.data.ptr + first * a.itemsize
     values = values_at_once(item, rows, (address, a_leading), (d.data.ptr, d_leading))
-    _launch("hidden_delta", item, values, rows, width, (address, a_leading, d, d_leading), (number,))
+    launch("hidden_delta", item, values, rows, width, (address, a_leading, d, d_leading), (number,))
 
 
 def apply_gradient(w: Any, g: Any, rate: float) -> None:
@@ -66,7 +66,7 @@ def apply_gradient(w: Any, g: Any, rate: float) -> None:
     item = item_of(w, g)
     rows, columns, (lw, lg) = side_by_side(w, g)
     values = values_at_once(item, rows, (w.data.ptr, lw), (g.data.ptr, lg))
-    _launch("apply_gradient", item, values, rows, columns, (w, lw, g, lg), (float(rate),))
+    launch("apply_gradient", item, values, rows, columns, (w, lw, g, lg), (float(rate),))
 
 
 def apply_momentum(w: Any, v: Any, g: Any, rate: float, momentum: float) -> None:
@@ -75,11 +75,18 @@ def apply_momentum(w: Any, v: Any, g: Any, rate: float, momentum: float) -> None
     rows, columns, (lw, lv, lg) = side_by_side(w, v, g)
     values = values_at_once(item, rows, (w.data.ptr, lw), (v.data.ptr, lv), (g.data.ptr, lg))
     arrays, numbers = (w, lw, v, lv, g, lg), (float(rate), float(momentum))
-    _launch("apply_momentum", item, values, rows, columns, arrays, numbers)
+    launch("apply_momentum", item, values, rows, columns, arrays, numbers)
 
 
-def _launch(
-    name: str, item: str, values: int, rows: int, columns: int, arrays: tuple[Any, ...], numbers: tuple[Any, ...]
+def launch(
+    name: str,
+    item: str,
+    values: int,
+    rows: int,
+    columns: int,
+    arrays: tuple[Any, ...],
+    numbers: tuple[Any, ...],
+    source: str = "elementwise",
 ) -> None:
     """Launch a kernel whose arguments are its arrays, the rows and columns that it goes over, and numbers."""
     if rows == 0 or columns == 0:
@@ -87,4 +94,4 @@ def _launch(
     packs = -(-columns // values)
     along, down = block_of(packs)
     grid = (-(-packs // along), min(-(-rows // down), MOST_BLOCKS_DOWN))
-    function("elementwise", item, name, values)(grid, (along, down), (*arrays, rows, columns, *numbers))
+    function(source, item, name, values)(grid, (along, down), (*arrays, rows, columns, *numbers))

@@ -1,10 +1,10 @@
 // What is reported of a network's output: its cost, and how many rows are right. One partial result a block, added up on
 // the host.
 
-// parts[block] := the cost of the block's rows, in double
+// parts[block] := the cost of the block's rows, in double; outputs count as at least `smallest`, and 1 less one as `left`
 extern "C" __global__ void cost_parts(const Item *a, long long a_down, long long a_along, const Item *y,
                                       long long y_down, long long y_along, long long rows, long long columns,
-                                      long long cost, double smallest, double *parts) {
+                                      long long cost, double smallest, double left, double *parts) {
     __shared__ double part[THREADS];
     int lanes = blockDim.x, place = threadIdx.y * lanes + threadIdx.x;
     double total = 0;
@@ -14,6 +14,7 @@ extern "C" __global__ void cost_parts(const Item *a, long long a_down, long long
             double x = a[i * a_down + j * a_along], wanted = y[i * y_down + j * y_along];
             if (cost == QUADRATIC_COST) total += (x - wanted) * (x - wanted) / 2;
             else if (wanted != 0) total -= wanted * log(x < smallest ? smallest : x);
+            if (cost == BINARY_CROSS_ENTROPY_COST && wanted != 1) total -= (1 - wanted) * log(1 - x < left ? left : 1 - x);
         }
     part[place] = total;
     for (int half = THREADS / 2; half > 0; half /= 2) {

@@ -7,6 +7,8 @@ Each block writes one partial result, and the host adds them up: the only kernel
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from backend.cupy.kernels.layout import item_of, same_shape
 from backend.cupy.kernels.source import block_of, function
 from backend.errors import BackendError
@@ -16,12 +18,14 @@ MOST_PARTS = 256
 """The most blocks that a cost or a count is summed in: 2 KiB of partial sums."""
 
 
-def cost_sum(a: Any, y: Any, cost: str, smallest: float, empty: Callable[[tuple[int, ...], str], Any]) -> float:
+def cost_sum(a: Any, y: Any, cost: str, empty: Callable[[tuple[int, ...], str], Any]) -> float:
     """The cost summed over the rows, in double; `empty` makes the partial sums' array."""
     if cost not in COSTS:
         raise ValueError(f"unknown cost {cost!r}; choose {' or '.join(COSTS)}")
     parts = empty((_blocks(a),), "float64")
-    _launch_parts("cost_parts", a, y, (COSTS[cost], smallest), parts)
+    limits = np.finfo(a.dtype)
+    numbers = COSTS[cost], float(limits.smallest_normal), float(limits.epsneg)
+    _launch_parts("cost_parts", a, y, numbers, parts)
     return float(parts.get().sum())
 
 

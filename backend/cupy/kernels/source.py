@@ -1,9 +1,10 @@
 """From CUDA source to functions on the device: compiled by NVRTC when first used, once for each dtype.
 
 The sources are the `.cu` files beside this one. They include no header, so what is compiled here is what the tests
-compile for other GPUs. In them `Item` is float or double; EXP, TANH, FMA and the like are its functions; a `Pack` is
-VALUES of them, one or as many as 16 bytes hold, which are loaded and stored at once; activations, costs and sizes have
-the names of `NUMBERS`. CuPy passes a Python int as `long long` and a float as `double`, and is imported on first use.
+compile for other GPUs; `packs.cuh` is put before those of `ELEMENTWISE`. In them `Item` is float or double; EXP, TANH,
+FMA and the like are its functions; a `Pack` is VALUES of them, one or as many as 16 bytes hold, which are loaded and
+stored at once; activations, costs and sizes have the names of `NUMBERS`. CuPy passes a Python int as `long long` and a
+float as `double`, and is imported on first use.
 """
 
 import functools
@@ -20,7 +21,10 @@ ITEMS = {
 }
 """What each C type of a value defines: its lowest number, and the suffix of its functions."""
 
-FUNCTIONS = ("exp", "expm1", "log1p", "tanh", "fma")
+ELEMENTWISE = ("elementwise", "optimizers")
+"""The sources whose kernels go over matrices value by value."""
+
+FUNCTIONS = ("exp", "expm1", "log1p", "tanh", "fma", "sqrt")
 
 ITEM_BYTES = {"float": 4, "double": 8}
 
@@ -61,7 +65,9 @@ def text(source: str, item: str, values: int = 1) -> str:
     defined = {"Item": item, "LOWEST": kind["LOWEST"], "VALUES": values, **NUMBERS}
     defined |= {name.upper(): name + kind["SUFFIX"] for name in FUNCTIONS}
     pack = "struct alignas(sizeof(Item) * VALUES) Pack { Item at[VALUES]; };\n"
-    own = (resources.files("backend.cupy.kernels") / f"{source}.cu").read_text(encoding="utf-8")
+    files = ["packs.cuh"] if source in ELEMENTWISE else []
+    folder = resources.files("backend.cupy.kernels")
+    own = "".join((folder / file).read_text(encoding="utf-8") for file in (*files, f"{source}.cu"))
     return "".join(f"#define {name} {value}\n" for name, value in defined.items()) + pack + own
 
 

@@ -111,10 +111,10 @@ int RUN_PART(const Step *s, int64_t stage, int64_t part, int64_t parts, void *sc
 int64_t SCRATCH_BYTES(int64_t n_in, int64_t n_out) { return scratch_bytes(n_in, n_out); }
 
 /* The sum of a cost over the rows, in double and in their order. An output counts as no less than the smallest normal
-   number, and as no more than the largest below 1 where 1 - a is asked about. */
+   number, and as no more than the largest number below 1 where 1 - a is asked about. */
 double COST_SUM(int64_t cost, const void *outputs, int64_t a_leading, const void *targets, int64_t y_leading,
                 int64_t rows, int64_t n) {
-    const double least = VALUE_BITS == 32 ? 0x1p-126 : 0x1p-1022;
+    const double least = VALUE_BITS == 32 ? 0x1p-126 : 0x1p-1022, left = VALUE_BITS == 32 ? 0x1p-24 : 0x1p-53;
     double total = 0;
     for (int64_t i = 0; i < rows; i++) {
         const T *a = (const T *)outputs + i * a_leading, *y = (const T *)targets + i * y_leading;
@@ -125,7 +125,7 @@ double COST_SUM(int64_t cost, const void *outputs, int64_t a_leading, const void
         EACH(n) {
             double x = a[j], t = y[j];
             if (t != 0) total -= t * log(x < least ? least : x);
-            if (cost == COST_binary_cross_entropy && t != 1) total -= (1 - t) * log(1 - x < least ? least : 1 - x);
+            if (cost == COST_binary_cross_entropy && t != 1) total -= (1 - t) * log(1 - x < left ? left : 1 - x);
         }
     }
     return cost == COST_quadratic ? total / 2 : total;

@@ -39,7 +39,7 @@ def torch_runner(name: str, case: Case) -> Runner:
             return checkpoint_sequential(net, segments, x, use_reentrant=False, preserve_rng_state=False)
 
     elif name in (COMPILED, *BUDGETS):
-        forward = _compiled(net, X, y, budget=BUDGETS.get(name, 1.0))
+        forward = compiled_forward(net, X, y, budget=BUDGETS.get(name, 1.0))
     if name in (HOOKED, HOOKED_SEQUENTIAL):
         for parameter in net.parameters():
             parameter.register_post_accumulate_grad_hook(_update)
@@ -86,7 +86,7 @@ def torch_facts() -> str:
     return f"{library}{onednn}, {torch.backends.cpu.get_cpu_capability()}"
 
 
-def _compiled(net: Any, X: Any, y: Any, *, budget: float) -> Callable[[Any], Any]:
+def compiled_forward(net: Any, X: Any, y: Any, *, budget: float) -> Callable[[Any], Any]:
     """The compiled forward pass; both passes are compiled, and the parameters stay as they are.
 
     `budget` is PyTorch's `activation_memory_budget`, 1 for its default. Raises `Absent` with the compiler's reason.

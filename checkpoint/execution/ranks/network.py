@@ -63,6 +63,10 @@ class NetworkOnRanks(NetworkWithCheckpointing):
             )
         if self.transfers is not None or arguments.get("offload") is not None:
             raise CheckpointError("ranks do not offload; leave offload out")
+        if self.whole_gradients and link.ranks > 1:
+            raise CheckpointError(
+                "clipping needs the whole gradient of a layer, and ranks add it up in parts; leave clip out"
+            )
         if self._schedule is not None and self._schedule.row_block and link.ranks > 1:
             raise CheckpointError(
                 "ranks cut the mini-batch themselves; give a schedule without row blocks, and their rows as block_rows"
@@ -102,7 +106,9 @@ class NetworkOnRanks(NetworkWithCheckpointing):
     def _new_schedule(self, chain: Chain) -> Schedule:
         if self._schedule is not None or self.link.ranks == 1:
             return super()._new_schedule(chain)
-        slots = chain.array_bytes(self._parts.slot_values(chain.planned_rows or chain.batch_size))
+        slots = chain.array_bytes(
+            self._parts.slot_values(chain.planned_rows or chain.batch_size, whole=self.whole_gradients)
+        )
         given = self.budget_bytes or 0
         budget = resolve_budget(given, chain)
         if isinstance(given, str) and given.strip().endswith("%"):
@@ -210,6 +216,7 @@ class NetworkOnRanks(NetworkWithCheckpointing):
             self._slots[1],
             part.actions,
             n_slots=part.wave.slots,
+            rows=rows,
             begin=lambda block: self._begin(*blocks[block], part.wave.schedule),
             apply=seeds.take if seeds is not None else lambda gradient: self.apply_gradient(gradient, rate),
             weights=lambda layer: (self.weights[layer - 1], self.biases[layer - 1]),
@@ -222,6 +229,7 @@ class NetworkOnRanks(NetworkWithCheckpointing):
             self.sent_bytes += self._step.sent_bytes
         finally:
             self._step = None
+        self.steps_trained += 1
 
     @property
     def uptake(self) -> str:

@@ -7,7 +7,7 @@ from typing import Protocol
 from checkpoint.ranks.actions import RankAction
 from checkpoint.ranks.cutting import blocks_of, largest_block, own_blocks
 from checkpoint.ranks.distribution import Wave, distribute
-from checkpoint.ranks.items import items_of, slot_sizes
+from checkpoint.ranks.items import Item, items_of, slot_sizes
 from checkpoint.ranks.replay import replay
 from checkpoint.schedule.actions import Rows
 from checkpoint.schedule.chain import Chain
@@ -22,6 +22,8 @@ JUDGED_ACTIONS = 200_000
 
 class Scheduled(Protocol):
     """What has a schedule for a row block of some size."""
+
+    whole_gradients: bool
 
     def schedule_for(self, batch_size: int) -> Schedule: ...
 
@@ -59,7 +61,7 @@ class Parts:
         if key not in self._made:
             blocks = blocks_of(rows, self._ranks, self._block_rows)
             most = self.most_own
-            items = items_of(self._widths, rows=most)
+            items = self._items(most, whole=network.whole_gradients)
             n_slots = SLOTS if self._block_rows is None else len(items)
             schedule, seeded = network.schedule_for(most), network.is_seeded
             wave = Wave(schedule, self._ranks, blocks, items, self._owners, n_slots, seeded)
@@ -69,11 +71,14 @@ class Parts:
             self._made[key] = Part(wave, lists[self._rank], own_blocks(blocks, self._rank, self._ranks))
         return self._made[key]
 
-    def slot_values(self, rows: int) -> int:
-        """The values of this rank's slots where row blocks have at most `rows` rows."""
-        items = items_of(self._widths, rows=rows)
+    def slot_values(self, rows: int, *, whole: bool) -> int:
+        """The values of this rank's slots where row blocks have at most `rows` rows; `whole`: for whole layers."""
+        items = self._items(rows, whole=whole)
         total = max(item.values for item in items) if self._rank in self._owners else 0
         return sum(slot_sizes(items, SLOTS if self._block_rows is None else len(items))) + total
+
+    def _items(self, rows: int, *, whole: bool) -> tuple[Item, ...]:
+        return items_of(self._widths, rows=rows, item_rows=max(self._widths) if whole else None)
 
     @property
     def most_own(self) -> int:

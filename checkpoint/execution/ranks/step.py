@@ -18,10 +18,11 @@ from mlp import Gradient
 
 
 class RankStep:
-    """A step by `actions`. `begin(block)` returns what executes a block's own schedule; `apply` takes a gradient.
+    """A step by `actions` on a mini-batch of `rows` rows in all.
 
-    `after_action(position, action)` is called after each action of a block's own schedule. `weights(layer)` are the
-    arrays that are shared when the layer is over. `seeds` are what sums begin with, where they begin with anything.
+    `begin(block)` returns what executes a block's own schedule; `apply` takes a gradient. `after_action(position,
+    action)` is called after each action of a block's own schedule. `weights(layer)` are the arrays that are shared when
+    the layer is over. `seeds` are what sums begin with, where they begin with anything.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class RankStep:
         actions: Sequence[RankAction],
         *,
         n_slots: int,
+        rows: int,
         begin: Callable[[int], Execution],
         apply: Callable[[Gradient], None],
         weights: Callable[[int], Sequence[Any]],
@@ -38,6 +40,7 @@ class RankStep:
         seeds: Seeds | None = None,
     ) -> None:
         self._link, self._slots, self._n_slots, self._actions = link, slots, n_slots, actions
+        self._rows = rows
         self._begin, self._apply, self._weights, self._after_action = begin, apply, weights, after_action
         self._seeds = seeds
         self._execution: Execution | None = None
@@ -149,7 +152,7 @@ class RankStep:
         weight, bias = self._slots.parts(values, item)
         for request in () if self._seeds is None else self._seeds.sent(item):
             self._wait(request)
-        self._apply(Gradient(item.layer, weight, bias, item.first))
+        self._apply(Gradient(item.layer, weight, bias, item.first, self._rows))
         if action.received:
             self._totals.pop(0)
             self._total_request = None

@@ -12,26 +12,29 @@ from mlp import Network
 
 
 def ranks_report(link: Link, network: Network, record: RunRecord) -> list[dict[str, Any]]:
-    """A record of each rank, on all of them; empty where one process trains."""
-    if not (isinstance(network, NetworkOnRanks) and network.on_ranks):
-        return []
+    """A record of each rank, on all of them; one record where one process trains."""
+    sent_bytes, waiting_seconds, layers = 0, 0.0, range(1, network.n_layers + 1)
+    own_layers = list(layers)
+    if isinstance(network, NetworkOnRanks) and network.on_ranks:
+        sent_bytes, waiting_seconds = network.sent_bytes, network.waited_seconds
+        own_layers = [layer for layer in layers if network.owns(layer)]
     own = {
         "rank": link.rank,
-        "layers": [layer for layer in range(1, network.n_layers + 1) if network.owns(layer)],
+        "layers": own_layers,
         "rest_bytes": record.rest_bytes,
         "predicted_peak_bytes": record.predicted_peak_bytes,
         "measured_peak_bytes": record.measured_peak_bytes,
         "peak_resident_bytes": record.peak_resident_bytes,
-        "sent_bytes": network.sent_bytes,
-        "waiting_seconds": network.waited_seconds,
-        "waiting_share": network.waited_seconds / record.seconds if record.seconds else 0.0,
+        "sent_bytes": sent_bytes,
+        "waiting_seconds": waiting_seconds,
+        "waiting_share": waiting_seconds / record.seconds if record.seconds else 0.0,
     }
     return [json.loads(text) for text in link.exchange(json.dumps(own))]
 
 
 def ranks_text(ranks: Sequence[dict[str, Any]]) -> str:
-    """The lines that say what all ranks took together; nothing for none."""
-    if not ranks:
+    """The lines that say what all ranks took together; nothing for one."""
+    if len(ranks) == 1:
         return ""
     agree = all(rank["predicted_peak_bytes"] == rank["measured_peak_bytes"] for rank in ranks)
     rest = [rank["rest_bytes"] for rank in ranks]

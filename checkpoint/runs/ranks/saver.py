@@ -50,9 +50,7 @@ class RankSaver(Saver):
 
 def restore_on_ranks(path: Path, network: NetworkOnRanks) -> SavedState:
     """`restore_state`, by each rank for itself; it keeps the state of its own layers."""
-    state = restore_state(path, Whole(network, receive=False))
-    network.epochs_trained, network.scaling = state.epochs_trained, state.scaling
-    return state
+    return restore_state(path, Whole(network, receive=False))
 
 
 class Whole:
@@ -62,18 +60,22 @@ class Whole:
     """
 
     def __init__(self, network: NetworkOnRanks, *, receive: bool) -> None:
-        self._network, self._receive = network, receive
-        self._order = _order(network)
-        self.optimizer_state = {name: _Pairs(self, name) for name in network.optimizer_state}
+        own = {"_network": network, "_receive": receive, "_order": _order(network)}
+        own["optimizer_state"] = {name: _Pairs(self, name) for name in network.optimizer_state}
+        self.__dict__.update(own)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._network, name)
+        return getattr(self.__dict__["_network"], name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self._network, name, value)  # what is restored besides arrays
 
     def pair(self, name: str, k: int) -> Pair:
         """The state `name` of layer k + 1; asked for in the order of the file."""
-        network = self._network
+        network: NetworkOnRanks = self._network
         if network.owns(k + 1):
-            return network.optimizer_state[name][k]
+            weight, bias = network.optimizer_state[name][k]
+            return weight, bias
         arrays = [network.backend.empty(a.shape, network.dtype) for a in (network.weights[k], network.biases[k])]
         if self._receive:
             expected = next(self._order)

@@ -19,6 +19,7 @@ from checkpoint.errors import CheckpointError
 from checkpoint.execution.ranks.links.base import Link
 from checkpoint.execution.ranks.links.mpi import Mpi
 from checkpoint.runs.ending import ending_of
+from checkpoint.runs.ranks.watch import Watch
 
 APART_SECONDS = 0.05
 """A rank that fails waits so long for each rank before it: what fails on all of them is said once, by the first."""
@@ -36,12 +37,14 @@ def world(link: Link | None = None) -> Iterator[Link]:
     who = f"rank {link.rank} of {link.ranks}: "
     output: Any = sys.stdout if link.rank == 0 else _Nothing()
     errors: Any = sys.stderr if link.rank == 0 else _Prefixed(sys.stderr, who)
-    plain = sys.stderr
+    plain, watch = sys.stderr, Watch(link)
     try:
         with redirect_stdout(output), redirect_stderr(errors):
             yield link
+            watch.leaving()
             link.exchange("")  # nobody leaves before all are done
     except BaseException as error:
+        watch.leaving()
         turn = (link.rank - getattr(error, "rank", 0)) % link.ranks
         time.sleep(min(APART_SECONDS * turn, MOST_APART_SECONDS))
         ending = ending_of(error)

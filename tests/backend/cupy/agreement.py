@@ -29,6 +29,8 @@ KERNEL_BYTES = {
     "add_product_": 0,
     "apply_gradient_": 0,
     "apply_momentum_": 0,
+    "apply_rule_": 0,
+    "gradient_norm": 0,
     "all_finite": 0,
     "cost_sum": 2048,
     "count_correct": 2048,
@@ -54,10 +56,15 @@ def tolerance(dtype: str) -> dict[str, float]:
 
 def agree(backend: CupyBackend, kernel: str, *arguments: Any, **keywords: Any) -> None:
     """Run a kernel on both sides; every array must then be alike, all around the slices too, and no bytes held."""
-    pairs = [x for x in (*arguments, *keywords.values()) if isinstance(x, Pair)]
+    given = [x for argument in (*arguments, *keywords.values()) for x in _each(argument)]
+    pairs = [x for x in given if isinstance(x, Pair)]
 
     def side(name: str) -> tuple[list[Any], dict[str, Any]]:
-        take = lambda x: getattr(x, name) if isinstance(x, Pair) else x  # noqa: E731
+        def take(x: Any) -> Any:
+            if isinstance(x, list):
+                return [take(one) for one in x]
+            return getattr(x, name) if isinstance(x, Pair) else x
+
         return [take(x) for x in arguments], {key: take(x) for key, x in keywords.items()}
 
     host_arguments, host_keywords = side("host")
@@ -73,6 +80,10 @@ def agree(backend: CupyBackend, kernel: str, *arguments: Any, **keywords: Any) -
     assert (got is None) == (wanted is None)
     if wanted is not None:
         assert got == pytest.approx(wanted, rel=1e-5 if arguments[0].host.dtype == "float32" else 1e-12)
+
+
+def _each(argument: Any) -> list[Any]:
+    return argument if isinstance(argument, list) else [argument]
 
 
 def normal(*shape: int, dtype: str = "float32", seed: int = 0) -> np.ndarray:

@@ -16,11 +16,13 @@ from importlib import metadata
 import pytest
 
 from backend.cupy.kernels.source import ITEM_BYTES, ITEMS, OPTIONS, PACK_BYTES, names, text
+from backend.rules import RULES
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_100")
 
 PACKED = {
     "elementwise": ("add_bias_activate", "output_delta", "hidden_delta", "apply_gradient", "apply_momentum"),
+    "optimizers": tuple(f"rule_{rule}" for rule in RULES),
     "sums": ("sum_rows", "count_not_finite"),
 }
 """The kernels that take 16 bytes at once where they can."""
@@ -33,6 +35,12 @@ INSTRUCTIONS_EACH = {
     "add_bias_activate": 195,
     "sum_rows": 95,
     "count_not_finite": 110,
+    "rule_sgd": 40,
+    "rule_momentum": 55,
+    "rule_nesterov": 58,
+    "rule_adam": 140,
+    "rule_rmsprop": 125,
+    "rule_adagrad": 120,
 }
 """The most machine instructions of a kernel for float32 for each value that a thread takes at once, all of its branches
 and its padding counted. Value by value `apply_gradient` had 121."""
@@ -110,7 +118,7 @@ def compile_for(architecture: str, source: str) -> Compiled:
 
 
 def test_there_are_sources() -> None:
-    assert names() == ["elementwise", "reports", "softmax", "sums"]
+    assert names() == ["elementwise", "optimizers", "reports", "softmax", "sums"]
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -155,6 +163,8 @@ def test_kernels_are_short(name: str, architecture: str) -> None:
 @pytest.mark.parametrize("values", [1, 4])
 def test_no_elementwise_kernel_divides_whole_numbers(values: int, architecture: str) -> None:
     assert not re.search(r"\b(div|rem)\.[su]\d\d", compile_for(architecture, text("elementwise", "float", values)).ptx)
+    rules = compile_for(architecture, text("optimizers", "float", values))
+    assert not any(re.search(r"\b(div|rem)\.[su]\d\d", rules.ptx_of(kernel)) for kernel in PACKED["optimizers"])
 
 
 @pytest.mark.parametrize("wrong", ["Item x = y;", '#include "no_such_header.h"'])

@@ -10,6 +10,7 @@ from backend.cupy.backend import CupyBackend
 from backend.cupy.kernels import elementwise as cupy_kernels
 from backend.cupy.kernels.elementwise import ELEMENTWISE
 from backend.errors import BackendError
+from backend.rules import RULES, RuleNumbers
 from tests.backend.cupy.agreement import DTYPES, SHAPES, Pair, agree, normal, outputs
 
 pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("no_collection")]
@@ -74,6 +75,35 @@ def test_updates_agree(cupy_backend: CupyBackend, cut: Callable[[Any], Any], dty
 
     agree(cupy_backend, "apply_gradient_", array(0), packed(1), 0.125)
     agree(cupy_backend, "apply_momentum_", array(0), array(1), packed(2), 0.1, 0.9)
+
+
+NUMBERS = RuleNumbers(0.1, scale=0.5, l2=0.02, decay=0.03, beta1=0.9, beta2=0.75, epsilon=1e-3, correction=1.5)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("cut", UPDATED)
+@pytest.mark.parametrize("rule", RULES)
+def test_rules_of_optimizers_agree(cupy_backend: CupyBackend, rule: str, cut: Callable[[Any], Any], dtype: str) -> None:
+    w = Pair(cupy_backend, normal(12, 11, dtype=dtype)).cut(cut)
+    kept = [
+        Pair(cupy_backend, np.abs(normal(12, 11, dtype=dtype, seed=seed + 2))).cut(cut)
+        for seed in range(len(RULES[rule]))
+    ]
+    g = Pair(cupy_backend, np.ascontiguousarray(cut(normal(12, 11, dtype=dtype, seed=1))))
+    agree(cupy_backend, "apply_rule_", w, g, kept, rule, NUMBERS)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1, 1), (12, 11), (300, 211)])
+def test_norm_of_a_gradient_agrees(cupy_backend: CupyBackend, shape: tuple[int, int], dtype: str) -> None:
+    weight, bias = Pair(cupy_backend, normal(*shape, dtype=dtype)), Pair(cupy_backend, normal(shape[1], dtype=dtype))
+    agree(cupy_backend, "gradient_norm", weight, bias)
+
+
+def test_unknown_rule_is_refused(cupy_backend: CupyBackend) -> None:
+    w = cupy_backend.zeros((3, 4), "float32")
+    with pytest.raises(ValueError, match="unknown rule 'lion'; choose sgd"):
+        cupy_backend.apply_rule_(w, w, [], "lion", NUMBERS)
 
 
 @pytest.mark.parametrize("kernel", ["apply_gradient_", "output_delta_"])

@@ -12,17 +12,18 @@ pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("no_collection")]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("cost", ["quadratic", "cross-entropy"])
+@pytest.mark.parametrize("cost", ["quadratic", "cross-entropy", "binary-cross-entropy"])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_cost_sum_agrees(cupy_backend: CupyBackend, shape: tuple[int, int], cost: str, dtype: str) -> None:
-    a = Pair(cupy_backend, outputs("softmax", *shape, dtype=dtype))
-    agree(cupy_backend, "cost_sum", a, Pair(cupy_backend, np.abs(normal(*shape, dtype=dtype, seed=1))), cost)
+    a = Pair(cupy_backend, outputs("sigmoid" if cost.startswith("binary") else "softmax", *shape, dtype=dtype))
+    agree(cupy_backend, "cost_sum", a, Pair(cupy_backend, np.abs(normal(*shape, dtype=dtype, seed=1)) % 1), cost)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_cross_entropy_of_an_impossible_target_is_finite(cupy_backend: CupyBackend, dtype: str) -> None:
     a, y = Pair(cupy_backend, np.array([[0, 1]], dtype)), Pair(cupy_backend, np.array([[1, 0]], dtype))
     agree(cupy_backend, "cost_sum", a, y, "cross-entropy")
+    agree(cupy_backend, "cost_sum", a, y, "binary-cross-entropy")
 
 
 def test_an_unknown_cost_is_refused(cupy_backend: CupyBackend) -> None:

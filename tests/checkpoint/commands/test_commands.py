@@ -131,7 +131,7 @@ def test_plan_for_a_card_needs_no_card(capsys: pytest.CaptureFixture[str]) -> No
 
 
 WRONG = {
-    "one layer": (["train", "--sizes", "784"], "at least one layer"),
+    "one layer": (["plan", "--sizes", "784", "--budget", "1GB"], "at least one layer"),
     "zero width": (["train", "--sizes", "784,0,10"], "width must be from 1"),
     "negative width": (["train", "--sizes", "784,-3,10"], "whole numbers"),
     "width too large": (["train", "--sizes", "784,99999999999,10"], "whole numbers"),
@@ -147,7 +147,7 @@ WRONG = {
     "batch of none": (["train", *TINY, "--batch-size", "0"], "1 or more"),
     "eta not finite": (["train", *TINY, "--eta", "nan"], "eta must be above 0"),
     "too few outputs": (["train", *TINY, "--sizes", "784,8,9"], "at least 10"),
-    "wrong inputs": (["train", *TINY, "--sizes", "100,8,10"], "784 pixels"),
+    "wrong inputs": (["train", *TINY, "--sizes", "100,8,10"], "784 inputs"),
     "no such data": (["train", "--data", "/no/such/file.npz"], "/no/such/file.npz"),
     "unwritable report": (["train", *TINY, "--json", "/no/such/folder/a.json"], "cannot write"),
     "unwritable picture": (["compare", "--data", "sample", "--figure", "/no/such/folder/a.png"], "cannot write"),

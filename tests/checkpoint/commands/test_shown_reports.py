@@ -88,7 +88,7 @@ def test_picture_that_fails_costs_the_picture_alone(
         raise OutputError("no room on the disk")
 
     records = iter(RunRecord.from_json(row) for row in comparison[0]["runs"])
-    monkeypatch.setattr("checkpoint.commands.compare.run_apart", lambda run, source: next(records))
+    monkeypatch.setattr("checkpoint.commands.compare.run_apart", lambda *run: next(records))
     monkeypatch.setattr(f"checkpoint.drawing.{drawn}", fail)
     path, option = tmp_path / "report.json", [] if "--timeline" in arguments else ["--figure"]
     status, out, err = run(capsys, *arguments, *option, tmp_path / "picture.png", "--json", path)
@@ -105,7 +105,7 @@ def test_what_cannot_be_drawn_is_found_before_the_work(
         raise RuntimeError("no fonts")
 
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
-    monkeypatch.setattr("checkpoint.commands.compare.run_apart", lambda run, source: pytest.fail("work was begun"))
+    monkeypatch.setattr("checkpoint.commands.compare.run_apart", lambda *run: pytest.fail("work was begun"))
     status, _, err = run(capsys, *COMPARE, "--figure", tmp_path / "picture.png")
     assert status == 2
     assert "cannot draw pictures here: RuntimeError: no fonts" in err
@@ -115,7 +115,7 @@ def test_second_picture_of_a_comparison_is_tried_before_the_work_too(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "picture-timelines.png").mkdir()
-    monkeypatch.setattr("checkpoint.commands.compare.run_apart", lambda run, source: pytest.fail("work was begun"))
+    monkeypatch.setattr("checkpoint.commands.compare.run_apart", lambda *run: pytest.fail("work was begun"))
     status, _, err = run(capsys, *COMPARE, "--figure", tmp_path / "picture.png")
     assert status == 2
     assert "picture-timelines.png" in err

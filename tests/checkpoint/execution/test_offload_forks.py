@@ -18,7 +18,6 @@ from tests.checkpoint.offloading import all_offloaded
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork"),
     pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning"),  # of JAX, where it is loaded
 ]
 SIZES = [40, 300, 200, 300, 200, 300, 10]
 STEPS, SECONDS = 8, 60

@@ -24,6 +24,7 @@ from checkpoint.execution.verifying import VerifyingNetwork
 from checkpoint.schedule.placement import place
 from mlp import Network, TrainingError
 from mlp.activations import ACTIVATIONS
+from mlp.costs import COSTS
 from tests.checkpoint.schedules import KINDS, a_chain, a_schedule
 from tests.conftest import Case, parameters_of, same_bits
 
@@ -58,11 +59,13 @@ def test_program_has_the_executor_s_bits(seed, kind, dtype, tmp_path):
     chain = a_chain(random, most_layers=8, most_units=40)
     chain = chain_of(chain.widths, batch_size=random.choice((chain.batch_size, 131, 300)), dtype=dtype)
     schedule = a_schedule(random, chain, kind)
+    cost = random.choice(COSTS if chain.widths[-1] > 1 else ("quadratic", "binary-cross-entropy"))
     case = Case(
         chain.widths,
         chain.batch_size,
         activation=random.choice(ACTIVATIONS),
-        cost=random.choice(("quadratic", "cross-entropy")) if chain.widths[-1] > 1 else "quadratic",
+        cost=cost,
+        output_activation=random.choice((None, "identity", "softplus")) if cost == "quadratic" else None,
         momentum=random.choice((0.0, 0.5)),
         seed=seed,
         piece_sizes=random.choice((None, (1, 1, 1), (2, 40, 3), (4, 1, 256))),

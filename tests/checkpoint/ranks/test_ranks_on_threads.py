@@ -9,6 +9,7 @@ import mlp.pieces
 from checkpoint import CheckpointError, every_nth, store_all
 from checkpoint.execution.ranks.network import NetworkOnRanks
 from mlp import Network, TrainingError
+from mlp.optimizers import SGD, Adam
 from tests.checkpoint.ranks.threads import on_threads
 from tests.conftest import compiled_only, parameters_of, same_bits
 
@@ -35,9 +36,10 @@ def trained(network, steps, dtype):
     return network
 
 
-def state_of(networks):
+def state_of(networks, name):
     """The state of each layer, which its owner has."""
-    return [array for k, owner in enumerate(networks[0].owners) for array in networks[owner].velocities[k]]
+    owners = enumerate(networks[0].owners)
+    return [array for k, owner in owners for array in networks[owner].optimizer_state[name][k]]
 
 
 @settings(max_examples=25)
@@ -46,12 +48,12 @@ def state_of(networks):
     seed=st.integers(0, 99),
     sizes=st.lists(st.integers(1, 12), min_size=2, max_size=5).map(tuple),
     dtype=st.sampled_from(("float32", "float64")),
-    momentum=st.sampled_from((0.0, 0.9)),
+    optimizer=st.sampled_from(("sgd", SGD(momentum=0.9), "adam", "rmsprop", Adam(clip=0.01, weight_decay=0.1))),
     block_rows=st.sampled_from((None, None, 128)),
     every=st.integers(0, 3),
 )
-def test_weights_are_those_of_one_process(small_pieces, ranks, seed, sizes, dtype, momentum, block_rows, every):
-    arguments = {"dtype": dtype, "momentum": momentum, "seed": seed, "activation": "tanh"}
+def test_weights_are_those_of_one_process(small_pieces, ranks, seed, sizes, dtype, optimizer, block_rows, every):
+    arguments = {"dtype": dtype, "optimizer": optimizer, "seed": seed, "activation": "tanh"}
     alone = trained(Network(sizes, **arguments), STEPS, dtype)
     n = len(sizes) - 1
     schedule = every_nth(n_layers=n, n=every) if every else store_all(n_layers=n)
@@ -63,8 +65,9 @@ def test_weights_are_those_of_one_process(small_pieces, ranks, seed, sizes, dtyp
     networks = on_threads(ranks, work, seed=seed)
     for network in networks:
         assert same_bits(parameters_of(network), parameters_of(alone))
-    if momentum:
-        assert same_bits(state_of(networks), [array for pair in alone.velocities for array in pair])
+    for name, pairs in alone.optimizer_state.items():
+        assert same_bits(state_of(networks, name), [array for pair in pairs for array in pair])
+    assert {network.steps_trained for network in networks} == {alone.steps_trained}
 
 
 def test_shares_cut_elsewhere_than_at_chunks_end_elsewhere(monkeypatch):
@@ -105,6 +108,11 @@ def test_number_that_is_not_finite_is_named_and_ends_all():
 
     with pytest.raises(TrainingError, match="layer 2"):
         on_threads(3, work)
+
+
+def test_clipping_is_refused_by_ranks():
+    with pytest.raises(CheckpointError, match="clipping needs the whole gradient of a layer"):
+        on_threads(2, lambda link: NetworkOnRanks((4, 5, 3), link=link, optimizer="adam:clip=1"))
 
 
 def test_backend_whose_sums_depend_on_the_cut_is_refused():

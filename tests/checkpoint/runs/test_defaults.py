@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,13 @@ TRAIN = ["train", "--data", "sample", "--sizes", "784,30,10", "--epochs", "3", "
 
 
 @pytest.mark.parametrize("momentum", [(), ("--momentum", "0.9")], ids=" ".join)
-@pytest.mark.parametrize("cost", ["quadratic", "cross-entropy"])
-@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "relu"])
+@pytest.mark.parametrize(
+    ("activation", "cost"),
+    [
+        *product(("sigmoid", "tanh", "relu"), ("quadratic", "cross-entropy")),
+        *(("elu", cost) for cost in ("quadratic", "binary-cross-entropy")),
+    ],
+)
 def test_each_cost_and_activation_learns_by_default(
     activation: str, cost: str, momentum: tuple[str, ...], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -47,6 +53,12 @@ def settings(base: RunSettings = RunSettings(), **given: Any) -> RunSettings:  #
         ({"activation": "relu", "eta": 0.2}, "scaled", 0.2),
         ({"activation": "relu", "initialization": "normal"}, "normal", 0.1),
         ({"initialization": "scaled"}, "scaled", 0.1),
+        ({"cost": "binary-cross-entropy"}, "scaled", 0.1),
+        ({"output_activation": "sigmoid"}, "normal", 3.0),
+        ({"output_activation": "identity"}, "scaled", 0.03),
+        ({"activation": "relu", "output_activation": "identity"}, "scaled", 0.03),
+        ({"activation": "elu", "momentum": 0.9}, "scaled", 0.003),
+        ({"activation": "elu", "cost": "cross-entropy"}, "scaled", 0.1),
         ({"momentum": 0.9}, "scaled", 0.01),
         ({"momentum": 0.9, "initialization": "normal"}, "normal", 0.01),
         ({"momentum": 0.9, "activation": "tanh"}, "scaled", 0.01),

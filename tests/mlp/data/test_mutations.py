@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from mlp.data import DataError, dataset_from_arrays, read_idx, read_npz
+from mlp.data import DataError, read_idx, read_npz
+from mlp.data.npz_file import raw_npz
+from mlp.data.prepare import prepared
 
 Mutation = Callable[[bytes], bytes]
 rng = np.random.default_rng(0)
@@ -73,8 +75,7 @@ def npz(save: Callable[..., None]) -> bytes:
 
 def archive_is_data_or_data_error(data: bytes) -> None:
     try:
-        arrays = read_npz(io.BytesIO(data))
-        dataset_from_arrays(arrays["x_train"], arrays["y_train"], arrays["x_test"], arrays["y_test"], name="mutated")
+        prepared(raw_npz(io.BytesIO(data), where="npz file"), name="mutated")
     except DataError as error:
         assert str(error).isprintable()  # noqa: PT017  (an error may come or not; if it does, it's one line)
 

@@ -87,7 +87,7 @@ def test_pickled_objects_are_refused_unread(arrays: Arrays, npz_bytes: ToBytes) 
         def __reduce__(self) -> tuple[Any, ...]:
             return (pytest.fail, ("a pickle was loaded",))
 
-    with pytest.raises(DamagedDataError, match=r"x_test: wanted integers, found dtype '\|O'"):
+    with pytest.raises(DamagedDataError, match=r"x_test: wanted numbers, found dtype '\|O'"):
         read(npz_bytes(arrays | {"x_test": np.array([Trap()], dtype=object)}))
 
 
@@ -186,7 +186,7 @@ def test_duplicated_member_is_refused(arrays: Arrays) -> None:
 
 def test_missing_members_are_named(arrays: Arrays, npz_bytes: ToBytes) -> None:
     del arrays["y_train"], arrays["x_test"]
-    with pytest.raises(DamagedDataError, match=r"no y_train, x_test in it; wanted a Keras \.npz"):
+    with pytest.raises(DamagedDataError, match="no y_train, x_test in it; wanted x_train and y_train, with"):
         read(npz_bytes(arrays))
 
 

@@ -12,6 +12,9 @@ def test_public_names_are_these() -> None:
         "Dataset",
         "DownloadError",
         "OversizedDataError",
+        "Preparation",
+        "Reading",
+        "Samples",
         "UnreadableDataError",
         "as_inputs",
         "dataset_from_arrays",
@@ -19,6 +22,7 @@ def test_public_names_are_these() -> None:
         "one_hot",
         "read_idx",
         "read_npz",
+        "split_rows",
     ]
 
 

@@ -68,6 +68,14 @@ def test_state_of_format_1_is_saved_again_in_the_newest(tmp_path):
     assert (facts.epochs_trained, again.epochs_trained) == (2, 2)
 
 
+def test_output_activation_that_formats_1_and_2_lacked_is_that_of_the_cost_or_of_the_others():
+    for folder in (FORMAT_1, FORMAT_2):
+        for path in folder.glob("*.state"):
+            state = read_state(path)
+            own = {"cross-entropy": "softmax", "quadratic": state.activation}[state.cost]
+            assert (state.output_activation, load_state(path, plain=True)[0].output_activation) == (own, own)
+
+
 # What format 2 has beside
 
 

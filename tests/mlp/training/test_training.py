@@ -168,7 +168,7 @@ def sample() -> Any:
 
 def accuracies(network: Network, dataset: Any, *, epochs: int, mini_batch_size: int, eta: float) -> list[float]:
     """Accuracies on the test images, before training and after each epoch."""
-    from mlp.training.batches import ImageBatches
+    from mlp.training.samples import ImageBatches
 
     test = ImageBatches(network, dataset.test_images, dataset.test_labels)
     training = ImageBatches(network, dataset.train_images, dataset.train_labels)
@@ -197,7 +197,7 @@ def test_fifty_hidden_layers_learn_from_scaled_weights_only(initialization, lear
 )
 def test_classic_network_reaches_935_in_a_thousand_on_mnist(initialization, mini_batch_size, epochs):
     from mlp.data import load
-    from mlp.training.batches import ImageBatches
+    from mlp.training.samples import ImageBatches
 
     dataset = load(MNIST)
     network = Network([784, 100, 30, 10], initialization=initialization)
@@ -220,7 +220,7 @@ def test_classic_network_reaches_935_in_a_thousand_on_mnist(initialization, mini
 
 def test_mini_batches_of_images_are_the_quotients_and_one_hot_rows_in_the_order_asked_for(dtype: str) -> None:
     from mlp.data import as_inputs, one_hot
-    from mlp.training.batches import ImageBatches
+    from mlp.training.samples import ImageBatches
 
     random = np.random.default_rng(5)
     images, labels = random.integers(0, 256, (50, 6), np.uint8), random.integers(0, 3, 50, np.uint8)

@@ -1,0 +1,83 @@
+"""Samples that a user asks a trained network about, as rows of inputs, prepared as its training data was.
+
+The files are not trusted: pictures, .npy arrays and tables, each read within bounds.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlp.data.column_scaling import ColumnScaling
+from mlp.data.errors import DataError
+from mlp.data.images import read_images, read_npy_rows
+from mlp.data.pictures import START_BYTES, is_picture, read_picture
+from mlp.data.preparation import Preparation
+from mlp.data.scaling import Scaling
+from mlp.data.stream import open_regular, quoted
+
+_TABLES = (".csv", ".tsv", ".parquet")
+
+
+def read_unlabelled(
+    path: str | Path,
+    *,
+    features: int,
+    dtype: str,
+    preparation: Preparation | None,
+    scaling: Scaling | None,
+    invert: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> NDArray[Any]:
+    """The samples at `path` as rows, (n, features), `dtype`, scaled as those of the training were.
+
+    `preparation`: how the training data was prepared, None where the saved state does not say; then `scaling`, that of
+    images of bytes, or None, is all there is. A table must have the columns of the training's; its target may be there.
+    For the rest see `mlp.data.images.read_images`. Raises a `DataError`, one line.
+    """
+    path = Path(path)
+    if path.suffix.lower() in _TABLES:
+        rows = _table(path, preparation)
+    elif preparation is None or preparation.pixels is not None:
+        shape = None if preparation is None else preparation.shape
+        return read_images(path, features=features, dtype=dtype, invert=invert, scaling=scaling, shape=shape, say=say)
+    else:
+        rows = _raw(path, preparation, invert=invert, say=say)
+    return _scaled(rows, preparation.scaling if preparation is not None else None, dtype, path)
+
+
+def _raw(path: Path, preparation: Preparation, *, invert: bool, say: Callable[[str], None]) -> NDArray[Any]:
+    """The values of a picture or an array as they are."""
+    with open_regular(path) as file:
+        picture = is_picture(file.read(START_BYTES))
+        file.seek(0)
+        features = preparation.features
+        if not picture:
+            return read_npy_rows(file, where=str(path), features=features)
+        pixels = read_picture(file, where=str(path), features=features, shape=preparation.shape, say=say)
+    return 255 - pixels if invert else pixels
+
+
+def _table(path: Path, preparation: Preparation | None) -> NDArray[np.float64]:
+    with open_regular(path):  # a wrong path is said first
+        pass
+    if preparation is None or preparation.columns is None:
+        raise DataError(f"{quoted(path)}: is a table, and the network was not trained on one; give a .npy")
+    from mlp.data.tables import inputs_of, read_table  # loads pandas
+
+    return inputs_of(read_table(path), preparation.columns, quoted(path))
+
+
+def _scaled(raw: NDArray[Any], by: Scaling | ColumnScaling | None, dtype: str, path: Path) -> NDArray[Any]:
+    X = np.empty(raw.shape, dtype)
+    with np.errstate(over="ignore"):
+        if isinstance(by, ColumnScaling):
+            by.apply(raw, X)
+        else:
+            X[...] = raw if by is None else raw / by.high
+    if not np.isfinite(X).all():
+        row, column = (int(place[0]) for place in np.nonzero(~np.isfinite(X)))
+        raise DataError(f"{quoted(path)}: row {row} (from 0), column {column} is not finite as {dtype}; mend it")
+    return X

@@ -1,0 +1,165 @@
+"""Mini-batches of a data set of `mlp.data`: its rows scaled and its classes made one-hot as they are taken.
+
+The data may be in memory, mapped or in a file. A mini-batch is filled in blocks, so beside its own bytes it takes a
+bounded number, however long the data is.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from mlp.arguments import LARGEST
+from mlp.data.column_scaling import ColumnScaling
+from mlp.data.convert import as_inputs, one_hot
+from mlp.data.dataset import Dataset, Samples
+from mlp.data.scaling import PIXELS, Scaling
+from mlp.data.survey import BLOCK_BYTES
+from mlp.data.targets import Labels
+from mlp.errors import NetworkError
+from mlp.training.batches import Taker
+from mlp.training.sources import Rows
+
+
+class SampleBatches:
+    """Mini-batches of `samples`, scaled by `by`. `finite`: whether all inputs are known to be finite."""
+
+    def __init__(
+        self, taker: Taker, samples: Samples, *, by: Scaling | ColumnScaling | None, finite: bool = True
+    ) -> None:
+        self._taker, self._samples, self._by = taker, samples, by
+        self._columns = taker.sizes[-1]
+        self.finite = finite
+
+    @property
+    def scaling(self) -> Scaling | None:
+        """The range of values that becomes 0 to 1; None where columns are scaled one by one, or not at all."""
+        return self._by if isinstance(self._by, Scaling) else None
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def take(self, rows: Rows) -> tuple[Any, Any]:
+        n_rows = len(range(*rows.indices(len(self)))) if isinstance(rows, slice) else len(rows)
+        X = np.empty((n_rows, self._taker.sizes[0]), self._taker.dtype)
+        y = np.empty((n_rows, self._columns), self._taker.dtype)
+        self.fill(rows, X, y)
+        if not self.finite:
+            return self._taker.as_batch(X, y)
+        with self._taker.trusting_inputs():
+            return self._taker.as_batch(X, y)
+
+    def targets(self, rows: Rows) -> np.ndarray:
+        """These rows of y, on the host."""
+        numbers = self._samples.numbers(rows)
+        targets = self._samples.targets
+        if not isinstance(targets, Labels):
+            return np.asarray(targets.stored[numbers]).astype(self._taker.dtype, order="C")
+        classes = targets.numbers(numbers)
+        if self._columns == 1:  # two classes by one output
+            return classes.reshape(-1, 1).astype(self._taker.dtype)
+        return one_hot(classes, classes=self._columns, dtype=self._taker.dtype)
+
+    @property
+    def on_host(self) -> bool:
+        """Always true of these."""
+        return True
+
+    def fill(self, rows: Rows, X: np.ndarray, y: np.ndarray) -> None:
+        inputs, numbers = self._samples.inputs, self._samples.numbers(rows)
+        if isinstance(numbers, slice):
+            numbers = slice(*numbers.indices(len(self._samples.targets)))
+        at_once = max(1, BLOCK_BYTES // (8 * X.shape[1]))
+        for start in range(0, len(X), at_once):
+            stop = min(start + at_once, len(X))
+            if isinstance(numbers, slice):
+                block = inputs[numbers.start + start : numbers.start + stop]
+            elif isinstance(inputs, np.ndarray):
+                block = inputs.take(numbers[start:stop], axis=0)
+            else:
+                block = inputs[numbers[start:stop]]
+            self._scale(block, X[start:stop])
+        y[...] = self.targets(rows)
+
+    def _scale(self, block: np.ndarray, out: np.ndarray) -> None:
+        if isinstance(self._by, ColumnScaling):
+            self._by.apply(block, out)
+        elif self._by is None:
+            out[...] = block
+        elif block.dtype == np.uint8:
+            as_inputs(block, out.dtype, out=out, scaling=self._by)
+        else:
+            np.divide(block, self._by.high, out=out, casting="same_kind", dtype=np.float64)
+
+
+class ImageBatches(SampleBatches):
+    """Mini-batches of uint8 images (n, n_0), scaled to 0..1, and whole-number labels (n,), made one-hot.
+
+    `scaling` is that of the images' data set, 0..255 unless given. Raises `NetworkError` where images or labels don't
+    fit the network, or it was trained on images of another range.
+    """
+
+    def __init__(self, taker: Taker, images: np.ndarray, labels: np.ndarray, *, scaling: Scaling | None = None) -> None:
+        check_images(taker.sizes, images, labels)
+        _check_range(taker, scaling)
+        samples = Samples(images, Labels(labels, int(labels.max()) + 1))
+        super().__init__(taker, samples, by=scaling or getattr(taker, "scaling", None) or PIXELS)
+
+
+def batches_of_part(taker: Taker, dataset: Dataset, part: str) -> SampleBatches:
+    """Mini-batches of the "train", "test" or "validation" samples of `dataset`.
+
+    Raises `NetworkError` where they don't fit the network, or it was trained on values of another range.
+    """
+    samples: Samples | None = getattr(dataset, part)
+    if samples is None:
+        raise NetworkError(f"{dataset.name} has no {part} samples")
+    check_fit(taker.sizes, dataset)
+    _check_range(taker, dataset.scaling)
+    if dataset.largest > LARGEST[taker.dtype]:
+        raise NetworkError(
+            f"{dataset.name} holds values up to {dataset.largest:.3g}, more than {taker.dtype} can; scale them, "
+            f"as by --scale standard, or take float64"
+        )
+    return SampleBatches(taker, samples, by=dataset.preparation.scaling, finite=dataset.finite)
+
+
+def _check_range(taker: Taker, scaling: Scaling | None) -> None:
+    """Raise `NetworkError` where values are of another range than those that the network was trained on."""
+    trained: Scaling | None = getattr(taker, "scaling", None)
+    if scaling and trained and scaling != trained:
+        raise NetworkError(
+            f"the values of these images run from {scaling}, and the network was trained on {trained}; scale them alike"
+        )
+
+
+def check_images(sizes: tuple[int, ...], images: np.ndarray, labels: np.ndarray) -> None:
+    """Raise `NetworkError` unless a network of `sizes` takes such images, and has an output for each label."""
+    if images.shape[1] != sizes[0]:
+        raise NetworkError(f"the images have {images.shape[1]} pixels, the network {sizes[0]} inputs; change sizes")
+    if len(images) != len(labels):
+        raise NetworkError(f"images and labels must be as many; got {len(images)} images and {len(labels)} labels")
+    if labels.dtype.kind not in "iu" or int(labels.min()) < 0:
+        raise NetworkError(f"labels must be whole numbers from 0 on; got {labels.dtype}, the smallest {labels.min()}")
+    largest = int(labels.max())
+    if largest >= sizes[-1]:
+        raise NetworkError(
+            f"the largest label is {largest}, so the last layer needs at least {largest + 1} units; got {sizes[-1]}"
+        )
+
+
+def check_fit(sizes: tuple[int, ...], dataset: Dataset) -> None:
+    """Raise `NetworkError` unless a network of `sizes` takes such samples, and has the outputs for their targets."""
+    images = dataset.kind == "image"
+    if dataset.features != sizes[0]:
+        what = f"the images have {dataset.features} pixels" if images else f"the data has {dataset.features} inputs"
+        raise NetworkError(f"{what}, the network {sizes[0]} inputs; change sizes")
+    labels, outputs = isinstance(dataset.train.targets, Labels), dataset.outputs
+    if labels and (sizes[-1] >= outputs or (sizes[-1] == 1 and outputs == 2)):
+        return
+    if labels and images:
+        raise NetworkError(
+            f"the largest label is {outputs - 1}, so the last layer needs at least {outputs} units; got {sizes[-1]}"
+        )
+    if sizes[-1] != outputs:
+        what = "classes" if dataset.preparation.classes is not None else "columns of targets"
+        raise NetworkError(f"the data has {outputs} {what}, the last layer {sizes[-1]} units; change sizes")
