@@ -6,6 +6,7 @@ from .errors import BudgetError as BudgetError
 from .errors import CheckpointError as CheckpointError
 from .errors import ScheduleError as ScheduleError
 from .execution.network import NetworkWithCheckpointing as NetworkWithCheckpointing
+from .execution.ranks.network import NetworkOnRanks as NetworkOnRanks
 from .execution.saved import load as load
 from .planning.costs import Cost as Cost
 from .planning.costs import Flops as Flops
@@ -16,6 +17,7 @@ from .planning.offloading import Offloading as Offloading
 from .planning.plan import plan as plan
 from .planning.plan import plan_chain as plan_chain
 from .planning.planned import Plan as Plan
+from .runs.ranks.world import world as world
 from .schedule.actions import Action as Action
 from .schedule.actions import Backward as Backward
 from .schedule.actions import Fetch as Fetch

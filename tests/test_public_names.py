@@ -77,6 +77,7 @@ PUBLIC = {
         "FrontPoint",
         "GeneralChain",
         "Layer",
+        "NetworkOnRanks",
         "NetworkWithCheckpointing",
         "Offload",
         "Offloading",
@@ -101,6 +102,7 @@ PUBLIC = {
         "square_root",
         "store_all",
         "timeline",
+        "world",
     ],
 }
 

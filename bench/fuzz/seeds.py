@@ -40,6 +40,8 @@ def seeds(name: str) -> Iterator[bytes]:
             for momentum in (0.0, 0.5):
                 save_state(path, Network([3, 2, 2], momentum=momentum), Progress(1, 2, 3, 4, 0.5, True, 9))
                 yield path.read_bytes()
+            save_state(path, Network([3, 2, 2], optimizer="adam:clip=1.0"))
+            yield path.read_bytes()
             for way in ({"checkpoint_every_nth_layer": 2}, {"budget_bytes": 10**6}):
                 NetworkWithCheckpointing([3, 2, 2], **way).save(path)  # type: ignore[arg-type]
                 yield path.read_bytes()

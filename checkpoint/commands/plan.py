@@ -4,10 +4,14 @@ import argparse
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from checkpoint.arguments import whole_number
 from checkpoint.commands.found import Found, find
 from checkpoint.commands.pictures import drawn
 from checkpoint.commands.plan_options import EXPORTS, add_arguments, chain_from, check
-from checkpoint.output import replace_file, write_report
+from checkpoint.errors import CheckpointError
+from checkpoint.output import check_writable, replace_file, write_report
+from checkpoint.planning.choice import Choice
+from checkpoint.ranks.report import MOST_RANKS, report_of, report_text
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.placement import place
 from checkpoint.schedule.simulation import simulate
@@ -18,6 +22,8 @@ __all__ = ["add_arguments", "main"]
 def main(args: argparse.Namespace) -> int:
     """Plan; write the JSON, then the pictures, then print; 0."""
     chain = chain_from(args)
+    if args.ranks is not None:
+        return _on_ranks(args, chain)
     check(args)
     found = find(args, chain)
     exported = None if args.export is None or found.schedule is None else EXPORTS[args.export](found.schedule)
@@ -34,6 +40,20 @@ def main(args: argparse.Namespace) -> int:
             print(f"{what} is drawn in {path}")
     if args.page is not None:
         print(f"the page is {args.page}; open it in a browser")
+    return 0
+
+
+def _on_ranks(args: argparse.Namespace, chain: Chain) -> int:
+    """Show what ranks take; 0."""
+    for option in ("front", "figure", "timeline", "arena", "save_schedule", "export", "offload", "chain"):
+        if getattr(args, option):
+            raise CheckpointError(f"--{option.replace('_', '-')} is of one process; leave it out, or --ranks")
+    ranks = whole_number("--ranks", args.ranks, most=MOST_RANKS)
+    check_writable(args.json)
+    checkpoint = args.checkpoint or ("none" if args.budget is None else "optimal")
+    report = report_of(chain, Choice(checkpoint, args.budget), ranks)
+    write_report(args.json, "plan", report)
+    print(report_text(report))
     return 0
 
 

@@ -82,6 +82,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FORM",
         help=f"print the schedule for another program instead: {' or '.join(EXPORTS)}",
     )
+    parser.add_argument(
+        "--ranks",
+        type=int,
+        metavar="P",
+        help="show what each of P ranks takes that train together, and how well they are used; needs no MPI",
+    )
     add_offload_options(parser)
     add_json_option(parser)
 

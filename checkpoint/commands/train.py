@@ -152,7 +152,8 @@ def _train(args: argparse.Namespace, link: Link) -> int:
         loading_seconds=loading_seconds,
     )
     ranks = ranks_report(link, network, record)
-    write_report(args.json, "train", {"settings": asdict(settings), **record.as_json(), "ranks": ranks})
+    report = {"settings": asdict(settings), **record.as_json()}
+    write_report(args.json, "train", report | ({"ranks": ranks} if args.ranks else {}))
     print(_summary(record))
     print(ranks_text(ranks), end="")
     if saving:

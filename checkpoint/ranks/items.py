@@ -7,6 +7,9 @@ from typing import NamedTuple
 from checkpoint.arguments import whole_number
 from mlp.pieces import gradient_piece_rows
 
+SLOTS = 3
+"""Slots of a rank: an item is made in one while the next arrives in another and the last leaves from the third."""
+
 
 class Item(NamedTuple):
     """Rows `first` to `first + rows` of a layer's weight gradient, and with the first of them the bias gradient.

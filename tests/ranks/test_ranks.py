@@ -5,6 +5,7 @@ import json
 import pytest
 
 from checkpoint import load
+from tests.checkpoint.reports import described, keys_of
 from tests.conftest import same_bits
 from tests.ranks.launching import PROGRAM, needs_mpi, run
 
@@ -36,6 +37,7 @@ def test_command_trains_the_weights_of_one_process(tmp_path, alone, ranks, how):
     assert report["weights_sha256"] == expected["weights_sha256"]
     for key in ("test_accuracy", "test_cost"):
         assert [e[key] for e in report["epochs"]] == [e[key] for e in expected["epochs"]]
+    assert keys_of(report) == described("train") | described("train --ranks")
     assert len(report["ranks"]) == ranks
     for rank in report["ranks"]:
         assert rank["measured_peak_bytes"] == rank["predicted_peak_bytes"]

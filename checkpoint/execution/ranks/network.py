@@ -4,29 +4,29 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import accumulate, pairwise
+from pathlib import Path
 from typing import Any
 
-from checkpoint.errors import BudgetError, CheckpointError
+from checkpoint.errors import CheckpointError
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.execution.ranks.batches import ShareOfBatches
 from checkpoint.execution.ranks.links.base import Link
 from checkpoint.execution.ranks.parts import Part, Parts
+from checkpoint.execution.ranks.saving import save_on_ranks
 from checkpoint.execution.ranks.seeds import Seeds, are_wanted
 from checkpoint.execution.ranks.slots import Slots
 from checkpoint.execution.ranks.step import RankStep
 from checkpoint.execution.saved import CHOICES
 from checkpoint.execution.step import Execution
-from checkpoint.planning.budget import resolve_budget, store_all_bytes
-from checkpoint.planning.plan import plan_chain
 from checkpoint.ranks.cutting import check_block_rows, own_blocks, shares
 from checkpoint.ranks.items import owners_of
+from checkpoint.ranks.planned import schedule_in
 from checkpoint.schedule.actions import Action, Rows
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import store_all
-from checkpoint.units import format_bytes, parse_bytes
-from mlp import Gradient
+from mlp import Gradient, StateError
 from mlp.arguments import check_rate
 from mlp.overriding import is_as_written
 from mlp.sizes import check_sizes
@@ -63,10 +63,6 @@ class NetworkOnRanks(NetworkWithCheckpointing):
             )
         if self.transfers is not None or arguments.get("offload") is not None:
             raise CheckpointError("ranks do not offload; leave offload out")
-        if self.whole_gradients and link.ranks > 1:
-            raise CheckpointError(
-                "clipping needs the whole gradient of a layer, and ranks add it up in parts; leave clip out"
-            )
         if self._schedule is not None and self._schedule.row_block and link.ranks > 1:
             raise CheckpointError(
                 "ranks cut the mini-batch themselves; give a schedule without row blocks, and their rows as block_rows"
@@ -106,25 +102,19 @@ class NetworkOnRanks(NetworkWithCheckpointing):
     def _new_schedule(self, chain: Chain) -> Schedule:
         if self._schedule is not None or self.link.ranks == 1:
             return super()._new_schedule(chain)
-        slots = chain.array_bytes(
-            self._parts.slot_values(chain.planned_rows or chain.batch_size, whole=self.whole_gradients)
-        )
-        given = self.budget_bytes or 0
-        budget = resolve_budget(given, chain)
-        if isinstance(given, str) and given.strip().endswith("%"):
-            budget = parse_bytes(given, whole_bytes=store_all_bytes(chain) + slots)
-        try:
-            if budget <= slots:
-                raise BudgetError("", budget_bytes=budget, minimum_bytes=slots + 1)
-            return plan_chain(chain, budget_bytes=budget - slots, row_blocks=False).schedule
-        except BudgetError as error:
-            least = error.minimum_bytes + (0 if budget <= slots else slots)
-            raise BudgetError(
-                f"budget {format_bytes(budget)} is a rank's, {format_bytes(slots)} of it for sums that are passed on; "
-                f"the least is {format_bytes(least)}: raise the budget, shrink the batch, or use more ranks",
-                budget_bytes=budget,
-                minimum_bytes=least,
-            ) from None
+        rows = chain.planned_rows or chain.batch_size
+        slot_bytes = chain.array_bytes(self._parts.slot_values(rows, whole=self.whole_gradients))
+        return schedule_in(self.budget_bytes or 0, chain, slot_bytes=slot_bytes)
+
+    def save(self, path: str | Path, *, keep: int = 0) -> None:
+        """As `Network.save`, by all ranks together: rank 0 writes the file of one process."""
+        if not self.on_ranks:
+            super().save(path, keep=keep)
+        elif not save_on_ranks(path, self, keep=keep) and self.link.rank:
+            raise StateError("could not be saved by rank 0", path=Path(path))
+
+    def __getstate__(self) -> dict[str, Any]:
+        raise CheckpointError("a network on ranks is bound to its link, so it cannot be copied; save it and load that")
 
     @property
     def saved_arguments(self) -> Mapping[str, str]:
@@ -229,7 +219,6 @@ class NetworkOnRanks(NetworkWithCheckpointing):
             self.sent_bytes += self._step.sent_bytes
         finally:
             self._step = None
-        self.steps_trained += 1
 
     @property
     def uptake(self) -> str:

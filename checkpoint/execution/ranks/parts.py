@@ -7,14 +7,11 @@ from typing import Protocol
 from checkpoint.ranks.actions import RankAction
 from checkpoint.ranks.cutting import blocks_of, largest_block, own_blocks
 from checkpoint.ranks.distribution import Wave, distribute
-from checkpoint.ranks.items import Item, items_of, slot_sizes
+from checkpoint.ranks.items import SLOTS, Item, items_of, slot_sizes
 from checkpoint.ranks.replay import replay
 from checkpoint.schedule.actions import Rows
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
-
-SLOTS = 3
-"""Slots of a rank: an item is made in one while the next arrives in another and the last leaves from the third."""
 
 JUDGED_ACTIONS = 200_000
 """The lists of all ranks are judged where they are no more than so many actions: a second."""

@@ -1,20 +1,11 @@
-"""Saved states of a network on ranks: rank 0 writes the file of one process, and the owners send it their state.
+"""When the state of a training on ranks is saved: all ranks at once, when rank 0 says so."""
 
-A layer's state is sent when its turn in the file comes, so rank 0 holds that of one layer beside its own. No trace of
-the number of ranks is in the file.
-"""
+from collections.abc import Mapping
 
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-from checkpoint.errors import Fault
-from checkpoint.execution.ranks.links.base import STATE, wait
 from checkpoint.execution.ranks.network import NetworkOnRanks
+from checkpoint.execution.ranks.saving import save_on_ranks
 from checkpoint.runs.saver import Every, Saver, Saving
-from mlp import Progress, SavedState, StateError, TrainingError, restore_state, save_state
-
-Pair = tuple[Any, Any]
+from mlp import Progress
 
 
 class RankSaver(Saver):
@@ -31,91 +22,5 @@ class RankSaver(Saver):
         return bool(link.agree(int(link.rank == 0 and super()._time_is_up(every))))
 
     def _save(self, saving: Saving) -> None:
-        link, problem = self._of_ranks.link, None
-        if link.rank:
-            _send_state(self._of_ranks)
-        else:
-            whole = Whole(self._of_ranks, receive=True)
-            try:
-                save_state(saving.path, whole, self.progress, keep=saving.keep, notes=self._notes)
-            except (StateError, TrainingError) as error:
-                problem = error
-            finally:
-                whole.take_the_rest()
-        if not link.agree(int(problem is not None)):
+        if save_on_ranks(saving.path, self._of_ranks, self.progress, keep=saving.keep, notes=self._notes):
             self._note_saved()
-        elif problem is not None:  # rank 0 says it
-            raise problem
-
-
-def restore_on_ranks(path: Path, network: NetworkOnRanks) -> SavedState:
-    """`restore_state`, by each rank for itself; it keeps the state of its own layers."""
-    return restore_state(path, Whole(network, receive=False))
-
-
-class Whole:
-    """A network on ranks as one that has the optimizer state of all layers.
-
-    The pairs of others' layers are new arrays: filled by their owners with `receive`, else to be filled and dropped.
-    """
-
-    def __init__(self, network: NetworkOnRanks, *, receive: bool) -> None:
-        own = {"_network": network, "_receive": receive, "_order": _order(network)}
-        own["optimizer_state"] = {name: _Pairs(self, name) for name in network.optimizer_state}
-        self.__dict__.update(own)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["_network"], name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._network, name, value)  # what is restored besides arrays
-
-    def pair(self, name: str, k: int) -> Pair:
-        """The state `name` of layer k + 1; asked for in the order of the file."""
-        network: NetworkOnRanks = self._network
-        if network.owns(k + 1):
-            weight, bias = network.optimizer_state[name][k]
-            return weight, bias
-        arrays = [network.backend.empty(a.shape, network.dtype) for a in (network.weights[k], network.biases[k])]
-        if self._receive:
-            expected = next(self._order)
-            if expected != (k, name):
-                raise Fault(f"the state of layer {k + 1} is saved where that of layer {expected[0] + 1} was to come")
-            for array in arrays:
-                wait(network.link.receive(array, network.owners[k], STATE))
-        return arrays[0], arrays[1]
-
-    def take_the_rest(self) -> None:
-        """Receive what was not asked for, as when the file could not be written."""
-        network = self._network
-        for k, _ in self._order:
-            for a in (network.weights[k], network.biases[k]):
-                wait(network.link.receive(network.backend.empty(a.shape, network.dtype), network.owners[k], STATE))
-
-
-class _Pairs(Sequence[Pair]):
-    """One kind of state, layer by layer."""
-
-    def __init__(self, whole: Whole, name: str) -> None:
-        self._whole, self._name = whole, name
-
-    def __len__(self) -> int:
-        return int(self._whole.n_layers)
-
-    def __getitem__(self, k: Any) -> Any:
-        return self._whole.pair(self._name, range(len(self))[k])
-
-
-def _order(network: NetworkOnRanks) -> Iterator[tuple[int, str]]:
-    """The state that rank 0 does not own, in the order of the file."""
-    for k in range(network.n_layers):
-        for name in network.optimizer_state:
-            if network.owners[k] != 0:
-                yield k, name
-
-
-def _send_state(network: NetworkOnRanks) -> None:
-    for k, name in _order(network):
-        if network.owns(k + 1):
-            for array in network.optimizer_state[name][k]:
-                wait(network.link.send(array, 0, STATE))

@@ -9,8 +9,9 @@ from typing import TypeVar
 
 from checkpoint.execution.ranks.links.base import Link
 from checkpoint.execution.ranks.network import NetworkOnRanks
+from checkpoint.execution.ranks.saving import restore_on_ranks
 from checkpoint.ranks.cutting import blocks_of
-from checkpoint.runs.ranks.saver import RankSaver, restore_on_ranks
+from checkpoint.runs.ranks.saver import RankSaver
 from checkpoint.runs.ranks.world import check_alike, share_cores
 from checkpoint.runs.record import weights_sha256
 from checkpoint.runs.saver import Saver, Saving

@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 
 from backend import select_backend
+from backend.rules import RULES, RuleNumbers, apply_rule
 
 ROOT = Path(__file__).parents[3]
 SHAPES = 400
+NUMBERS = RuleNumbers(0.5, scale=0.25, l2=0.125, decay=0.25, beta1=0.5, beta2=0.75, epsilon=0.125, correction=1.5)
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="asks the operating system for pages as POSIX does")
 
@@ -83,6 +85,15 @@ def check(random: np.random.Generator, threads: int) -> None:
     sizes[:, some] = np.abs(wide["delta"]) @ np.abs(wide["W"][some]).T
     assert close(a, below, sizes, n_out)
     backend.apply_momentum_(W[some], guarded.array(values["W"][some], at_end=at_end), weight, 0.5, 0.5)
+    rule = str(random.choice(list(RULES)))
+    kept = [guarded.array(np.abs(values["W"][some]), at_end=at_end) for _ in RULES[rule]]
+    gradient = guarded.array(values["W"][some], at_end=at_end)
+    wide_W, wide_kept = W[some].astype("float64"), [state.astype("float64") for state in kept]
+    apply_rule(np, wide_W, gradient.astype("float64"), wide_kept, rule, NUMBERS)
+    backend.apply_rule_(W[some], gradient, kept, rule, NUMBERS)
+    assert close(W[some], wide_W, 4 * np.abs(wide_W), 8)
+    norm = np.sqrt((gradient.astype("float64") ** 2).sum() + (wide["b"] ** 2).sum())
+    assert abs(backend.gradient_norm(gradient, b) - norm) < 1e-6 * norm
     assert backend.all_finite(W)
     assert np.isfinite(backend.cost_sum(out, delta, "quadratic"))
 

@@ -1,14 +1,17 @@
 """Networks on ranks, on threads that deliver late: the weights of one process, to the last bit."""
 
+import copy
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mlp.pieces
-from checkpoint import CheckpointError, every_nth, store_all
+from checkpoint import CheckpointError, every_nth, load, store_all
 from checkpoint.execution.ranks.network import NetworkOnRanks
-from mlp import Network, TrainingError
+from checkpoint.execution.ranks.saving import restore_on_ranks
+from mlp import Network, StateError, TrainingError
 from mlp.optimizers import SGD, Adam
 from tests.checkpoint.ranks.threads import on_threads
 from tests.conftest import compiled_only, parameters_of, same_bits
@@ -97,6 +100,49 @@ def test_training_through_SGD_has_the_order_of_one_process():
         assert same_bits(parameters_of(network), parameters_of(alone))
 
 
+def test_saved_state_is_that_of_one_process(tmp_path):
+    sizes = (6, 7, 7, 3)
+    alone = trained(Network(sizes, momentum=0.5), STEPS, "float32")
+
+    def work(link):
+        network = trained(NetworkOnRanks(sizes, link=link, momentum=0.5), STEPS, "float32")
+        network.save(tmp_path / "ranks.state")
+        again = NetworkOnRanks(sizes, link=link, momentum=0.5)
+        restore_on_ranks(tmp_path / "ranks.state", again)
+        for array in (a for pair in again.velocities for a in pair):
+            assert array.size == 0 or array.any()
+        return trained(again, (300,), "float32")
+
+    networks = on_threads(4, work)
+    loaded = load(tmp_path / "ranks.state")
+    assert same_bits(parameters_of(loaded), parameters_of(alone))
+    pairs = [[a for pair in network.velocities for a in pair] for network in (loaded, alone)]
+    assert same_bits(*pairs)
+    trained(alone, (300,), "float32")
+    assert all(same_bits(parameters_of(network), parameters_of(alone)) for network in networks)
+    assert networks[0].steps_trained == alone.steps_trained
+
+
+def test_state_that_rank_0_cannot_write_ends_in_an_error_on_all(tmp_path):
+    (tmp_path / "file").write_text("")
+    problems = []
+
+    def work(link):
+        network = NetworkOnRanks((6, 7, 3), link=link, momentum=0.5)
+        with pytest.raises(StateError):
+            network.save(tmp_path / "file" / "ranks.state")
+        problems.append(link.rank)
+
+    on_threads(3, work)
+    assert sorted(problems) == [0, 1, 2]
+
+
+def test_network_on_ranks_is_not_copied():
+    (network,) = on_threads(1, lambda link: NetworkOnRanks((4, 3), link=link))
+    with pytest.raises(CheckpointError, match="save it"):
+        copy.deepcopy(network)
+
+
 def test_number_that_is_not_finite_is_named_and_ends_all():
     sizes = (4, 5, 3)
 
@@ -108,11 +154,6 @@ def test_number_that_is_not_finite_is_named_and_ends_all():
 
     with pytest.raises(TrainingError, match="layer 2"):
         on_threads(3, work)
-
-
-def test_clipping_is_refused_by_ranks():
-    with pytest.raises(CheckpointError, match="clipping needs the whole gradient of a layer"):
-        on_threads(2, lambda link: NetworkOnRanks((4, 5, 3), link=link, optimizer="adam:clip=1"))
 
 
 def test_backend_whose_sums_depend_on_the_cut_is_refused():
