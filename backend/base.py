@@ -19,6 +19,7 @@ from backend.facts import Facts
 from backend.formulas import Array
 from backend.memory import DeviceMemory, Usage
 from backend.rules import RuleNumbers
+from backend.totals import CostTotal
 from backend.uploads import Uploads
 
 
@@ -166,6 +167,10 @@ class Backend:
         """a[:, columns] := d * activation'(a[:, columns]): a layer's output becomes its error, in place."""
         a[:, columns] = formulas.times_derivative(self.xp, d, a[:, columns], activation)
 
+    def scale_rows_(self, d: Array, weights: Array) -> None:
+        """d := each row of the matrix d times its weight (rows,)."""
+        d *= self.xp.reshape(weights, (d.shape[0], 1))
+
     def sum_rows(self, d: Array, *, out: Array, onto: bool = False, factor: float = 1.0, keep: float = 1.0) -> None:
         """out := the sum of `d`'s rows, a bias's gradient; or with `onto`, out := keep * out + factor * that sum."""
         total = self.xp.sum(d, axis=0)
@@ -289,9 +294,13 @@ class Backend:
 
     # What is reported of a network's output
 
-    def cost_sum(self, a: Array, y: Array, cost: str) -> float:
-        """The cost summed over the rows, see `backend.formulas.cost_sum`."""
-        return formulas.cost_sum(self.xp, a, y, cost)
+    def cost_sum(self, a: Array, y: Array, cost: str, weights: Array | None = None) -> float:
+        """The cost summed over the rows, each times its weight (rows,); see `backend.formulas.cost_sum`."""
+        return formulas.cost_sum(self.xp, a, y, cost, weights)
+
+    def cost_total(self) -> CostTotal:
+        """A sum of costs, 0 at first, that steps add to without waiting for it."""
+        return CostTotal(self.cost_sum)
 
     def count_correct(self, a: Array, y: Array) -> int:
         """The number of rows in which `a` and `y` have their largest value in the same column."""

@@ -82,8 +82,8 @@ def output_delta(xp: Any, a: Array, y: Array, activation: str) -> Array:
     return delta if activation == "softmax" else times_derivative(xp, delta, a, activation)
 
 
-def cost_sum(xp: Any, a: Array, y: Array, cost: str) -> float:
-    """The cost summed over the rows.
+def cost_sum(xp: Any, a: Array, y: Array, cost: str, weights: Array | None = None) -> float:
+    """The cost summed over the rows, each times its weight (rows,) where there are `weights`.
 
     "quadratic": |a - y|^2 / 2; "cross-entropy": -sum y log a; "binary-cross-entropy": that and -sum (1 - y) log(1 - a).
     An a below the smallest normal number counts as that number, and a 1 - a of 0 as half a unit in the last place of 1.
@@ -96,13 +96,19 @@ def cost_sum(xp: Any, a: Array, y: Array, cost: str) -> float:
         rows = slice(start, min(start + SUMMED_ROWS, a.shape[0]))
         if cost == "quadratic":
             error = a[rows, :] - y[rows, :]
-            total += float(xp.sum(error * error)) / 2
+            total += float(xp.sum(_weighed(xp, error * error, weights, rows))) / 2
         else:
             least = xp.finfo(a.dtype)
-            total -= _times_log(xp, y[rows, :], a[rows, :], float(least.smallest_normal))
+            t = _weighed(xp, y[rows, :], weights, rows)
+            total -= _times_log(xp, t, a[rows, :], float(least.smallest_normal))
             if cost == "binary-cross-entropy":
-                total -= _times_log(xp, 1 - y[rows, :], 1 - a[rows, :], float(least.eps) / 2)
+                t = _weighed(xp, 1 - y[rows, :], weights, rows)
+                total -= _times_log(xp, t, 1 - a[rows, :], float(least.eps) / 2)
     return total
+
+
+def _weighed(xp: Any, x: Array, weights: Array | None, rows: slice) -> Array:
+    return x if weights is None else x * xp.reshape(weights[rows], (x.shape[0], 1))
 
 
 def _times_log(xp: Any, y: Array, a: Array, least: float) -> float:

@@ -3,6 +3,8 @@
 from .errors import NetworkError as NetworkError
 from .errors import StateError as StateError
 from .errors import TrainingError as TrainingError
+from .exchange import export_weights as export_weights
+from .exchange import import_weights as import_weights
 from .gradient import Gradient as Gradient
 from .network import Network as Network
 from .optimizers import SGD as SGD
@@ -32,5 +34,7 @@ from .training.rates import InverseScaling as InverseScaling
 from .training.rates import StepDecay as StepDecay
 from .training.rates import WarmUp as WarmUp
 from .training.samples import ImageBatches as ImageBatches
+from .training.samples import batches_of_part as batches_of_part
+from .training.stopping import EarlyStopping as EarlyStopping
 
 __version__: str

@@ -56,7 +56,16 @@ class Inference(Layers):
         """The first of the `rows` rows of a data set that this network evaluates, and the one after its last: all."""
         return 0, rows
 
-    def all_sums(self, sums: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    def mean_step_cost(self) -> float | None:
+        """The mean cost of the samples of the steps since `cost_total` was cleared; None where there were none.
+
+        Reading it waits for the device. On ranks it is that of all of them, whose sums are added up in their order.
+        """
+        sums = self.all_sums([(self.cost_total.weight, self.cost_total.value)])
+        weight = sum(part[0] for part in sums)
+        return sum(part[1] for part in sums) / weight if weight else None
+
+    def all_sums(self, sums: list[tuple[float, float]]) -> list[tuple[float, float]]:
         """The sums of all who evaluate a data set together, in its order: `sums`, unless others do."""
         return sums
 

@@ -6,6 +6,7 @@ which layer is next.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from mlp.errors import not_finite
 from mlp.gradient import Gradient
 from mlp.overriding import in_program
 from mlp.pieces import error_piece_rows, gradient_piece_rows
+from mlp.row_weights import RowWeights, row_weights
 from mlp.store import Store
 
 
@@ -55,12 +57,28 @@ class Layers(Store):
         self.cost = cost
         self.error_activation = error_activation(cost, activations[-1])
         """The activation whose slope is in the output error; "identity" where the cost cancels it."""
+        self.row_weights: RowWeights | None = None
+        """The weights of the samples of the step that begins next; None where all are 1."""
         self.is_finite = True
         """Whether the layer that ran last has given finite numbers, as far as its backend has looked."""
 
     def layer_activation(self, layer: int) -> str:
         """The name of layer `layer`'s activation, 1 .. L."""
         return self._activations[layer - 1]
+
+    @contextmanager
+    def weighting(self, weights: Any, rows: int) -> Iterator[None]:
+        """A block in which a step's samples have `weights` (rows,): gradients are those of a weighted mean.
+
+        They are divided by their sum over the whole mini-batch, and times the number of rows.
+        """
+        before = self.row_weights
+        if weights is not None:
+            self.row_weights = row_weights(weights, rows, dtype=self.dtype, backend=self.backend)
+        try:
+            yield
+        finally:
+            self.row_weights = before
 
     # Forward
 
@@ -91,6 +109,14 @@ class Layers(Store):
         """
         if not self.is_finite:
             raise not_finite("output", layer)
+
+    @in_program
+    def add_cost(self, a: Any, y: Any, weights: Any = None) -> None:
+        """Add the cost of the outputs `a` to `cost_total`, as a step does before they become the error.
+
+        `weights` (rows,): those of these rows, or None.
+        """
+        self.cost_total.add(a, y, self.cost, weights)
 
     @in_program
     def to_output_delta(self, a: Any, y: Any) -> None:

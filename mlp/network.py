@@ -6,7 +6,7 @@ everything elementwise is in place.
 Source of the equations: M. A. Nielsen, Neural Networks and Deep Learning (2015), chapter 2, with rows for columns.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,14 @@ from mlp.program import Written
 from mlp.records import Records
 from mlp.shown import Shown
 from mlp.sizes import check_sizes
-from mlp.training.history import History
+from mlp.training.history import Callback, History
 from mlp.training.loop import train
 from mlp.training.pairs import batches_of
 from mlp.training.rates import LearningRate
+from mlp.training.smoothing import SmoothedBatches
+from mlp.training.stopping import EarlyStopping, Stopper, early_stopping_of
+from mlp.training.validation import parts_of
+from mlp.training.weights import sample_weights
 from mlp.uptake import IN_PIECES, ONTO_VELOCITY
 
 STEP_METHODS = (
@@ -38,6 +42,7 @@ STEP_METHODS = (
     "apply_gradient",
     "forward_layer",
     "new_activation",
+    "add_cost",
     "to_output_delta",
     "backward_layer",
     "backward_onto",
@@ -85,9 +90,10 @@ class Network(Shown):
         self.initialization = check_name("initialization", initialization, INITIALIZATIONS)
         check_name("dtype", dtype, DTYPES)
         chosen = optimizer_of(optimizer, momentum=momentum)
-        self.momentum = float(getattr(chosen, "momentum", 0.0))
         self.epochs_trained = 0
         """How many epochs the network has had: the next one's order follows from it and the seed."""
+        self.history = History()
+        """A record of each epoch of its trainings, as soon as it is done; a training that is stopped loses none."""
         self.scaling: Scaling | None = None
         """How the raw values of its training data became inputs; None where nobody scaled them here."""
         self.seed = check_whole("seed", seed, least=0)
@@ -134,7 +140,8 @@ class Network(Shown):
         kept until their layer's turn.
 
         `in_pieces`: yield each layer's gradient in pieces instead, each of some rows and valid only until the next is
-        yielded. This is what `update_mini_batch` uses, and its peak is the one that is predicted.
+        yielded. This is what `update_mini_batch` uses: its peak is the one that is predicted, and its cost is added to
+        `cost_total`.
 
         `rate`: let each gradient change the weights at this rate as it is made, and yield none, where the optimizer and
         the backend can do that with no array for it (`mlp.uptake`).
@@ -143,6 +150,7 @@ class Network(Shown):
         """
         X, y = self.as_batch(X, y)
         rate = None if self.uptake == IN_PIECES else rate
+        weights = None if self.row_weights is None else self.row_weights.values
         room = self.buffers.begin(places_of(self, X.shape[0], in_pieces=in_pieces, onto=rate is not None))
         try:
             activations = [X]
@@ -150,7 +158,11 @@ class Network(Shown):
                 with self.buffers.offering(room.take((X.shape[0], self.sizes[layer]))):
                     activations.append(self.new_activation(layer, activations[-1]))
             delta = activations.pop()
+            if in_pieces:
+                self.add_cost(delta, y, weights)
             self.to_output_delta(delta, y)
+            if weights is not None:
+                self.backend.scale_rows_(delta, weights)
             for layer in range(self.n_layers, 0, -1):
                 a = activations.pop()
                 if rate is None:
@@ -199,8 +211,11 @@ class Network(Shown):
 
     # Learning
 
-    def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None:
+    def update_mini_batch(self, X: Any, y: Any, *, eta: float, weights: Any = None) -> None:
         """One step: w -= eta / batch * gradient by plain gradient descent, or what the network's optimizer does.
+
+        `weights` (batch,): how much each sample counts, from 0 on; the step is then that of the weighted mean. Where
+        all are 0, so is the gradient.
 
         Raises `TrainingError` for a layer's output or error that is not finite, before anything of that layer changes.
         Under momentum in row blocks, earlier blocks are in its velocity then, and in those of others; its weights are
@@ -209,7 +224,8 @@ class Network(Shown):
         X, y = self.as_batch(X, y)
         rate = check_rate(eta, self.dtype) / X.shape[0]
         try:
-            self._take_step(X, y, rate)
+            with self.weighting(weights, X.shape[0]):
+                self._take_step(X, y, rate)
         except TrainingError as error:
             if self.uptake != ONTO_VELOCITY or not self.works_in_row_blocks(X.shape[0]):
                 raise
@@ -240,9 +256,16 @@ class Network(Shown):
         test_data: Any = None,
         *,
         shuffle: bool = True,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        label_smoothing: float = 0.0,
         verbose: bool | None = None,
+        validation_data: Any = None,
+        validation_split: float | None = None,
+        early_stopping: EarlyStopping | int | bool | None = None,
+        callbacks: Sequence[Callback] = (),
     ) -> History:
-        """Train by mini-batch stochastic gradient descent; returns one `EpochRecord` an epoch.
+        """Train by mini-batch stochastic gradient descent; returns one `EpochRecord` an epoch, as `history` has them.
 
         `training_data` and `test_data`: a pair (X, y), or the classic list of pairs (x, y), one a sample. X is (n, n_0)
         floats. y is (n, n_L), any targets, or whole-number labels (n,) or (n, 1). They may be NumPy arrays, on the
@@ -251,17 +274,39 @@ class Network(Shown):
 
         `eta`: a number, or a function of the count of steps before, such as `Cosine` of `mlp.training.rates`.
 
+        `sample_weight` (n,): how much each sample counts; `class_weight`: how much each class does, by its number, or
+        "balanced". A mini-batch's gradient is the weighted mean. `label_smoothing` s trains on targets
+        (1 - s) y + s / K of K classes.
+
         The last, smaller mini-batch of an epoch is trained on too. `shuffle` draws a new order each epoch, from the
         network's seed and the count of its epochs. `verbose` True prints a line an epoch, with a progress bar wherever
         it runs; None, a bar on a terminal or in a notebook alone; False, nothing.
+
+        Cost and accuracy are measured after each epoch on `test_data`, and on the validation data: `validation_data`,
+        as `test_data` is, or `validation_split`, the share of the training data that is held out for it by the seed.
+        `early_stopping` stops when these get no better: an `EarlyStopping`, or its patience in epochs. `callbacks` are
+        called with the record of each epoch; one that returns True stops.
         """
+        data = batches_of(self, training_data, name="training_data")
+        weights = sample_weights(self, data, sample_weight=sample_weight, class_weight=class_weight)
+        held = None if validation_data is None else batches_of(self, validation_data, name="validation_data")
+        if validation_split is not None:
+            if held is not None:
+                raise NetworkError("validation_data and validation_split both say what to validate on; give one")
+            data, held = parts = parts_of(data, validation_split, seed=self.seed)
+            weights = None if weights is None else weights[parts[0].rows]
+        rule = early_stopping_of(early_stopping)
         return train(
             self,
-            batches_of(self, training_data, name="training_data"),
+            SmoothedBatches(self, data, label_smoothing) if label_smoothing else data,
+            weights=weights,
             epochs=epochs,
             mini_batch_size=mini_batch_size,
             eta=eta,
             test_data=None if test_data is None else batches_of(self, test_data, name="test_data"),
             shuffle=shuffle,
             verbose=verbose,
+            validation_data=held,
+            stopper=None if rule is None else Stopper(rule, self),
+            callbacks=callbacks,
         )

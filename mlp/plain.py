@@ -83,6 +83,7 @@ def write(layers: Updated, rows: int, records: Records) -> Written:
     offsets = [0, *places.offsets]
     for layer in range(1, L + 1):
         records.forward(layer, 0, rows, offsets[layer - 1], offsets[layer])
+    records.cost(0, rows, offsets[L])
     records.output_error(0, rows, offsets[L])
     for position, layer in enumerate(range(L, 0, -1)):
         if onto:

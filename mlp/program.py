@@ -14,7 +14,8 @@ from backend.numpy.kernels.engine import KEPT_SLOTS, BadNumber
 from mlp.buffers import Buffers
 from mlp.errors import not_finite
 from mlp.optimizers import OPTIMIZERS, GradientDescent, Momentum, Optimizer, Ruled, StepFacts
-from mlp.records import INPUTS, TARGETS, Parameters, Records, Update
+from mlp.records import INPUTS, ROW_WEIGHTS, TARGETS, Parameters, Records, Update
+from mlp.row_weights import RowWeights
 
 MOST_SIZES = 4
 """The most sizes of mini-batches that programs are kept for: an operation takes 120 bytes in them."""
@@ -91,6 +92,9 @@ class Stepper(Parameters, Protocol):
     optimizer: Optimizer | Ruled
     optimizer_state: dict[str, tuple[tuple[Any, Any], ...]]
     steps_trained: int
+    cost_total: Any
+    """What adds costs up; where there are whole steps, in its `array`."""
+    row_weights: RowWeights | None
 
     @property
     def uptake(self) -> str: ...
@@ -112,7 +116,7 @@ class Programs:
     """The programs of a network's steps, for the sizes of mini-batches that came last."""
 
     def __init__(self) -> None:
-        self._written: dict[tuple[int, int, int, str], Written] = {}
+        self._written: dict[tuple[int | str, ...], Written] = {}
         self._blocks: tuple[list[Any], list[Block] | None] = ([], None)
 
     def step(self, network: Stepper, X: Any, y: Any, rate: float) -> bool:
@@ -128,20 +132,26 @@ class Programs:
             return False
         numbers = _numbers_of(network, X.shape[0], rate)
         rows, leadings = X.shape[0], (rows_apart(X), rows_apart(y))
-        kind = rows, *leadings, network.uptake
-        made_from = network.written_from(rows)
-        written = self._written.pop(kind, None)
+        made_from, weights = network.written_from(rows), network.row_weights
+        key = rows, *leadings, int(weights is not None), network.uptake
+        written = self._written.pop(key, None)
         if written is None or written.made_from is not made_from:
-            records = Records(network, [block.offsets for block in blocks], leadings, update)
+            records = Records(
+                network, [block.offsets for block in blocks], leadings, update, weighted=weights is not None
+            )
             written = network.write_step(rows, records)
             written.made_from = made_from
-        self._written[kind] = written  # the last one now
+        self._written[key] = written  # the last one now
         if len(self._written) > MOST_SIZES:
             del self._written[next(iter(self._written))]
         arena = network.buffers.reserve(written.arena_bytes)
-        bases = [arena, *(block.whole for block in blocks[:2]), X, y, *(block.whole for block in blocks[2:])]
+        total = network.cost_total
+        bases = [arena, *(block.whole for block in blocks[:2]), X, y, total.array]
+        bases.append(total.array if weights is None else weights.values)
+        bases += (block.whole for block in blocks[2:])
         if not written.programs:
-            bases[INPUTS - 1], bases[TARGETS - 1] = read_only(X), read_only(y)
+            for number in (INPUTS, TARGETS, *([ROW_WEIGHTS] if weights else [])):
+                bases[number - 1] = read_only(bases[number - 1])
             written.programs = [engine.program(table, dtype=network.dtype, bases=bases) for table in written.tables]
             written.tables = []
         try:
@@ -151,6 +161,7 @@ class Programs:
                 if len(program):
                     network.count.calls += 1
                     _run(program, bases, **numbers)
+            total.weight += rows
         finally:
             if written.ended is not None:
                 written.ended()

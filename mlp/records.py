@@ -11,9 +11,9 @@ import numpy as np
 
 from backend import Backend
 
-ARENA, WEIGHTS, BIASES, INPUTS, TARGETS, KEPT = range(1, 7)
+ARENA, WEIGHTS, BIASES, INPUTS, TARGETS, COST_TOTAL, ROW_WEIGHTS, KEPT = range(1, 9)
 """The arrays that offsets count in, in the order in which a program is given them. From `KEPT` on are those that the
-optimizer keeps, by kind: the weights' and then the biases'."""
+optimizer keeps, by kind: the weights' and then the biases'. Row weights are read where samples have weights."""
 
 _OFFSET_BITS = 48
 _ABSENT = -1
@@ -33,6 +33,9 @@ class Parameters(Protocol):
     @property
     def error_activation(self) -> str: ...
 
+    @property
+    def cost(self) -> str: ...
+
     def layer_activation(self, layer: int) -> str: ...
 
 
@@ -46,16 +49,23 @@ class Update(NamedTuple):
 class Records:
     """The operations of one step of `layers`, whose parameters and what is kept lie at `offsets` in their bases.
 
-    `leadings`: how many values lie from one row of X, and of y, to the next.
+    `leadings`: how many values lie from one row of X, and of y, to the next. `weighted`: whether samples have weights.
     """
 
     def __init__(
-        self, layers: Parameters, offsets: Sequence[Sequence[int]], leadings: tuple[int, int], update: Update
+        self,
+        layers: Parameters,
+        offsets: Sequence[Sequence[int]],
+        leadings: tuple[int, int],
+        update: Update,
+        *,
+        weighted: bool = False,
     ) -> None:
         self._layers, self._offsets, self._leadings, self._kept = layers, offsets, leadings, update.kept
         self._engine = layers.backend.whole_steps
         kinds = self._engine.kinds
         self._forward, self._error, self._backward = (kinds[k] for k in ("forward", "output_error", "backward"))
+        self._cost, self._scale_rows, self._weighted = kinds["cost"], kinds["scale_rows"], weighted
         self._backward_update, self._backward_momentum = kinds["backward_update"], kinds["backward_momentum"]
         self._add_velocity = kinds["add_velocity"]
         self._update, self._fused = kinds[update.kind], update.kind == "update"
@@ -68,10 +78,16 @@ class Records:
         """out := activation(a W + b) for some rows, the first of which is row `start` of the mini-batch."""
         self._noted.append((self._forward, layer, start, rows, 0, 0, a, out, _ABSENT, _ABSENT, 0))
 
-    def output_error(self, start: int, rows: int, out: int) -> None:
-        """The output at `out` becomes its error."""
+    def cost(self, start: int, rows: int, out: int) -> None:
+        """The cost of the output at `out` is added to the total."""
         last = self._layers.n_layers
-        self._noted.append((self._error, last, start, rows, 0, 0, 0, out, _ABSENT, _ABSENT, 0))
+        self._noted.append((self._cost, last, start, rows, 0, 0, 0, out, _ABSENT, _ABSENT, 0))
+
+    def output_error(self, start: int, rows: int, out: int) -> None:
+        """The output at `out` becomes its error, times the weights of the samples if they have any."""
+        last = self._layers.n_layers
+        for kind in (self._error, self._scale_rows) if self._weighted else (self._error,):
+            self._noted.append((kind, last, start, rows, 0, 0, 0, out, _ABSENT, _ABSENT, 0))
 
     def add_backward(
         self, layer: int, start: int, rows: int, a: int, delta: int, weight: int, bias: int, *, onto: bool
@@ -116,6 +132,8 @@ class Records:
         widths, L = np.array(self._layers.sizes, np.int64), self._layers.n_layers
         codes = np.array([0, *(self._engine.activations[self._layers.layer_activation(k)] for k in range(1, L + 1))])
         is_forward, is_error, is_update = kind == self._forward, kind == self._error, kind == self._update
+        is_cost, is_scaled = kind == self._cost, kind == self._scale_rows
+        of_output = is_cost | is_error
         is_fused, in_first = kind == self._backward_update, layer == 1
         is_onto, is_added = kind == self._backward_momentum, kind == self._add_velocity
         is_backward = (kind == self._backward) | is_fused | is_onto
@@ -130,15 +148,19 @@ class Records:
         table["activation"] += np.where(is_error, self._engine.activations[self._layers.error_activation], 0)
         table["a_leading"] = np.where(multiplies, np.where(in_first, x_leading, widths[layer - 1]), 0)
         table["onto"], table["block_rows"] = np.where(is_fused, 0, onto), np.where(is_fused, onto, 0)
-        table["y_leading"] = np.where(is_error, y_leading, 0)
+        table["y_leading"] = np.where(of_output, y_leading, 0)
+        table["cost"] = np.where(is_cost, self._engine.costs[self._layers.cost], 0)
 
         def put(name: str, where: Any, base: int, offset: Any) -> None:
             table[name] += np.where(where, base << _OFFSET_BITS | offset, 0)
 
         put("a", multiplies & in_first, INPUTS, (start * x_leading + first) * item)
         put("a", multiplies & ~in_first, ARENA, a + first * item)
-        put("y", is_error, TARGETS, start * y_leading * item)
-        put("out", is_forward | is_error, ARENA, out)
+        put("total", is_cost, COST_TOTAL, 0)
+        if self._weighted:
+            put("row_weights", is_cost | is_scaled, ROW_WEIGHTS, start * item)
+        put("y", of_output, TARGETS, start * y_leading * item)
+        put("out", is_forward | of_output | is_scaled, ARENA, out)
         put("delta", is_backward, ARENA, out)
         with_weight, with_bias = weight != _ABSENT, bias != _ABSENT
         put("weight_gradient", with_weight, ARENA, weight)

@@ -8,7 +8,6 @@ from html import escape
 from itertools import groupby, pairwise
 
 import numpy as np
-from tabulate import tabulate
 
 from mlp.sizes import format_sizes
 from mlp.updated import Updated
@@ -37,10 +36,14 @@ class Shown(Updated):
 
     def summary(self) -> str:
         """The layers as a table, and what all of them take; text, to be printed."""
+        from tabulate import tabulate  # which training does without
+
         table = tabulate(list(self._rows()), _HEADERS, colalign=("left", "right", "left", "right", "right"))
         return f"{type(self).__name__}: {self._how()}\n{table}\n{self._totals()}\nschedule: {self._way}"
 
     def _repr_html_(self) -> str:
+        from tabulate import tabulate
+
         table = tabulate(list(self._rows()), _HEADERS, tablefmt="html", disable_numparse=True)
         title = f"<p><b>{escape(type(self).__name__)}</b>: {escape(self._how())}</p>"
         return f"{title}{table}<p>{escape(self._totals())}<br>schedule: {escape(self._way)}</p>"

@@ -19,7 +19,7 @@ from mlp.errors import NetworkError
 from mlp.parameters import Parameters
 from mlp.program import Programs, StepCount
 
-_MADE_ANEW = ("buffers", "programs", "count", "_room", "_weights", "_biases")
+_MADE_ANEW = ("buffers", "programs", "count", "cost_total", "_room", "_weights", "_biases")
 
 
 class Store:
@@ -33,6 +33,8 @@ class Store:
     def _allocate(self) -> None:
         backend, sizes, dtype = self.backend, self.sizes, self.dtype
         self.buffers, self.programs = Buffers(backend, dtype), Programs()
+        self.cost_total = backend.cost_total()
+        """The costs of steps, each before its update, since the epoch began."""
         self.count = StepCount()
         """How steps were taken since the network was made: by actions, or by calls of programs."""
         self._room = np.empty((), dtype)

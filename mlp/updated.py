@@ -9,6 +9,7 @@ from mlp.gradient import Gradient
 from mlp.inference import Inference
 from mlp.optimizers import Optimizer, Ruled, StepFacts
 from mlp.overriding import in_program, is_as_written
+from mlp.program import Programs
 from mlp.uptake import IN_PIECES, ONTO_VELOCITY, fits_onto_weights, uptake_of
 
 UPTAKE_METHODS = ("backprop", "backward_layer", "add_backward_layer", "apply_gradient")
@@ -24,14 +25,23 @@ class Updated(Inference):
     velocities_are_spoilt: bool
     """Whether velocities hold some row blocks of a mini-batch whose step met a number that is not finite."""
 
+    momentum: float
+    """The optimizer's, or 0."""
+
     steps_trained: int
     """How many steps the network has had: an optimizer's corrections and a learning rate may follow from it."""
 
     def use_optimizer(self, optimizer: Optimizer | Ruled) -> None:
         """Change parameters by `optimizer` from now on; its state is zero, and steps are counted anew."""
         self.optimizer, self.steps_trained, self.velocities_are_spoilt = optimizer, 0, False
+        self.momentum = float(getattr(optimizer, "momentum", 0.0))
         self.whole_gradients = isinstance(optimizer, Ruled) and optimizer.clip is not None
         self.optimizer_state = {name: self._zeros() for name in optimizer.state_names}
+        self._forget_steps()
+
+    def _forget_steps(self) -> None:
+        """Make anew what was made for the steps of another optimizer."""
+        self.programs = Programs()
 
     def _zeros(self) -> tuple[tuple[Any, Any], ...]:
         """Arrays of zeros in the shapes of each layer's weights and bias."""

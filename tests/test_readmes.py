@@ -21,6 +21,9 @@ PROGRAM = ".venv/bin/mlp-checkpointing "
 NOT_RUN = {
     # Installs, and trains for two minutes; tests/checkpoint/commands/test_shown_reports.py runs a small comparison.
     "python3 -m venv .venv && .venv/bin/pip install -q . && .venv/bin/mlp-checkpointing compare",
+    # Needs MPI; tests/ranks/test_ranks.py trains so.
+    ".venv/bin/pip install -q '.[mpi]' && .venv/bin/mpiexec -n 2 .venv/bin/mlp-checkpointing train "
+    "--sizes 784,256x8,10 --batch-size 2000 --momentum 0.9 --eta 0.02 --ranks",
     # Is what runs this.
     "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/bin/python -m pytest -q",
 }
@@ -103,6 +106,13 @@ def test_plans_are_what_the_text_says(reports: dict[str, dict[str, Any]]) -> Non
     assert {"timeline.png", "front.png", "analyze.png", "deep.state"} <= set(reports["files"])
 
 
+def test_ranks_compute_as_the_text_says(reports: dict[str, dict[str, Any]]) -> None:
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    for entry in of(reports, "plan", "--ranks")["efficiencies"]:
+        if entry["ranks"] in (16, 64, 256, 1000):
+            assert f"{entry['ranks']} ranks {entry['efficiency']:.2f}" in text
+
+
 def test_front_is_what_the_text_says(reports: dict[str, dict[str, Any]]) -> None:
     text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
     points = of(reports, "plan", "--front")["front"]
@@ -125,7 +135,7 @@ def test_front_is_what_the_text_says(reports: dict[str, dict[str, Any]]) -> None
 @compiled_only
 def test_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     found = blocks("README.md", "python")
-    assert [len([line for line in block.splitlines() if line]) <= 11 for block in found] == [True, True]
+    assert [len([line for line in block.splitlines() if line]) <= 11 for block in found] == [True, True, True]
     names: dict[str, Any] = {}
     for block in found:
         exec(compile(block, "README.md", "exec"), names)  # noqa: S102

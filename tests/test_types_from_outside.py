@@ -17,7 +17,7 @@ import numpy as np
 import checkpoint
 from backend import Backend, select_backend
 from checkpoint import BudgetError, NetworkWithCheckpointing, Plan, Schedule, chain_of, load, plan, simulate
-from mlp import EpochRecord, Network
+from mlp import EpochRecord, Network, import_weights
 
 backend: Backend = select_backend("numpy")
 found: Plan = plan([784, 256, 256, 10], batch_size=100, budget_bytes="50%")
@@ -31,6 +31,8 @@ for gradient in net.backprop(X, y):
     layer: int = gradient.layer
 net.save(Path("net.state"))
 again: Network = load("net.state")
+imported: NetworkWithCheckpointing = import_weights("w.safetensors", kind=NetworkWithCheckpointing, budget_bytes="50%")
+plain: Network = import_weights("w.safetensors", activation="relu")
 checkpoint.figure(found).savefig("plan.png")
 texts: list[str] = [net.summary(), found.summary(), schedule.summary(), checkpoint.__version__]
 try:

@@ -18,6 +18,7 @@ from backend.cupy.kernels.gemm import gemm
 from backend.cupy.kernels.layout import leading_dimension
 from backend.cupy.kernels.softmax import add_bias_softmax
 from backend.cupy.pool import pool_of
+from backend.cupy.totals import TOTAL_VALUES, CupyCostTotal
 from backend.cupy.uploads import CupyUploads
 from backend.facts import FACTS
 from backend.memory import DeviceMemory, Usage
@@ -179,9 +180,16 @@ class CupyBackend(Backend):
 
     # What is reported of a network's output
 
-    def cost_sum(self, a: Any, y: Any, cost: str) -> float:
+    def scale_rows_(self, d: Any, weights: Any) -> None:
         with self.device:
-            return reports.cost_sum(a, y, cost, self.empty)
+            elementwise.scale_rows(d, weights)
+
+    def cost_sum(self, a: Any, y: Any, cost: str, weights: Any = None) -> float:
+        with self.device:
+            return reports.cost_sum(a, y, cost, weights, self.empty)
+
+    def cost_total(self) -> CupyCostTotal:
+        return CupyCostTotal(self.zeros((TOTAL_VALUES,), "float64"), self.device)
 
     def count_correct(self, a: Any, y: Any) -> int:
         with self.device:

@@ -9,6 +9,7 @@ from backend.facts import FACTS
 from backend.numpy.arrays import NumpyArrays
 from backend.numpy.kernels import door
 from backend.numpy.kernels.engine import KEPT_SLOTS, NO_ACTIVATION, Engine, load_engine
+from backend.numpy.totals import NumpyCostTotal
 from backend.rules import RULES, RuleNumbers
 
 
@@ -159,8 +160,19 @@ class NumpyBackend(NumpyArrays):
         place = door.vector("v", flat, flat.dtype, flat.size)
         return bool(self.engine.library.engine_all_finite(place, v.size, 8 * v.itemsize))
 
-    def cost_sum(self, a: np.ndarray, y: np.ndarray, cost: str) -> float:
-        return float(self.engine.library.engine_cost(self.engine.costs[cost], *_pair(a, y)))
+    def scale_rows_(self, d: np.ndarray, weights: np.ndarray) -> None:
+        rows, n_out = d.shape
+        out, _ = door.matrix("d", d, d.dtype, (rows, n_out), written=True)
+        factors = door.vector("weights", weights, d.dtype, rows)
+        self.engine.run_one(d.dtype, "scale_rows", rows=rows, n_out=n_out, out=out, row_weights=factors)
+
+    def cost_sum(self, a: np.ndarray, y: np.ndarray, cost: str, weights: np.ndarray | None = None) -> float:
+        *arrays, rows, n_out, bits = _pair(a, y)
+        factors = None if weights is None else door.vector("weights", weights, a.dtype, rows)
+        return float(self.engine.library.engine_cost(self.engine.costs[cost], *arrays, factors, rows, n_out, bits))
+
+    def cost_total(self) -> NumpyCostTotal:
+        return NumpyCostTotal(self.engine)
 
     def count_correct(self, a: np.ndarray, y: np.ndarray) -> int:
         return int(self.engine.library.engine_count_correct(*_pair(a, y)))

@@ -107,7 +107,10 @@ class UncompiledNumpy(NumpyArrays):
                 return False
         return True
 
-    def cost_sum(self, a: np.ndarray, y: np.ndarray, cost: str) -> float:
+    def scale_rows_(self, d: np.ndarray, weights: np.ndarray) -> None:
+        np.multiply(d, weights.reshape(-1, 1), out=d)
+
+    def cost_sum(self, a: np.ndarray, y: np.ndarray, cost: str, weights: np.ndarray | None = None) -> float:
         total, limits = 0.0, np.finfo(a.dtype)
         for tile in tiles(*a.shape):
             shape = a[tile].shape
@@ -116,15 +119,20 @@ class UncompiledNumpy(NumpyArrays):
             np.copyto(t, y[tile])
             if cost == "quadratic":
                 np.subtract(x, t, out=x)
-                total += dot(x, x) / 2
+                np.copyto(t, x)
+                _weigh(t, weights, tile)
+                total += dot(x, t) / 2
                 continue
             if cost not in ("cross-entropy", "binary-cross-entropy"):
                 raise ValueError(f"unknown cost {cost!r}")
+            _weigh(t, weights, tile)
             total -= times_log(x, t, float(limits.smallest_normal))
             if cost == "binary-cross-entropy":
                 np.copyto(x, a[tile])
                 np.subtract(NUMBERS[x.dtype, 1], x, out=x)
+                np.copyto(t, y[tile])
                 np.subtract(NUMBERS[x.dtype, 1], t, out=t)
+                _weigh(t, weights, tile)
                 total -= times_log(x, t, float(limits.epsneg))
         return total
 
@@ -149,3 +157,10 @@ def _add_times(total: np.ndarray, x: np.ndarray, factor: float, keep: float) -> 
         if number != 1:
             np.multiply(values, work.number(number, values.dtype), out=values)
     np.add(total, x, out=total)
+
+
+def _weigh(t: np.ndarray, weights: np.ndarray | None, tile: tuple[slice, slice]) -> None:
+    """t := each row of a tile times its weight; a column of the weights is no copy."""
+    if weights is not None:
+        for row, weight in zip(t, weights[tile[0]], strict=True):
+            np.multiply(row, work.number(float(weight), t.dtype), out=row)

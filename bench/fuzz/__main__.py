@@ -17,7 +17,7 @@ from pathlib import Path
 
 READERS = (
     *("idx", "npz", "state", "facts", "checkpointing", "npy", "picture", "schedule", "timings", "sizes", "amounts"),
-    *("ways", "save-every", "preparation", "csv", "parquet", "hdf5", "pair", "sizes-of-data"),
+    *("ways", "save-every", "preparation", "csv", "parquet", "hdf5", "pair", "sizes-of-data", "weights"),
 )
 CORPUS = Path(__file__).parents[2] / "tests" / "corpus"
 

@@ -22,7 +22,7 @@ from checkpoint.schedule.chain import chain_of
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
 from checkpoint.units import parse_bandwidth, parse_bytes, parse_speed
-from mlp import NetworkError, SavedState, StateError, parse_sizes
+from mlp import NetworkError, SavedState, StateError, import_weights, parse_sizes
 from mlp.data import DataError, Preparation, Reading, read_idx, read_npz
 from mlp.data import load as load_data
 from mlp.data.images import read_images
@@ -168,6 +168,7 @@ READERS: dict[str, Reader] = {
     "hdf5": from_file(load_data, name="fuzzed.h5"),
     "pair": from_file(pair),
     "sizes-of-data": sizes_of_data,
+    "weights": from_file(import_weights),
 }
 
 

@@ -12,7 +12,7 @@ from backend import select_backend
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.measuring.timings import Timings
 from checkpoint.strategies import every_nth, micro_batches
-from mlp import Network, Progress, save_state
+from mlp import Network, Progress, export_weights, save_state
 from mlp.data import Preparation, Reading
 from mlp.data.columns import Column
 from mlp.data.prepare import Raw, prepared
@@ -72,6 +72,10 @@ def seeds(name: str) -> Iterator[bytes]:
             kept.put("float32 forward 4x3 5", 1e-3)
             kept.save()
             yield path.read_bytes()
+        elif name == "weights":
+            for form in ("torch", "keras"):
+                export_weights(path, Network([3, 2, 2]), form=form)
+                yield path.read_bytes()
         elif name == "ways":
             yield from (b"none", b"every:2", b"sqrt", b"slots:2", b"micro:2")
         elif name == "amounts":

@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from backend import select_backend
-from checkpoint.commands.data_options import add_reading_options, options_of, reading_from, sized
+from checkpoint.commands.data_options import add_reading_options, fitting, options_of, reading_from, sized
 from checkpoint.commands.options import (
     add_backend_options,
     add_data_option,
@@ -77,7 +77,7 @@ def main(args: argparse.Namespace) -> int:
     dataset = data.load(args.data, reading=reading)
     if dataset.notice:
         print(dataset.notice, file=sys.stderr)
-    cases = list(_cases(args, dataset))
+    cases = list(_cases(fitting(args, dataset), dataset))
     runs, notes = [], []
     for case in cases:
         of_case, left_out = runs_of(case)

@@ -79,6 +79,14 @@ def check_not_given(args: argparse.Namespace, where: object) -> None:
         raise CheckpointError(f"{where} was saved with its data's --{given}, which stands; leave the option out")
 
 
+def fitting(args: argparse.Namespace, dataset: Dataset) -> argparse.Namespace:
+    """The options, with a cost and outputs that can tell values where the data has such and neither is given."""
+    cost = getattr(args, "cost", None) or "quadratic"
+    if dataset.preparation.classes is not None or args.output_activation is not None or cost != "quadratic":
+        return args
+    return argparse.Namespace(**{**vars(args), "cost": cost, "output_activation": "identity"})
+
+
 def sized(settings: RunSettings, text: str | None, dataset: Dataset) -> RunSettings:
     """`settings` with the sizes that `text` says, or their own hidden layers between the ends that the data has."""
     outputs = outputs_for(settings.cost, dataset.preparation)

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from contextlib import nullcontext, suppress
 
 from backend import select_backend
 from checkpoint.commands.data_options import add_pass_option
@@ -9,7 +10,7 @@ from checkpoint.commands.options import add_backend_options, add_data_option, ad
 from checkpoint.output import check_writable, write_report
 from checkpoint.runs.trained_data import is_trained_data, load_itself, load_trained_data
 from checkpoint.units import counted, how_far
-from mlp import accuracy, format_sizes, load_state
+from mlp import NetworkError, accuracy, format_sizes, load_state
 from mlp.training.metrics import EVALUATED_ROWS, mean_cost
 from mlp.training.regression import fit_of
 from mlp.training.samples import batches_of_part
@@ -45,7 +46,9 @@ def main(args: argparse.Namespace) -> int:
     samples = batches_of_part(network, dataset, "test")
     rows = args.batch_size
     of_values = dataset.preparation.classes is None
-    found = None if of_values else accuracy(network, samples, batch_size=rows)
+    found = None
+    with suppress(NetworkError) if of_values else nullcontext():  # values may name several classes at once
+        found = accuracy(network, samples, batch_size=rows)
     cost = mean_cost(network, samples, batch_size=rows)
     rmse, r2 = fit_of(network, samples, batch_size=rows) if of_values else (None, None)
     progress, same = state.progress, is_trained_data(dataset, state)
@@ -66,10 +69,11 @@ def main(args: argparse.Namespace) -> int:
     print(format_sizes(network.sizes) + ("" if progress is None else f", {how_far(progress.epoch, progress.step)}"))
     other = ", which is not the data it was trained on" if same is False else ""
     where, many = f"on {dataset.name}{other}", counted(len(samples), dataset.kind)
-    if found is not None:
+    if not of_values:
         print(f"test accuracy {where}: {found:.4f} of {many}; cost {cost:.4g}")
     else:
         shown = "" if r2 is None else f", R^2 {r2:.4f}"
+        shown += "" if found is None else f", accuracy {found:.4f}"
         print(f"test root mean square error {where}: {rmse:.4g} of {many}{shown}; cost {cost:.4g}")
     if dataset.name == "sample" and not same:
         print(

@@ -45,6 +45,16 @@ def add_checkpoint_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_memory_limit_option(parser: argparse.ArgumentParser) -> None:
+    """--memory-limit."""
+    parser.add_argument(
+        "--memory-limit",
+        metavar="BYTES",
+        help="of the whole process, libraries and data included (with cupy, of all in use on the GPU), such as 512MiB; "
+        "what is left of it is the budget",
+    )
+
+
 def add_offload_options(parser: argparse.ArgumentParser) -> None:
     """--offload, --bandwidth and --speed."""
     parser.add_argument(

@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from backend.facts import NAMES
-from checkpoint.commands.options import add_json_option, add_offload_options, check_offload, path_of
+from checkpoint.commands.options import (
+    add_json_option,
+    add_memory_limit_option,
+    add_offload_options,
+    check_offload,
+    path_of,
+)
 from checkpoint.errors import CheckpointError
 from checkpoint.output import check_writable
 from checkpoint.planning.choice import FORMS
@@ -53,8 +59,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget", metavar="BYTES", help="array bytes above rest: 64MiB, 1.5GB, 50%% of store all's arena, or auto"
     )
+    add_memory_limit_option(parser)
     parser.add_argument("--checkpoint", metavar="HOW", help=f"show this schedule instead of a planned one: {FORMS}")
     parser.add_argument("--no-row-blocks", action="store_true", help="whole mini-batches only")
+    parser.add_argument(
+        "--seconds",
+        action="store_true",
+        help="plan in seconds that a few constants of this machine predict, measured once in about a second and kept",
+    )
     parser.add_argument(
         "--calibrate", action="store_true", help="plan in this machine's seconds, measured once (a few seconds)"
     )
@@ -99,14 +111,17 @@ def wants_front(args: argparse.Namespace) -> bool:
 
 def wants_schedule(args: argparse.Namespace) -> bool:
     """Whether one schedule is asked for: planned within a budget, or named."""
-    return args.budget is not None or args.checkpoint is not None
+    return args.budget is not None or args.checkpoint is not None or args.memory_limit is not None
 
 
 def check(args: argparse.Namespace) -> None:
     """Raise `CheckpointError` for options that contradict each other, and for paths that cannot be written."""
     check_offload(args.offload, args.backend, args.bandwidth, args.speed)
     one_schedule = wants_schedule(args)
-    if (args.checkpoint == "optimal" and args.budget is None) or not (wants_front(args) or one_schedule):
+    if args.memory_limit is not None and (args.budget is not None or args.checkpoint not in (None, "optimal")):
+        raise CheckpointError("--memory-limit makes the budget itself; leave out --budget and --checkpoint")
+    unbounded = args.budget is None and args.memory_limit is None
+    if (args.checkpoint == "optimal" and unbounded) or not (wants_front(args) or one_schedule):
         raise CheckpointError("a plan needs a budget, such as --budget 64MiB or --budget 50%; or ask for --front")
     of_one = {"--timeline": args.timeline, "--arena": args.arena}
     of_one |= {"--save-schedule": args.save_schedule, "--export": args.export}
@@ -115,6 +130,8 @@ def check(args: argparse.Namespace) -> None:
             raise CheckpointError(f"{option} is of one schedule; add --budget or --checkpoint to say which")
     if args.save_schedule is not None and args.save_schedule.suffix != ".json":
         raise CheckpointError(f"a schedule is saved as FILE.json, which train then knows; got {args.save_schedule}")
+    if args.seconds and (args.calibrate or args.recalibrate or args.offload is not None):
+        raise CheckpointError("--seconds plans by a few constants; leave out --calibrate, --recalibrate and --offload")
     for path in (args.json, args.save_schedule):
         check_writable(path)
     wanted = [path for path in (args.figure, args.timeline, args.arena) if path is not None]
@@ -134,7 +151,9 @@ def chain_from(args: argparse.Namespace) -> Chain:
         of: dict[str, Any] = {"dtype": args.dtype, "backend": args.backend}
         of |= {"momentum": args.momentum, "optimizer": args.optimizer}
         return chain_of(parse_sizes(args.sizes), batch_size=args.batch_size, **of)
-    for option, value in (("--offload", args.offload), ("--calibrate", args.calibrate or args.recalibrate)):
+    given = {"--memory-limit": args.memory_limit, "--offload": args.offload}
+    given |= {"--seconds": args.seconds, "--calibrate": args.calibrate or args.recalibrate}
+    for option, value in given.items():
         if value:
-            raise CheckpointError(f"{option} measures or copies a network of --sizes; with --chain leave it out")
+            raise CheckpointError(f"{option} is for a network of --sizes; with --chain leave it out")
     return read_chain(args.chain)

@@ -8,6 +8,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,13 +24,15 @@ COMMANDS = {
     "predict": "classify images with a saved network",
     "compare": "train the same network with and without checkpointing, side by side",
     "plan": "find the fastest schedule within a budget of bytes, before any step",
+    "export": "write the weights of a saved network for PyTorch or Keras",
+    "import": "make a saved network of the weights of PyTorch or Keras",
     "analyze": "show how memory grows with the number of hidden layers",
 }
 
-WRITTEN = ("save", "json", "figure", "the timelines", "timeline", "arena", "page", "save_schedule")
+WRITTEN = ("save", "json", "figure", "the timelines", "timeline", "arena", "page", "save_schedule", "target")
 """The options of all commands that name a file to write."""
 
-READ = ("path", "image", "data", "resume", "chain", "checkpoint")
+READ = ("path", "source", "image", "data", "resume", "chain", "checkpoint")
 """Those that name a file to read."""
 
 
@@ -80,7 +83,9 @@ def _check_files(args: argparse.Namespace) -> None:
 
 
 def _option(name: str) -> str:
-    return name.upper() if name in ("path", "image") else name if " " in name else f"--{name.replace('_', '-')}"
+    if name in ("path", "source", "target", "image"):
+        return name.upper()
+    return name if " " in name else f"--{name.replace('_', '-')}"
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
@@ -91,7 +96,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     for name, summary in COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         if name in arguments[:1]:  # the files of the others need not be read
-            module = import_module(f"checkpoint.commands.{name}")
+            file = f"{name}_" if iskeyword(name) else name
+            module = import_module(f"checkpoint.commands.{file}")
             module.add_arguments(command)
             command.set_defaults(main=module.main)
     return parser.parse_args(arguments)

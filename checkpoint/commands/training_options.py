@@ -29,8 +29,8 @@ def add_network_options(parser: argparse.ArgumentParser, defaults: RunSettings) 
     network.add_argument(
         "--output-activation",
         metavar="NAME",
-        help=f"of the last layer: {' or '.join(OUTPUT_ACTIVATIONS)} (default: what goes with the cost, or else that of "
-        "the hidden layers)",
+        help=f"of the last layer: {' or '.join(OUTPUT_ACTIVATIONS)} (default: what goes with the cost, identity for "
+        "values, or else that of the hidden layers)",
     )
     network.add_argument("--cost", help=f"{' or '.join(COSTS)} {_given(defaults, 'cost')}")
     network.add_argument(

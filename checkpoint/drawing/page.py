@@ -22,13 +22,11 @@ from checkpoint.schedule.columns import columns_and_cells, counted_actions
 from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import Simulation, simulate
-from checkpoint.schedule.spans import walk
+from checkpoint.schedule.spans import MOST_ACTIONS, walk
 from checkpoint.units import byte_scale
 
 MOST_COLUMNS, MOST_CELLS = 800, 16_000
 """What a plan's picture takes of the file: some 200 kB at most."""
-MOST_ACTIONS = 200_000
-"""A plan of more actions is a point of the front without a picture."""
 
 KINDS = tuple(OF_KINDS)
 WORDS = ("forward", "recomputed", "backward", "a copy")
@@ -36,10 +34,8 @@ HELD_WORDS = ("from the forward pass", "recomputed", "the error in its place", "
 LEGEND = ("forward", "recompute", "backward, or the error in an activation's place", "copy")
 
 
-def check_page(path: Path | None) -> None:
+def check_page(path: Path) -> None:
     """Raise `OutputError` unless a page can be made here and put at `path`: asked before the work, not after."""
-    if path is None:
-        return
     check_writable(path)
     if path.suffix.lower() not in (".html", ".htm") and not is_stream(path):
         raise OutputError(f"cannot write {path}: a page is HTML; name a file that ends in .html")

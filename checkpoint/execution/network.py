@@ -61,6 +61,7 @@ class NetworkWithCheckpointing(Network):
     """Whether several ranks train this network, each on its rows: schedules are then a rank's."""
 
     _execution_kind: type[Execution] = Execution
+    _schedules: dict[int, Schedule]
 
     def __init__(
         self,
@@ -97,9 +98,12 @@ class NetworkWithCheckpointing(Network):
         self._schedule = schedule
         self.transfers = self._open_transfers()
         """Where activations are offloaded to; None where none are."""
-        self._schedules: dict[int, Schedule] = {}
         self._observers: tuple[Observer, ...] = ()
-        self.arenas = Arenas()
+
+    def _forget_steps(self) -> None:
+        """Plans are made anew too, as what is held of gradients follows from the optimizer."""
+        super()._forget_steps()
+        self._schedules, self.arenas = {}, Arenas()
 
     def _open_transfers(self) -> Transfers | None:
         offloads = self._schedule is not None and any(isinstance(action, Offload) for action in self._schedule)
@@ -223,7 +227,16 @@ class NetworkWithCheckpointing(Network):
         finally:
             step.end()
 
-    def execution(self, X: Any, y: Any, schedule: Schedule, *, in_pieces: bool, rate: float | None = None) -> Execution:
+    def execution(
+        self,
+        X: Any,
+        y: Any,
+        schedule: Schedule,
+        *,
+        in_pieces: bool,
+        rate: float | None = None,
+        counts_cost: bool | None = None,
+    ) -> Execution:
         """What runs the actions of one step on a mini-batch."""
         uptake = IN_PIECES if rate is None else self.uptake
         return self._execution_kind(
@@ -234,6 +247,7 @@ class NetworkWithCheckpointing(Network):
             schedule=schedule,
             transfers=self.transfers,
             in_pieces=in_pieces,
+            counts_cost=counts_cost,
             places=self.arenas.places(self, X.shape[0], gradients=in_pieces, uptake=uptake),
             uptake=uptake,
             rate=rate or 0.0,

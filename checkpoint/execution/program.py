@@ -74,6 +74,7 @@ class _Step:
         self.wait_for(layer)
         a, delta, count = self.place_of(layer - 1, start), self.place_of(layer, start), stop - start
         if layer == self.chain.n_layers:
+            records.cost(start, count, delta)
             records.output_error(start, count, delta)
         if self.chain.uptake == ONTO_VELOCITY:
             records.add_onto_velocity(layer, start, count, a, delta, begins=start == 0)

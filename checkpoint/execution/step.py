@@ -37,7 +37,8 @@ class Execution:
     `run(a, start, stop)` returns [a_{start+1}, ..., a_stop], as `forward_between_checkpoints` does. `schedule`: the one
     whose actions will come, which `simulate` is taken to accept; it says in which pieces backward steps work.
     `transfers`: where activations are offloaded to, if they are. `in_pieces`: see `Network.backprop`. `places`: where
-    the step's arrays lie in the network's arena, in the order in which the actions take them. `uptake` and `rate`: how
+    the step's arrays lie in the network's arena, in the order in which the actions take them. `counts_cost`: whether
+    the cost is added to the network's `cost_total`, by default as steps `in_pieces` do. `uptake` and `rate`: how
     gradients are taken up, and at which rate those that are not yielded, see `mlp.uptake`.
     """
 
@@ -52,12 +53,15 @@ class Execution:
         transfers: Transfers | None,
         in_pieces: bool,
         places: Places,
+        counts_cost: bool | None = None,
         uptake: str = IN_PIECES,
         rate: float = 0.0,
     ) -> None:
         self._room = network.buffers.begin(places)
         self._network, self._y, self._run, self._in_pieces = network, y, run, in_pieces
         self._uptake, self._rate = uptake, rate
+        self._counts_cost = in_pieces if counts_cost is None else counts_cost
+        self._weights = network.row_weights
         self._batch_size = X.shape[0]
         self._pieces = _Pieces(pieces=schedule.pieces, planned_rows=schedule.planned_rows)
         self._held = {0: _Held(X, 0)}
@@ -125,7 +129,13 @@ class Execution:
         delta = self._held[layer].rows(rows)
         if layer == network.n_layers:
             network.backend.release(self._held[layer].array)
-            network.to_output_delta(delta, self._y[rows[0] : rows[1], :])
+            y = self._y[rows[0] : rows[1], :]
+            weights = None if self._weights is None else self._weights.rows(*rows)
+            if self._counts_cost:
+                network.add_cost(delta, y, weights)
+            network.to_output_delta(delta, y)
+            if weights is not None:
+                network.backend.scale_rows_(delta, weights)
         if layer > 1:
             network.backend.release(self._held[layer - 1].array)
         a = self._held[layer - 1].rows(rows)

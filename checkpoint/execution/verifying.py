@@ -20,6 +20,7 @@ from checkpoint.execution.step import Execution
 from checkpoint.schedule.actions import Action, Backward, Fetch, Forward, Offload, Release, Rows
 from checkpoint.schedule.simulation import Simulation, simulate
 from mlp import Gradient
+from mlp.row_weights import row_weights
 
 
 class VerifyingNetwork(NetworkWithCheckpointing):
@@ -34,9 +35,11 @@ class VerifyingNetwork(NetworkWithCheckpointing):
         self._simulations: dict[int, Simulation] = {}
         self._execution_kind = _VerifyingExecution
 
-    def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None:
+    def update_mini_batch(self, X: Any, y: Any, *, eta: float, weights: Any = None) -> None:
         """One step of gradient descent, checked."""
         X, y = self.as_batch(X, y)  # a mini-batch taken to a device belongs to rest
+        if weights is not None:
+            weights = row_weights(weights, X.shape[0], dtype=self.dtype, backend=self.backend)
         try:
             with self.backend.measure() as usage:
 
@@ -45,9 +48,9 @@ class VerifyingNetwork(NetworkWithCheckpointing):
                     self._check("after", position, action, usage.marks.pop(), self._simulation(X.shape[0]).bytes_after)
 
                 with self.observing(check_bytes):
-                    super().update_mini_batch(X, y, eta=eta)
+                    super().update_mini_batch(X, y, eta=eta, weights=weights)
         except MeterError:
-            super().update_mini_batch(X, y, eta=eta)
+            super().update_mini_batch(X, y, eta=eta, weights=weights)
             return
         predicted = self._simulation(X.shape[0]).peak_bytes
         if usage.peak_bytes != predicted:

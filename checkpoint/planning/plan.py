@@ -6,6 +6,7 @@ than the peak; see `checkpoint.schedule.placement`.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from checkpoint.arguments import whole_number
@@ -17,9 +18,10 @@ from checkpoint.planning.offload_search import SearchWithOffload
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.pieces import SearchInPieces
 from checkpoint.planning.planned import Plan, keeps_bits
+from checkpoint.planning.process import ProcessMemory, check_room, memory_within
 from checkpoint.schedule.chain import Chain, chain_of
 from checkpoint.schedule.layers import GeneralChain
-from checkpoint.units import format_bytes
+from checkpoint.units import format_bytes, parse_bytes
 from mlp.pieces import PIECES
 
 AnySearch = SearchInPieces | SearchWithOffload
@@ -29,7 +31,8 @@ def plan(
     sizes: Iterable[int],
     *,
     batch_size: int,
-    budget_bytes: int | str,
+    budget_bytes: int | str | None = None,
+    memory_limit_bytes: int | str | None = None,
     dtype: str = "float32",
     backend: str = "numpy",
     momentum: float = 0.0,
@@ -51,6 +54,10 @@ def plan(
     planned where they save enough recomputing to be faster, or where nothing else fits. With `offloading`, the rates of
     copies, checkpoints may go to the host where that is cheaper than to recompute; whole mini-batches only.
 
+    `memory_limit_bytes`, in place of a budget, is for the whole process that trains without momentum, taken to be this
+    one: what is left of it beside what is resident now, see `checkpoint.planning.process`, is the budget, and the
+    plan's `memory` says how.
+
     Raises `BudgetError`, which has the smallest feasible bytes, `CheckpointError` for arguments that are wrong, and
     `NetworkError` for what makes no chain.
 
@@ -59,15 +66,29 @@ def plan(
     """
     of: dict[str, Any] = {"dtype": dtype, "backend": backend, "momentum": momentum, "optimizer": optimizer}
     chain = chain_of(sizes, batch_size=batch_size, **of)
-    return plan_chain(
+    if (budget_bytes is None) == (memory_limit_bytes is None):
+        raise CheckpointError("a plan needs a budget, and one alone: give budget_bytes or memory_limit_bytes")
+    memory = None
+    if memory_limit_bytes is not None:
+        memory = memory_for(chain, memory_limit_bytes)
+        check_room(memory, search_of(chain, row_blocks=row_blocks, pieces=pieces))
+    found = plan_chain(
         chain,
-        budget_bytes=budget_bytes,
+        budget_bytes=memory.budget_bytes if memory is not None else budget_bytes,  # type: ignore[arg-type]
         cost=cost,
         row_blocks=row_blocks,
         minimum_block_rows=minimum_block_rows,
         pieces=pieces,
         offloading=offloading,
     )
+    return replace(found, memory=memory)
+
+
+def memory_for(chain: Chain, limit: int | str) -> ProcessMemory:
+    """How a limit for this whole process, in bytes or as text such as "512MiB", is split in a run on `chain`."""
+    with called("memory_limit_bytes"):
+        limit_bytes = parse_bytes(limit) if isinstance(limit, str) else whole_number("a limit", limit)
+    return memory_within(limit_bytes, chain)
 
 
 def plan_chain(

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from checkpoint.planning.process import ProcessMemory
 from checkpoint.planning.sketch import plan_html, plan_summary
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
@@ -24,7 +25,7 @@ class Plan:
 
     `offloaded_bytes` are copied to the host in a step, and back; `host_peak_bytes` are the most there at once; what
     isn't hidden of these copies is part of the cost. `cost_without_offload` is that of the best plan in the same budget
-    that offloads nothing, None where there is none.
+    that offloads nothing, None where there is none. `memory` is how a limit for the whole process made the budget.
     """
 
     chain: Chain
@@ -41,6 +42,7 @@ class Plan:
     offloaded_bytes: int = 0
     host_peak_bytes: int = 0
     cost_without_offload: float | None = None
+    memory: ProcessMemory | None = None
 
     def __repr__(self) -> str:
         """What the plan takes in three lines, and the first actions of its schedule."""

@@ -13,6 +13,7 @@ from checkpoint.planning.costs import Cost, Flops
 from checkpoint.planning.front import Front
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.planned import Plan, keeps_bits
+from checkpoint.planning.process import ProcessMemory, largest, memory_report, parts_of
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.columns import counted_actions
 from checkpoint.schedule.layers import GeneralChain
@@ -57,6 +58,7 @@ def schedule_report(
 ) -> dict[str, Any]:
     """The keys of a schedule, and where it was planned those of the plan; `offloading`: the rates it was planned at."""
     simulation = simulate(schedule, chain)
+    parts = None if isinstance(chain, GeneralChain) else parts_of(chain, simulation.peak_bytes)
     whole = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
     return {
         "planned": plan is not None,
@@ -81,6 +83,9 @@ def schedule_report(
         "host_peak_bytes": simulation.host_peak_bytes,
         "offload_gain": plan.gain if plan else None,
         "offloading": asdict(offloading) if offloading else None,
+        "memory": memory_report(plan.memory if plan else None),
+        "parts_bytes": parts,
+        "largest_part": largest(parts) if parts else None,
     }
 
 
@@ -169,6 +174,13 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         )
     elif report["offloading"]:
         yield "offloaded: nothing, as the best schedule that copies checkpoints is no cheaper at these rates"
+    if report["memory"]["limit_bytes"] is not None:
+        memory = {name: size for name, size in report["memory"].items() if name != "budget_bytes"}
+        yield f"memory limit: {ProcessMemory(**memory)}"
+    if report["parts_bytes"]:
+        sizes = ((name.replace("_", "-"), size) for name, size in report["parts_bytes"].items())
+        parts = ", ".join(f"{name} {format_bytes(size)}" for name, size in sizes)
+        yield f"a run takes beside its data: {parts}; the largest part is {report['largest_part']}"
     text = report["text"]
     shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS].rsplit(' ', 1)[0]} ..."
     yield f"{counted(report['counted_actions'], 'action')}, releases not counted: {shown}"

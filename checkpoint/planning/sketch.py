@@ -4,19 +4,14 @@ from collections.abc import Iterator
 from html import escape
 from typing import Protocol
 
-from tabulate import tabulate
-
 from checkpoint.planning.budget import store_all_bytes
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.columns import columns_and_cells
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
-from checkpoint.schedule.spans import walk
+from checkpoint.schedule.spans import MOST_ACTIONS, walk
 from checkpoint.schedule.svg import MOST_CELLS, MOST_COLUMNS, step_svg
 from checkpoint.units import counted, format_bytes
-
-MOST_ACTIONS = 200_000
-"""Of more actions than these no picture is made: it would take many seconds, and show a grey."""
 
 
 class Sketched(Protocol):
@@ -48,11 +43,15 @@ class Sketched(Protocol):
 
 def plan_summary(plan: Sketched) -> str:
     """A line for each fact of a plan."""
+    from tabulate import tabulate  # which training does without
+
     return f"{_title(plan)}\n{tabulate(list(_facts(plan)), tablefmt='plain')}"
 
 
 def plan_html(plan: Sketched) -> str:
     """The facts of a plan as a table, and below it the bytes and the layers over the actions of its step."""
+    from tabulate import tabulate
+
     table = tabulate(list(_facts(plan)), tablefmt="html")
     html = f"<p><b>{escape(_title(plan))}</b></p>{table}"
     schedule, chain = plan.schedule, plan.chain

@@ -5,8 +5,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import numpy as np
+
+from backend import peak_resident_bytes
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.execution.ranks.network import NetworkOnRanks
+from checkpoint.planning.process import largest
 from checkpoint.schedule.chain import chain_of
 from mlp import EpochRecord, Network
 from mlp.data import Dataset
@@ -33,6 +37,10 @@ class RunRecord:
     recomputed_layers: int
     recompute_fraction: float
     rest_bytes: int
+    best_bytes: int
+    data_bytes: int
+    process_bytes: int
+    largest_part: str
     peak_resident_bytes: int
     offloaded_bytes: int
     host_asked_bytes: int
@@ -53,7 +61,13 @@ class RunRecord:
     validation_cost: float | None
     outputs_alike: bool
     weights_sha256: str
+    best_epoch: int | None
     epochs: list[EpochRecord]
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """What memory went to, in bytes."""
+        return parts_of(self.rest_bytes, self.predicted_peak_bytes, self.data_bytes, self.process_bytes)
 
     def as_json(self) -> dict[str, Any]:
         """Every figure, in bytes and seconds."""
@@ -82,6 +96,37 @@ def seconds_record(history: list[EpochRecord], *, wall_seconds: float, loading_s
     }
 
 
+def parts_of(rest_bytes: int, peak_bytes: int, data_bytes: int, process_bytes: int) -> dict[str, int]:
+    """The parts of a run's memory by name."""
+    return {
+        "parameters and mini-batch": rest_bytes,
+        "the step": peak_bytes,
+        "the data": data_bytes,
+        "Python and libraries": process_bytes,
+    }
+
+
+def memory_record(rest_bytes: int, peak_bytes: int, dataset: Dataset, *, on_host: bool) -> dict[str, Any]:
+    """The fields of a `RunRecord` that say what else the process took; `on_host`: rest and step are there too."""
+    data_bytes, resident = bytes_in_memory(dataset), peak_resident_bytes()
+    process_bytes = max(0, resident - data_bytes - (rest_bytes + peak_bytes if on_host else 0))
+    return {
+        "data_bytes": data_bytes,
+        "process_bytes": process_bytes,
+        "largest_part": largest(parts_of(rest_bytes, peak_bytes, data_bytes, process_bytes)),
+        "peak_resident_bytes": resident,
+    }
+
+
+def bytes_in_memory(dataset: Dataset) -> int:
+    """The bytes of a data set's arrays that are in memory, and not in a file; each is counted once."""
+    parts = [part for part in (dataset.train, dataset.test, dataset.validation) if part is not None]
+    arrays = [part.inputs for part in parts]
+    arrays += [getattr(part.targets, field.name) for part in parts for field in fields(part.targets)]
+    known = {id(a): a.nbytes for a in arrays if isinstance(a, np.ndarray) and not isinstance(a, np.memmap)}
+    return sum(known.values())
+
+
 def place_record(network: Network) -> dict[str, Any]:
     """What a run took of the place that it offloaded to: the fields of a `RunRecord` that say so."""
     place = network.transfers if isinstance(network, NetworkWithCheckpointing) else None
@@ -95,6 +140,7 @@ def place_record(network: Network) -> dict[str, Any]:
 def rest_bytes(network: Network, batch_size: int, rows: int | None = None) -> int:
     """Bytes held between steps: parameters, optimizer state, and a mini-batch; on a GPU the next mini-batch too.
 
+    The sum of the steps' costs is among them.
     On ranks: this rank's part of the state, its `rows` of the mini-batch, and its slots for what is passed on.
     """
     kept = (a for pairs in network.optimizer_state.values() for pair in pairs for a in pair)
@@ -103,7 +149,7 @@ def rest_bytes(network: Network, batch_size: int, rows: int | None = None) -> in
     held = (batch_size if rows is None else rows) * (2 if network.backend.facts.asynchronous else 1)
     values = sum(int(a.size) for a in parameters) + held * (network.sizes[0] + network.sizes[-1])
     slots = network.reserve(batch_size) if isinstance(network, NetworkOnRanks) else 0
-    return values * item_bytes + slots
+    return values * item_bytes + network.cost_total.nbytes + slots
 
 
 def order_bytes(dataset: Dataset, *, shuffle: bool) -> int:

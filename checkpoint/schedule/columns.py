@@ -31,7 +31,7 @@ def columns_of(actions: Sequence[Action], kinds: Sequence[str], *, most: int) ->
     [(0, 1), (2, 2), (3, 3)]
     """
     counted = counted_actions(actions)
-    together = -(-len(counted) // most)
+    together = max(1, -(-len(counted) // most))
     columns = []
     for start in range(0, len(counted), together):
         places = counted[start : start + together]

@@ -11,7 +11,7 @@ from checkpoint.schedule.actions import Action
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.columns import columns_and_cells
 from checkpoint.schedule.holding import Refused
-from checkpoint.schedule.spans import Walk, walk
+from checkpoint.schedule.spans import MOST_ACTIONS, Walk, walk
 from checkpoint.schedule.svg import MOST_CELLS, MOST_COLUMNS, step_svg
 from checkpoint.units import counted
 
@@ -30,31 +30,37 @@ class Sketched(Protocol):
 
 
 def schedule_summary(schedule: Sketched) -> str:
-    """The actions of `schedule` counted by kind, and the most activations held at once; or why it cannot be run."""
-    layers = counted(schedule.n_layers, "layer")
-    rows = "" if schedule.batch_size is None else f", {counted(schedule.batch_size, 'row')}"
-    head = f"{schedule.name or 'a schedule'}: {layers}{rows}, {counted(len(schedule.actions), 'action')}"
-    found = _walk(schedule)
-    if isinstance(found, Refused):
-        return f"{head}\nit cannot be run: {found}"
-    kinds = ", ".join(f"{number:,} {kind}" for kind, number in Counter(found.kinds).items())
-    return f"{head}\n{kinds}\nat most {counted(found.most_held, 'activation')} held at once"
+    """The actions of `schedule` counted by kind, and the most activations held at once; or why these are not known."""
+    return _summary(schedule, _walk(schedule))
 
 
 def schedule_html(schedule: Sketched) -> str:
     """The summary, and below it the layers over the actions."""
-    text = f"<pre>{escape(schedule_summary(schedule))}</pre>"
     found = _walk(schedule)
-    if isinstance(found, Refused):
+    text = f"<pre>{escape(_summary(schedule, found))}</pre>"
+    if isinstance(found, str):
         return text
     columns, cells = columns_and_cells(schedule.actions, found, most_columns=MOST_COLUMNS, most_cells=MOST_CELLS)
     return text + step_svg(columns, cells, n_layers=schedule.n_layers)
 
 
-def _walk(schedule: Sketched) -> Walk | Refused:
+def _summary(schedule: Sketched, found: Walk | str) -> str:
+    layers = counted(schedule.n_layers, "layer")
+    rows = "" if schedule.batch_size is None else f", {counted(schedule.batch_size, 'row')}"
+    head = f"{schedule.name or 'a schedule'}: {layers}{rows}, {counted(len(schedule.actions), 'action')}"
+    if isinstance(found, str):
+        return f"{head}\n{found}"
+    kinds = ", ".join(f"{number:,} {kind}" for kind, number in Counter(found.kinds).items())
+    return f"{head}\n{kinds}\nat most {counted(found.most_held, 'activation')} held at once"
+
+
+def _walk(schedule: Sketched) -> Walk | str:
+    """What the schedule is and holds, or why that is not known."""
+    if len(schedule.actions) > MOST_ACTIONS:
+        return "these are too many to show which activations are held when"
     widths = (1,) * (schedule.n_layers + 1)
     rows = max([schedule.batch_size or 1, *(action.rows[1] for action in schedule.actions if action.rows)])
     try:
         return walk(schedule.actions, Chain(widths, rows))
     except Refused as refusal:
-        return refusal
+        return f"it cannot be run: {refusal}"

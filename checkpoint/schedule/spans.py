@@ -10,6 +10,9 @@ from checkpoint.schedule.holding import Holding
 FORWARD, RECOMPUTE, BACKWARD, COPY, RELEASE = "forward", "recompute", "backward", "copy", "release"
 """The kinds of actions; copies go to the host and back."""
 
+MOST_ACTIONS = 200_000
+"""Of more actions than these nothing is drawn: to walk through them takes many seconds, and shows a grey."""
+
 
 class Span(NamedTuple):
     """a_layer, or some rows of it, held from action `first` to action `last`, both included.

@@ -65,7 +65,8 @@ def _table(path: Path, preparation: Preparation | None) -> NDArray[np.float64]:
         pass
     if preparation is None or preparation.columns is None:
         raise DataError(f"{quoted(path)}: is a table, and the network was not trained on one; give a .npy")
-    from mlp.data.tables import inputs_of, read_table  # loads pandas
+    from mlp.data.table_files import read_table  # loads pandas
+    from mlp.data.tables import inputs_of
 
     return inputs_of(read_table(path), preparation.columns, quoted(path))
 

@@ -90,8 +90,8 @@ class SavedState:
     """The facts of a saved state: those that make the network, how far training is, and where that was.
 
     `optimizer` is its text, see `mlp.optimizers.named`. `epochs_trained`, `steps_trained` and `scaling` are the
-    network's. `arguments`: what a class above `Network` needs beside `network_arguments` to make its network again, text
-    by name, the class itself under "class".
+    network's. `arguments`: what a class above `Network` needs beside `network_arguments` to make its network again,
+    text by name, the class itself under "class".
 
     `environment`: the versions and the device that the last bits depend on, see `mlp.saving.environment`. `notes`: any
     text, by name. Raises `StateError` for values that no network has.

@@ -16,8 +16,9 @@ from mlp.data.scaling import PIXELS, Scaling
 from mlp.data.survey import BLOCK_BYTES
 from mlp.data.targets import Labels
 from mlp.errors import NetworkError
-from mlp.training.batches import Taker
+from mlp.training.batches import CHECKED_ROWS, Taker
 from mlp.training.sources import Rows
+from mlp.training.targets import check_targets
 
 
 class SampleBatches:
@@ -106,7 +107,12 @@ class ImageBatches(SampleBatches):
 
 
 def batches_of_part(taker: Taker, dataset: Dataset, part: str) -> SampleBatches:
-    """Mini-batches of the "train", "test" or "validation" samples of `dataset`.
+    """Mini-batches of the "train", "test" or "validation" samples of `dataset`, for `SGD`, `evaluate` and `mean_cost`.
+
+    >>> from mlp import Network, data
+    >>> sample = data.load("sample")
+    >>> len(batches_of_part(Network([sample.features, sample.outputs]), sample, "test"))
+    1000
 
     Raises `NetworkError` where they don't fit the network, or it was trained on values of another range.
     """
@@ -120,7 +126,11 @@ def batches_of_part(taker: Taker, dataset: Dataset, part: str) -> SampleBatches:
             f"{dataset.name} holds values up to {dataset.largest:.3g}, more than {taker.dtype} can; scale them, "
             f"as by --scale standard, or take float64"
         )
-    return SampleBatches(taker, samples, by=dataset.preparation.scaling, finite=dataset.finite)
+    batches = SampleBatches(taker, samples, by=dataset.preparation.scaling, finite=dataset.finite)
+    if dataset.preparation.classes is None:
+        for start in range(0, len(samples), CHECKED_ROWS):
+            check_targets(batches.targets(slice(start, start + CHECKED_ROWS)), taker.cost, first=start)
+    return batches
 
 
 def _check_range(taker: Taker, scaling: Scaling | None) -> None:

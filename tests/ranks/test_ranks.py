@@ -72,7 +72,7 @@ def test_several_processes_without_ranks_are_refused_in_one_line(tmp_path):
 
 
 def test_wrong_input_is_said_once():
-    done = run(3, *PROGRAM, "--ranks", "--sizes", "7,10")
+    done = run(3, *PROGRAM, "--ranks", "--batch-size", "99999")
     assert done.returncode == 2
     (line,) = [line for line in done.stderr.splitlines() if "mlp-checkpointing" in line]
-    assert line.startswith("mlp-checkpointing: rank 0 of 3: the images have 784 pixels")
+    assert line.startswith("mlp-checkpointing: rank 0 of 3: the mini-batch size must be at most")

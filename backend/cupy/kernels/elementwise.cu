@@ -87,6 +87,20 @@ extern "C" __global__ void hidden_delta(Item *a, long long a_leading, const Item
     }
 }
 
+extern "C" __global__ void scale_rows(Item *d, long long leading, const Item *weights, long long rows,
+                                      long long columns) {
+    long long j = COLUMN;
+    if (j >= columns) return;
+    int left = left_of(j, columns);
+    d += ROW * leading + j;
+    FOR_ROWS {
+        Pack x = take(d, left);
+        EACH x.at[k] *= weights[i];
+        put(d, x, left);
+        d += ROWS_APART * leading;
+    }
+}
+
 extern "C" __global__ void apply_gradient(Item *w, long long w_leading, const Item *g, long long g_leading,
                                           long long rows, long long columns, double rate) {
     long long j = COLUMN;

@@ -61,6 +61,15 @@ def hidden_delta(a: Any, d: Any, activation: str, columns: slice) -> None:
     launch("hidden_delta", item, values, rows, width, (address, a_leading, d, d_leading), (number,))
 
 
+def scale_rows(d: Any, weights: Any) -> None:
+    """d := each row times its weight."""
+    item = item_of(d, weights)
+    rows, columns, leading = row_major(d)
+    vector(weights, rows)
+    values = values_at_once(item, rows, (d.data.ptr, leading))
+    launch("scale_rows", item, values, rows, columns, (d, leading, weights), ())
+
+
 def apply_gradient(w: Any, g: Any, rate: float) -> None:
     """w -= rate * g."""
     item = item_of(w, g)

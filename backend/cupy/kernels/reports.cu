@@ -4,24 +4,35 @@
 // parts[block] := the cost of the block's rows, in double; outputs count as at least `smallest`, and 1 less one as `left`
 extern "C" __global__ void cost_parts(const Item *a, long long a_down, long long a_along, const Item *y,
                                       long long y_down, long long y_along, long long rows, long long columns,
-                                      long long cost, double smallest, double left, double *parts) {
+                                      long long cost, double smallest, double left,
+                                      const Item *weights, double *parts) {
     __shared__ double part[THREADS];
     int lanes = blockDim.x, place = threadIdx.y * lanes + threadIdx.x;
     double total = 0;
     for (long long i = (long long)blockIdx.x * blockDim.y + threadIdx.y; i < rows;
-         i += (long long)gridDim.x * blockDim.y)
+         i += (long long)gridDim.x * blockDim.y) {
+        double of_row = 0;
         for (long long j = threadIdx.x; j < columns; j += lanes) {
             double x = a[i * a_down + j * a_along], wanted = y[i * y_down + j * y_along];
-            if (cost == QUADRATIC_COST) total += (x - wanted) * (x - wanted) / 2;
-            else if (wanted != 0) total -= wanted * log(x < smallest ? smallest : x);
-            if (cost == BINARY_CROSS_ENTROPY_COST && wanted != 1) total -= (1 - wanted) * log(1 - x < left ? left : 1 - x);
+            if (cost == QUADRATIC_COST) of_row += (x - wanted) * (x - wanted) / 2;
+            else if (wanted != 0) of_row -= wanted * log(x < smallest ? smallest : x);
+            if (cost == BINARY_CROSS_ENTROPY_COST && wanted != 1) of_row -= (1 - wanted) * log(1 - x < left ? left : 1 - x);
         }
+        total += weights ? weights[i] * of_row : of_row;
+    }
     part[place] = total;
     for (int half = THREADS / 2; half > 0; half /= 2) {
         __syncthreads();
         if (place < half) part[place] += part[place + half];
     }
     if (place == 0) parts[blockIdx.x] = part[0];
+}
+
+// *total += the parts, in their order: one thread, as they are few
+extern "C" __global__ void add_parts(const double *parts, long long count, double *total) {
+    double sum = 0;
+    for (long long i = 0; i < count; i++) sum += parts[i];
+    *total += sum;
 }
 
 // Whether v in column j beats u in column i as the largest of a row: the larger value, or the first of equals. As in a

@@ -24,7 +24,9 @@ static Needs needs_of(const Operation *o) {
     case KIND_output_error:
         return (Needs){BIT(out) | BIT(y), 0, BIT(out)};
     case KIND_cost:
-        return (Needs){BIT(out) | BIT(y) | BIT(total), 0, BIT(total)};
+        return (Needs){BIT(out) | BIT(y) | BIT(total), BIT(row_weights), BIT(total)};
+    case KIND_scale_rows:
+        return (Needs){BIT(out) | BIT(row_weights), 0, BIT(out)};
     case KIND_backward:
         return (Needs){BIT(a) | BIT(delta) | below | BIT(weight_gradient), BIT(bias_gradient), gradients | a_written};
     case KIND_backward_update:
@@ -56,6 +58,8 @@ static int64_t extent(const Operation *o, int array, int64_t item_bytes) {
     case ARRAY_bias_velocity:
     case ARRAY_bias_square:
         return n_out * item_bytes;
+    case ARRAY_row_weights:
+        return o->rows * item_bytes;
     case ARRAY_total:
         return sizeof(double);
     case ARRAY_weight_gradient:
@@ -70,7 +74,8 @@ static int64_t extent(const Operation *o, int array, int64_t item_bytes) {
 static int numbers_fit(const Operation *o) {
     const int multiplies = o->kind == KIND_forward || o->kind == KIND_backward || o->kind == KIND_backward_update ||
                            o->kind == KIND_backward_momentum;
-    const int by_rows = multiplies || o->kind == KIND_output_error || o->kind == KIND_cost;
+    const int by_rows = multiplies || o->kind == KIND_output_error || o->kind == KIND_cost ||
+                        o->kind == KIND_scale_rows;
     const int lowest = multiplies && o->kind != KIND_forward ? NO_ACTIVATION : 0;
     if (o->kind < 0 || o->kind >= N_KINDS || o->cost < 0 || o->cost >= N_COSTS || o->layer < 0) return 0;
     if (o->activation < lowest || o->activation >= N_ACTIVATIONS) return 0;

@@ -78,7 +78,7 @@ class Engine:
             ("engine_run", whole, pointer),
             ("engine_check", whole, pointer, pointer),
             ("engine_all_finite", whole, pointer, whole, whole),
-            ("engine_cost", number, whole, pointer, whole, pointer, whole, whole, whole, whole),
+            ("engine_cost", number, whole, pointer, whole, pointer, whole, pointer, whole, whole, whole),
             ("engine_gradient_norm", number, pointer, whole, pointer, whole, whole),
             ("engine_count_correct", whole, pointer, whole, pointer, whole, whole, whole, whole),
         ):

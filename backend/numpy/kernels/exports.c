@@ -55,11 +55,12 @@ EXPORT double engine_gradient_norm(const void *weight, int64_t n_weight, const v
                             : gradient_norm_64(weight, n_weight, bias, n_bias);
 }
 
-/* The cost of outputs a against targets y, (rows, n) by their leadings, summed; see COSTS. */
+/* The cost of outputs a against targets y, (rows, n) by their leadings, summed, each row times its
+   weight unless `weights` is NULL; see COSTS. */
 EXPORT double engine_cost(int64_t cost, const void *a, int64_t a_leading, const void *y, int64_t y_leading,
-                          int64_t rows, int64_t n, int64_t value_bits) {
-    return value_bits == 32 ? cost_sum_32(cost, a, a_leading, y, y_leading, rows, n)
-                            : cost_sum_64(cost, a, a_leading, y, y_leading, rows, n);
+                          const void *weights, int64_t rows, int64_t n, int64_t value_bits) {
+    return value_bits == 32 ? cost_sum_32(0, cost, a, a_leading, y, y_leading, weights, rows, n)
+                            : cost_sum_64(0, cost, a, a_leading, y, y_leading, weights, rows, n);
 }
 
 /* The rows in which outputs a and targets y have their largest value in the same place. */

@@ -2,6 +2,7 @@
    write different memory, and read none that another of them writes. Included once for float and once for double. */
 #ifndef LAYERS_H
 #define LAYERS_H
+#include "costs.h"
 #include "layers_of.h"
 #include "optimizers.h"
 #include "products.h"
@@ -67,6 +68,13 @@ static int output_errors(const Step *s, int64_t part, int64_t parts) {
     return (int)finite;
 }
 
+/* Each row of the errors times its weight. */
+static void scale_rows(const Step *s, int64_t part, int64_t parts) {
+    int64_t top, bottom;
+    share(s->rows, 1, part, parts, &top, &bottom);
+    for (int64_t i = top; i < bottom; i++) scale((T *)s->out + i * s->n_out, s->n_out, ((const T *)s->row_weights)[i]);
+}
+
 int RUN_PART(const Step *s, int64_t stage, int64_t part, int64_t parts, void *scratch) {
     if (is_rule(s->kind)) {
         if (stage == 0 && s->rule.clip > 0) sum_squares(s, part, parts);
@@ -79,7 +87,11 @@ int RUN_PART(const Step *s, int64_t stage, int64_t part, int64_t parts, void *sc
     case KIND_output_error:
         return output_errors(s, part, parts);
     case KIND_cost:
-        *(double *)s->total += COST_SUM(s->cost, s->out, s->n_out, s->y, s->y_leading, s->rows, s->n_out);
+        *(double *)s->total = COST_SUM(*(double *)s->total, s->cost, s->out, s->n_out, s->y, s->y_leading, s->row_weights,
+                                       s->rows, s->n_out);
+        return 1;
+    case KIND_scale_rows:
+        scale_rows(s, part, parts);
         return 1;
     case KIND_backward:
         if (stage == 0)
@@ -110,25 +122,15 @@ int RUN_PART(const Step *s, int64_t stage, int64_t part, int64_t parts, void *sc
 
 int64_t SCRATCH_BYTES(int64_t n_in, int64_t n_out) { return scratch_bytes(n_in, n_out); }
 
-/* The sum of a cost over the rows, in double and in their order. An output counts as no less than the smallest normal
-   number, and as no more than the largest number below 1 where 1 - a is asked about. */
-double COST_SUM(int64_t cost, const void *outputs, int64_t a_leading, const void *targets, int64_t y_leading,
-                int64_t rows, int64_t n) {
-    const double least = VALUE_BITS == 32 ? 0x1p-126 : 0x1p-1022, left = VALUE_BITS == 32 ? 0x1p-24 : 0x1p-53;
-    double total = 0;
+/* `total` and the cost of each row in turn, times its weight where `weights` is not NULL, so that row blocks in their
+   order have the bits of all rows at once. */
+double COST_SUM(double total, int64_t cost, const void *outputs, int64_t a_leading, const void *targets,
+                int64_t y_leading, const void *weights, int64_t rows, int64_t n) {
     for (int64_t i = 0; i < rows; i++) {
-        const T *a = (const T *)outputs + i * a_leading, *y = (const T *)targets + i * y_leading;
-        if (cost == COST_quadratic) {
-            EACH(n) total = __builtin_fma((double)a[j] - (double)y[j], (double)a[j] - (double)y[j], total);
-            continue;
-        }
-        EACH(n) {
-            double x = a[j], t = y[j];
-            if (t != 0) total -= t * log(x < least ? least : x);
-            if (cost == COST_binary_cross_entropy && t != 1) total -= (1 - t) * log(1 - x < left ? left : 1 - x);
-        }
+        double of_row = row_cost((const T *)outputs + i * a_leading, (const T *)targets + i * y_leading, n, cost);
+        total += weights ? ((const T *)weights)[i] * of_row : of_row;
     }
-    return cost == COST_quadratic ? total / 2 : total;
+    return total;
 }
 
 /* The rows in which a and y have their (first) largest value in the same place. */

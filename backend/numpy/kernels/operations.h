@@ -10,7 +10,8 @@
     X(backward) X(update) X(update_momentum) \
     X(backward_update) \
     X(backward_momentum) X(add_velocity) \
-    X(rule_sgd) X(rule_momentum) X(rule_nesterov) X(rule_adam) X(rule_rmsprop) X(rule_adagrad)
+    X(rule_sgd) X(rule_momentum) X(rule_nesterov) X(rule_adam) X(rule_rmsprop) X(rule_adagrad) \
+    X(scale_rows)
 
 #define ACTIVATIONS(X) \
     X(identity) X(sigmoid) X(tanh) X(relu) X(softmax) X(leaky_relu) X(elu) X(softplus)
@@ -30,7 +31,8 @@
 #define ARRAYS(X) \
     X(a) X(W) X(b) X(out) X(delta) X(y) \
     X(weight_gradient) X(bias_gradient) X(weight_velocity) X(bias_velocity) X(total) \
-    X(weight_square) X(bias_square)
+    X(weight_square) X(bias_square) \
+    X(row_weights)
 
 /* The numbers of an optimizer's rule in a step, the same for all layers; see optimizers.h. */
 #define RULE_NUMBERS(X) \

@@ -73,6 +73,7 @@ static int64_t parts_of(const Step *s, int64_t stage, int64_t threads) {
     case KIND_cost:
         return 1;
     case KIND_output_error:
+    case KIND_scale_rows:
         work = 16 * s->rows;
         n_in = 1;
         break;

@@ -167,7 +167,7 @@ class NetworkOnRanks(NetworkWithCheckpointing):
         own = own_blocks(shares(rows, self.link.ranks), self.link.rank, self.link.ranks)
         return own[0] if own else (0, 0)
 
-    def all_sums(self, sums: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    def all_sums(self, sums: list[tuple[float, float]]) -> list[tuple[float, float]]:
         """The sums of all ranks, which all of them have then."""
         return [(correct, cost) for text in self.link.exchange(json.dumps(sums)) for correct, cost in json.loads(text)]
 
@@ -177,11 +177,13 @@ class NetworkOnRanks(NetworkWithCheckpointing):
         self.reserve(rows)
         return self.part(rows).own
 
-    def update_mini_batch(self, X: Any, y: Any, *, eta: float) -> None:
+    def update_mini_batch(self, X: Any, y: Any, *, eta: float, weights: Any = None) -> None:
         """One step of all ranks; `X` and `y` are the whole mini-batch, of which each rank takes its rows."""
         if self.link.ranks == 1:
-            super().update_mini_batch(X, y, eta=eta)
+            super().update_mini_batch(X, y, eta=eta, weights=weights)
             return
+        if weights is not None:
+            raise CheckpointError("several ranks take no weights of samples; leave them out, or train in one process")
         rows, self._coming_rows = self._coming_rows, None
         if rows is None:
             X, y = self.as_batch(X, y)
@@ -217,6 +219,7 @@ class NetworkOnRanks(NetworkWithCheckpointing):
             self._step.run()
             self.waited_seconds += self._step.waited_seconds
             self.sent_bytes += self._step.sent_bytes
+            self.steps_trained += 1
         finally:
             self._step = None
 
@@ -233,7 +236,7 @@ class NetworkOnRanks(NetworkWithCheckpointing):
         return are_wanted(self)
 
     def _begin(self, X: Any, y: Any, schedule: Schedule) -> Execution:
-        return self.execution(X, y, schedule, in_pieces=False)
+        return self.execution(X, y, schedule, in_pieces=False, counts_cost=True)
 
     def _observed(self, position: int, action: Action) -> None:
         self.count.actions += 1

@@ -77,6 +77,13 @@ def test_updates_agree(cupy_backend: CupyBackend, cut: Callable[[Any], Any], dty
     agree(cupy_backend, "apply_momentum_", array(0), array(1), packed(2), 0.1, 0.9)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("cut", UPDATED[:3])
+def test_rows_are_scaled_alike(cupy_backend: CupyBackend, cut: Callable[[Any], Any], dtype: str) -> None:
+    d = Pair(cupy_backend, normal(12, 11, dtype=dtype)).cut(cut)
+    agree(cupy_backend, "scale_rows_", d, Pair(cupy_backend, normal(len(d.host), dtype=dtype, seed=1)))
+
+
 NUMBERS = RuleNumbers(0.1, scale=0.5, l2=0.02, decay=0.03, beta1=0.9, beta2=0.75, epsilon=1e-3, correction=1.5)
 
 

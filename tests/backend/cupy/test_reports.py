@@ -20,6 +20,14 @@ def test_cost_sum_agrees(cupy_backend: CupyBackend, shape: tuple[int, int], cost
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("cost", ["quadratic", "binary-cross-entropy"])
+def test_weighted_cost_sum_agrees(cupy_backend: CupyBackend, cost: str, dtype: str) -> None:
+    a = Pair(cupy_backend, outputs("sigmoid", 33, 10, dtype=dtype))
+    y = Pair(cupy_backend, np.abs(normal(33, 10, dtype=dtype, seed=1)) % 1)
+    agree(cupy_backend, "cost_sum", a, y, cost, Pair(cupy_backend, np.abs(normal(33, dtype=dtype, seed=2))))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_cross_entropy_of_an_impossible_target_is_finite(cupy_backend: CupyBackend, dtype: str) -> None:
     a, y = Pair(cupy_backend, np.array([[0, 1]], dtype)), Pair(cupy_backend, np.array([[1, 0]], dtype))
     agree(cupy_backend, "cost_sum", a, y, "cross-entropy")

@@ -6,6 +6,7 @@ On a stand-in its timings are left out: what is tested here is the run itself.
 import json
 import time
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,10 @@ def test_everything_holds_and_is_written_down(
     assert [row["name"] for row in rows if row["group"] == "parity"] == [
         f"{dtype}, {activation}, {cost}"
         for dtype in ("float32", "float64")
-        for activation in ("sigmoid", "tanh", "relu")
-        for cost in ("quadratic", "cross-entropy")
+        for activation, cost in [
+            *product(("sigmoid", "tanh", "relu"), ("quadratic", "cross-entropy")),
+            *product(("leaky-relu", "elu", "softplus", "identity"), ("binary-cross-entropy",)),
+        ]
     ]
     names = [row["name"] for row in rows if row["group"] == "bytes"]
     assert names == [f"{dtype}, {strategy}" for dtype in ("float32", "float64") for strategy in STRATEGIES]

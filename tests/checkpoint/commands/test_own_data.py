@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from checkpoint.commands.program import main
-from mlp import load_state, read_state
+from mlp import load_state, read_state, save_state
 from mlp.data import Preparation, load
 from mlp.training.samples import batches_of_part
 
@@ -107,16 +107,39 @@ def test_table_keeps_its_columns_and_the_names_of_its_classes(form: str, capsys:
 
 
 def test_values_have_errors_in_place_of_an_accuracy(capsys: pytest.CaptureFixture[str]) -> None:
-    report = train("--data", write_table(), "--target", "price", "--drop", "kind")
+    report = train("--data", write_table(), "--target", "price", "--drop", "kind", "--epochs", "12")
     assert report["settings"]["sizes"] == [8, 12, 1]
+    assert [report["settings"][name] for name in ("output_activation", "eta")] == ["identity", 0.03]
     assert report["test_accuracy"] is None
-    assert report["test_r2"] < 1
+    assert 0.2 < report["test_r2"] < 1
     assert "test root mean square error" in capsys.readouterr().out
     again = evaluated()
     assert (again["test_rmse"], again["test_r2"]) == (report["test_rmse"], report["test_r2"])
     assert run("predict", "run.state", "t.csv", "--json", "told.json") == 0
     assert found("told.json")["classes"] is None
     assert len(capsys.readouterr().out.splitlines()) >= 300
+
+
+def test_several_classes_at_once_are_values_with_an_accuracy(capsys: pytest.CaptureFixture[str]) -> None:
+    several = (X[:, :2] > [0, 5]).astype(int)
+    assert several.sum(axis=1).max() == 2
+    report = train("--data", write_pair(several), "--cost", "binary-cross-entropy")
+    assert report["settings"]["sizes"] == [6, 12, 2]
+    assert evaluated()["test_accuracy"] == report["test_accuracy"] > 0
+    assert ", accuracy " in capsys.readouterr().out
+    assert run("train", "--data", write_pair(VALUES), *SMALL, "--cost", "binary-cross-entropy") == 2
+    assert "cost 'binary-cross-entropy' wants values from 0 to 1" in capsys.readouterr().err
+
+
+def test_two_classes_by_name_have_one_output_under_binary_cross_entropy(capsys: pytest.CaptureFixture[str]) -> None:
+    report = train("--data", write_pair(np.array(["no", "yes"])[CLASSES % 2]), "--cost", "binary-cross-entropy")
+    assert report["settings"]["sizes"] == [6, 12, 1]
+    assert evaluated()["test_accuracy"] == report["test_accuracy"]
+    np.save("new.npy", X[:20])
+    capsys.readouterr()
+    assert run("predict", "run.state", "new.npy", "--json", "told.json") == 0
+    wanted = ["yes" if row[0] >= 0.5 else "no" for row in found("told.json")["outputs"]]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == wanted
 
 
 def test_other_data_is_evaluated_whole() -> None:
@@ -207,3 +230,29 @@ def test_sizes_may_say_that_all_of_them_are_hidden() -> None:
     assert train("--data", write_pair(), "--sizes", "in,6,3,out")["settings"]["sizes"] == [6, 6, 3, 3]
     Path("run.state").unlink()
     assert train("--data", write_pair(), "--sizes", "6,7,3")["settings"]["sizes"] == [6, 7, 3]
+
+
+def test_what_a_state_has_no_room_for_is_found_before_the_training(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("checkpoint.runs.resumption.MAX_TEXT", 400)
+    assert run("train", "--data", write_pair(), *SMALL, "--save", "run.state") == 2
+    assert "what is to be saved of X.npy,y.npy takes" in capsys.readouterr().err
+    assert not Path("run.state").exists()
+
+
+@pytest.mark.parametrize(
+    "changed", [{"features": 5, "shape": [5]}, {"outputs": 4, "classes": [0, 1, 2, 3]}, {"shape": []}, {"classes": [2]}]
+)
+def test_state_that_says_what_does_not_fit_its_network_is_refused(
+    changed: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    train("--data", write_pair(), "--scale", "none")
+    network, state = load_state("run.state")
+    said = json.dumps({**json.loads(state.notes["preparation"]), **changed})
+    save_state("other.state", network, state.progress, notes={**state.notes, "preparation": said})
+    capsys.readouterr()
+    assert (run("predict", "other.state", "X.npy"), run("evaluate", "other.state")) == (2, 2)
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 2
+    assert all("other.state: " in line and "damaged" in line for line in errors)

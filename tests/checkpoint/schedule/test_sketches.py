@@ -95,6 +95,13 @@ def test_schedule_that_cannot_be_run_says_why_instead():
     assert "<svg" not in broken._repr_html_()
 
 
+@pytest.mark.parametrize("count", [0, 200_002])
+def test_schedule_of_no_actions_or_of_very_many_is_shown_too(count):
+    shown = Schedule(1, (Forward(1), Release(1)) * (count // 2))
+    assert f"{count:,} actions" in shown.summary()
+    assert ("too many" in shown._repr_html_()) == bool(count)
+
+
 def test_what_a_notebook_keeps_of_a_long_schedule_is_bounded():
     found = plan([64] * 129, batch_size=2048, budget_bytes="4%", minimum_block_rows=32)
     assert len(found.schedule) > 5000

@@ -258,10 +258,10 @@ def test_parquet_that_promises_gigabytes_is_not_read() -> None:
     pd.DataFrame({"a": np.zeros(2**21)}).to_parquet("t.parquet")
     assert Path("t.parquet").stat().st_size < 2**18
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mlp.data.tables.MAX_DATA_BYTES", 2**23)
+        patch.setattr("mlp.data.table_files.MAX_DATA_BYTES", 2**23)
         with pytest.raises(OversizedDataError, match="holds 16777216 bytes unpacked"):
             read("t.parquet", drop=())
-        patch.setattr("mlp.data.tables.MAX_DATA_BYTES", 2**10)
+        patch.setattr("mlp.data.table_files.MAX_DATA_BYTES", 2**10)
         with pytest.raises(OversizedDataError, match="bytes long, the limit is 1024"):
             read("t.parquet", drop=())
 

@@ -1,0 +1,148 @@
+"""One limit for all that a process takes: what it has, what a run adds, and what is left for a step. No arrays here.
+
+On NumPy that is the process's resident set. On a GPU it is all that is in use there: the context, cuBLAS, the pool and,
+as no driver tells them apart, other processes. What is resident now is asked of the system; everything else follows
+from the chain.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from backend.facts import FACTS
+from checkpoint.errors import BudgetError
+from checkpoint.planning.fitting import AnySearch, smallest_fitting
+from checkpoint.schedule.chain import Chain
+from checkpoint.units import format_bytes
+
+MARGIN_BYTES = 8 * 2**20
+"""What is left free: for modules that are loaded later, what malloc keeps, and pages that are half used."""
+
+GPU_LIBRARIES_BYTES = 640 * 2**20
+"""What a GPU that nothing runs on yet will have of a context and cuBLAS: 500 to 600 MiB, by its model."""
+
+PROCESS_BYTES = 42 * 2**20
+"""What a process that trains on NumPy has beside its arrays and its data: Python, libraries, kernels; 41 on Linux."""
+
+KERNELS_BYTES = 4 * 2**20
+"""Panels and sums of the kernels' threads."""
+
+EVALUATED_ROWS = 1000
+"""Rows that are evaluated at once, as `mlp.training.metrics` has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessMemory:
+    """`limit_bytes` and its parts. `resident_bytes` are there now, or will be once libraries are loaded.
+
+    `rest_bytes`: parameters and optimizer state. `data_bytes`: mini-batches, and data that is not resident yet.
+    `scratch_bytes`: what kernels work in, and an evaluation, or the copy of the largest layer's weights that hashing
+    and saving make. `margin_bytes` stay free.
+    """
+
+    limit_bytes: int
+    resident_bytes: int
+    rest_bytes: int
+    data_bytes: int
+    scratch_bytes: int
+    margin_bytes: int = MARGIN_BYTES
+
+    @property
+    def taken_bytes(self) -> int:
+        """All but the step."""
+        return self.resident_bytes + self.rest_bytes + self.data_bytes + self.scratch_bytes + self.margin_bytes
+
+    @property
+    def budget_bytes(self) -> int:
+        """What is left for a step: nothing, where less than that is."""
+        return max(0, self.limit_bytes - self.taken_bytes)
+
+    def __str__(self) -> str:
+        return (
+            f"{format_bytes(self.limit_bytes)} for the whole process: {format_bytes(self.resident_bytes)} resident, "
+            f"{format_bytes(self.rest_bytes)} of parameters, {format_bytes(self.data_bytes)} of mini-batches, "
+            f"{format_bytes(self.scratch_bytes)} of scratch, {format_bytes(self.margin_bytes)} of margin; "
+            f"{format_bytes(self.budget_bytes)} left for a step"
+        )
+
+
+def memory_report(memory: ProcessMemory | None) -> dict[str, int | None]:
+    """Every part in bytes, for a report; all of them None where there is no limit."""
+    names = (*(field.name for field in fields(ProcessMemory)), "budget_bytes")
+    return {name: None if memory is None else getattr(memory, name) for name in names}
+
+
+def memory_within(
+    limit_bytes: int, chain: Chain, *, resident_bytes: int | None = None, states: int = 0
+) -> ProcessMemory:
+    """How `limit_bytes` are split in a run on `chain`, whose optimizer keeps `states` arrays for each parameter.
+
+    `resident_bytes`: what is there now; by default it is asked of this process, or of the GPU that the chain is for.
+    """
+    item = chain.item_bytes
+    widths, layers = chain.widths, range(1, chain.n_layers + 1)
+    on_gpu = _on_gpu(chain)
+    row = widths[0] + widths[-1]
+    evaluated = EVALUATED_ROWS * (row + widths[-1] + 2 * max(widths[1:])) * item
+    largest = max(widths[layer - 1] * widths[layer] for layer in layers) * item
+    return ProcessMemory(
+        limit_bytes=limit_bytes,
+        resident_bytes=_resident(on_gpu=on_gpu) if resident_bytes is None else resident_bytes,
+        rest_bytes=(1 + states) * sum(widths[layer] * (widths[layer - 1] + 1) for layer in layers) * item,
+        data_bytes=chain.batch_size * row * item * (2 if on_gpu else 1),
+        scratch_bytes=KERNELS_BYTES + max(evaluated, 0 if on_gpu else largest),
+    )
+
+
+def check_room(memory: ProcessMemory, search: AnySearch) -> None:
+    """Raise `BudgetError` where no step that `search` finds fits in what is left, with the limit that would do."""
+    least = smallest_fitting(search).arena_bytes
+    if least <= memory.budget_bytes:
+        return
+    needed = memory.taken_bytes + least
+    parts = {
+        "what is resident": memory.resident_bytes,
+        "the parameters": memory.rest_bytes,
+        "the mini-batch": memory.data_bytes,
+        "the step": least,
+    }
+    raise BudgetError(
+        f"memory limit {memory}; the smallest step takes {format_bytes(least)} at batch {search.chain.batch_size}. It "
+        f"would fit in --memory-limit {needed} ({format_bytes(needed)}), of which the largest part is {largest(parts)}",
+        budget_bytes=memory.limit_bytes,
+        minimum_bytes=needed,
+    )
+
+
+def parts_of(chain: Chain, peak_bytes: int) -> dict[str, int]:
+    """What a run takes beside its data, without an optimizer's state: what `plan` shows, in bytes by name."""
+    memory = memory_within(0, chain, resident_bytes=GPU_LIBRARIES_BYTES if _on_gpu(chain) else PROCESS_BYTES)
+    return {
+        "parameters": memory.rest_bytes,
+        "step": peak_bytes,
+        "mini_batches": memory.data_bytes,
+        "libraries": memory.resident_bytes,
+    }
+
+
+def largest(parts: Mapping[str, int]) -> str:
+    """The name of the largest part."""
+    return max(parts, key=lambda name: parts[name])
+
+
+def _on_gpu(chain: Chain) -> bool:
+    return chain.allocation_bytes != FACTS["numpy"].allocation_bytes
+
+
+def _resident(*, on_gpu: bool) -> int:
+    """The bytes in use now, or those that there will be once what trains is loaded."""
+    if not on_gpu:
+        from backend import resident_bytes
+
+        return resident_bytes() if "numpy" in sys.modules else max(resident_bytes(), PROCESS_BYTES)
+    if "cupy" not in sys.modules:
+        return GPU_LIBRARIES_BYTES
+    from backend import select_backend
+
+    memory = select_backend("cupy").device_memory()
+    return GPU_LIBRARIES_BYTES if memory is None else memory.outside_bytes + memory.pool_bytes
