@@ -137,6 +137,9 @@ static void apply_gradient(T *restrict w, const T *restrict g, int64_t n, T rate
     EACH(n) w[j] = FMA(-rate, g[j], w[j]);
 }
 
+/* v := factor * v. */
+static void scale(T *v, int64_t n, T factor) { EACH(n) v[j] *= factor; }
+
 /* w := w + v. */
 static void add_velocity(T *restrict w, const T *restrict v, int64_t n) { EACH(n) w[j] += v[j]; }
 
