@@ -37,8 +37,6 @@ static Needs needs_of(const Operation *o) {
         return (Needs){0, gradients | parameters, parameters};
     case KIND_update_momentum:
         return (Needs){0, gradients | velocities | parameters, velocities | parameters};
-    case KIND_scale:
-        return (Needs){0, velocities, velocities};
     default:
         return (Needs){0, velocities | parameters, parameters};
     }
