@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from checkpoint import BudgetError, MLPClassifier, MLPRegressor, NetworkWithCheckpointing, Plan, Schedule
-from tests.conftest import same_bits
+from tests.conftest import backend_called, same_bits
 
 KINDS = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
 OWN = {"budget_bytes", "checkpoint", "backend", "dtype"}
@@ -264,3 +264,17 @@ def test_without_scikit_learn_the_remedy_is_named_and_all_else_works():
     assert done.returncode == 1
     wanted = "MLPClassifier and MLPRegressor need scikit-learn 1.7 or newer; install it with pip install"
     assert done.stderr.splitlines()[-1].startswith(f"ImportError: {wanted}")
+
+
+@pytest.mark.gpu
+def test_gpu_trains_as_the_host_does():
+    backend_called("cupy")  # or skips
+    X, y = data(MLPClassifier)
+    shared = {"hidden_layer_sizes": [16] * 4, "max_iter": 4, "random_state": 0, "early_stopping": True}
+    weights = np.arange(len(y)) % 3
+    host, gpu = (MLPClassifier(**shared, backend=name).fit(X, y, weights) for name in ("numpy", "cupy"))
+    for one, other in zip(parameters(gpu), parameters(host), strict=True):
+        assert isinstance(one, np.ndarray)
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-9)
+    assert (gpu.predict(X) == host.predict(X)).all()
+    np.testing.assert_allclose(gpu.loss_curve_, host.loss_curve_, rtol=1e-6)
