@@ -87,8 +87,8 @@ int RUN_PART(const Step *s, int64_t stage, int64_t part, int64_t parts, void *sc
     case KIND_output_error:
         return output_errors(s, part, parts);
     case KIND_cost:
-        *(double *)s->total = COST_SUM(*(double *)s->total, s->cost, s->out, s->n_out, s->y, s->y_leading, s->row_weights,
-                                       s->rows, s->n_out);
+        *(double *)s->total = COST_SUM(*(double *)s->total, s->cost, s->out, s->n_out, s->y, s->y_leading,
+                                       s->row_weights, s->rows, s->n_out);
         return 1;
     case KIND_scale_rows:
         scale_rows(s, part, parts);
