@@ -35,5 +35,6 @@ from .training.rates import StepDecay as StepDecay
 from .training.rates import WarmUp as WarmUp
 from .training.samples import ImageBatches as ImageBatches
 from .training.samples import batches_of_part as batches_of_part
+from .training.stopping import EarlyStopping as EarlyStopping
 
 __version__: str

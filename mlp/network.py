@@ -6,7 +6,7 @@ everything elementwise is in place.
 Source of the equations: M. A. Nielsen, Neural Networks and Deep Learning (2015), chapter 2, with rows for columns.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,13 @@ from mlp.program import Written
 from mlp.records import Records
 from mlp.shown import Shown
 from mlp.sizes import check_sizes
-from mlp.training.history import History
+from mlp.training.history import Callback, History
 from mlp.training.loop import train
 from mlp.training.pairs import batches_of
 from mlp.training.rates import LearningRate
 from mlp.training.smoothing import SmoothedBatches
+from mlp.training.stopping import EarlyStopping, Stopper, early_stopping_of
+from mlp.training.validation import parts_of
 from mlp.training.weights import sample_weights
 
 STEP_METHODS = (
@@ -92,9 +94,10 @@ class Network(Shown):
         self.initialization = check_name("initialization", initialization, INITIALIZATIONS)
         check_name("dtype", dtype, DTYPES)
         chosen = optimizer_of(optimizer, momentum=momentum)
-        self.momentum = float(getattr(chosen, "momentum", 0.0))
         self.epochs_trained = 0
         """How many epochs the network has had: the next one's order follows from it and the seed."""
+        self.history = History()
+        """A record of each epoch of its trainings, as soon as it is done; a training that is stopped loses none."""
         self.scaling: Scaling | None = None
         """How the raw values of its training data became inputs; None where nobody scaled them here."""
         self.seed = check_whole("seed", seed, least=0)
@@ -236,8 +239,12 @@ class Network(Shown):
         class_weight: Any = None,
         label_smoothing: float = 0.0,
         verbose: bool | None = None,
+        validation_data: Any = None,
+        validation_split: float | None = None,
+        early_stopping: EarlyStopping | int | bool | None = None,
+        callbacks: Sequence[Callback] = (),
     ) -> History:
-        """Train by mini-batch stochastic gradient descent; returns one `EpochRecord` an epoch.
+        """Train by mini-batch stochastic gradient descent; returns one `EpochRecord` an epoch, as `history` has them.
 
         `training_data` and `test_data`: a pair (X, y), or the classic list of pairs (x, y), one a sample. X is (n, n_0)
         floats. y is (n, n_L), any targets, or whole-number labels (n,) or (n, 1). They may be NumPy arrays, on the
@@ -253,16 +260,32 @@ class Network(Shown):
         The last, smaller mini-batch of an epoch is trained on too. `shuffle` draws a new order each epoch, from the
         network's seed and the count of its epochs. `verbose` True prints a line an epoch, with a progress bar wherever
         it runs; None, a bar on a terminal or in a notebook alone; False, nothing.
+
+        Cost and accuracy are measured after each epoch on `test_data`, and on the validation data: `validation_data`,
+        as `test_data` is, or `validation_split`, the share of the training data that is held out for it by the seed.
+        `early_stopping` stops when these get no better: an `EarlyStopping`, or its patience in epochs. `callbacks` are
+        called with the record of each epoch; one that returns True stops.
         """
         data = batches_of(self, training_data, name="training_data")
+        weights = sample_weights(self, data, sample_weight=sample_weight, class_weight=class_weight)
+        held = None if validation_data is None else batches_of(self, validation_data, name="validation_data")
+        if validation_split is not None:
+            if held is not None:
+                raise NetworkError("validation_data and validation_split both say what to validate on; give one")
+            data, held = parts = parts_of(data, validation_split, seed=self.seed)
+            weights = None if weights is None else weights[parts[0].rows]
+        rule = early_stopping_of(early_stopping)
         return train(
             self,
             SmoothedBatches(self, data, label_smoothing) if label_smoothing else data,
-            weights=sample_weights(self, data, sample_weight=sample_weight, class_weight=class_weight),
+            weights=weights,
             epochs=epochs,
             mini_batch_size=mini_batch_size,
             eta=eta,
             test_data=None if test_data is None else batches_of(self, test_data, name="test_data"),
             shuffle=shuffle,
             verbose=verbose,
+            validation_data=held,
+            stopper=None if rule is None else Stopper(rule, self),
+            callbacks=callbacks,
         )

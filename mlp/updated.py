@@ -8,6 +8,7 @@ from mlp.gradient import Gradient
 from mlp.inference import Inference
 from mlp.optimizers import Optimizer, Ruled, StepFacts
 from mlp.overriding import in_program
+from mlp.program import Programs
 
 
 class Updated(Inference):
@@ -17,14 +18,23 @@ class Updated(Inference):
     optimizer_state: dict[str, tuple[tuple[Any, Any], ...]]
     """The arrays that the optimizer keeps: by name, a pair for the weights and the bias of each layer."""
 
+    momentum: float
+    """The optimizer's, or 0."""
+
     steps_trained: int
     """How many steps the network has had: an optimizer's corrections and a learning rate may follow from it."""
 
     def use_optimizer(self, optimizer: Optimizer | Ruled) -> None:
         """Change parameters by `optimizer` from now on; its state is zero, and steps are counted anew."""
         self.optimizer, self.steps_trained = optimizer, 0
+        self.momentum = float(getattr(optimizer, "momentum", 0.0))
         self.whole_gradients = isinstance(optimizer, Ruled) and optimizer.clip is not None
         self.optimizer_state = {name: self._zeros() for name in optimizer.state_names}
+        self._forget_steps()
+
+    def _forget_steps(self) -> None:
+        """Make anew what was made for the steps of another optimizer."""
+        self.programs = Programs()
 
     def _zeros(self) -> tuple[tuple[Any, Any], ...]:
         """Arrays of zeros in the shapes of each layer's weights and bias."""

@@ -21,6 +21,7 @@ LEVELS = (
     "ranks",
     "measuring",
     "execution",
+    "estimators",
     "runs",
     "drawing",
     "commands",
@@ -45,7 +46,7 @@ PURE = ("schedule", "strategies", "planning", "ranks")
 
 ARRAY_LIBRARIES = {
     *("numpy", "numba", "cupy", "cupyx", "cupy_backends", "array_api_compat", "array_api_strict"),
-    *("torch", "jax", "scipy", "matplotlib"),
+    *("torch", "jax", "scipy", "sklearn", "pandas", "matplotlib"),
 }
 NOT_TO_PLAN = ARRAY_LIBRARIES | {"pooch", "psutil", "PIL", "requests"}
 """What the command `plan` starts without."""

@@ -37,6 +37,7 @@ PUBLIC = {
         "Batches",
         "Constant",
         "Cosine",
+        "EarlyStopping",
         "EpochRecord",
         "Gradient",
         "History",
@@ -80,6 +81,10 @@ PUBLIC = {
         "FrontPoint",
         "GeneralChain",
         "Layer",
+        "MLPClassifier",
+        "MLPRegressor",
+        "MachineConstants",
+        "MachineCost",
         "NetworkOnRanks",
         "NetworkWithCheckpointing",
         "Offload",
@@ -96,6 +101,7 @@ PUBLIC = {
         "front_of",
         "general_chain",
         "load",
+        "machine_cost",
         "micro_batches",
         "offloaded",
         "plan",
@@ -112,7 +118,15 @@ PUBLIC = {
 PROMISED = {
     "backend": ["select_backend"],
     "mlp": ["Network"],
-    "checkpoint": ["BudgetError", "NetworkWithCheckpointing", "chain_of", "plan", "simulate"],
+    "checkpoint": [
+        "BudgetError",
+        "MLPClassifier",
+        "MLPRegressor",
+        "NetworkWithCheckpointing",
+        "chain_of",
+        "plan",
+        "simulate",
+    ],
 }
 """What outside programs rely on."""
 

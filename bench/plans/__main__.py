@@ -23,7 +23,7 @@ from bench.steps.cases import MIB, Case
 from bench.steps.promised import promised_bytes
 from bench.steps.runners import build
 from bench.steps.timing import Entry, Timed, time_interleaved
-from checkpoint import BudgetError
+from checkpoint import BudgetError, machine_cost
 
 WANTED_MEDIAN, WANTED_WORST = 1.02, 1.08
 
@@ -56,12 +56,13 @@ class Judged:
         }
 
 
-def judge(case: Case, share: float, *, turns: int, most: int) -> Judged | str:
-    """Time a case at one budget; or why it cannot be, as text."""
+def judge(case: Case, share: float, *, turns: int, most: int, seconds: bool = False) -> Judged | str:
+    """Time a case at one budget; or why it cannot be, as text. With `seconds` it is planned by machine constants."""
     chain = case.chain
     budget = int(share * promised_bytes(None, chain))
     try:
-        choice = chosen(chain, budget_bytes=budget)
+        cost = machine_cost(chain.widths, batch_size=chain.batch_size) if seconds else None
+        choice = chosen(chain, budget_bytes=budget, cost=cost)
     except BudgetError as error:
         return str(error)
     assert choice.schedule is not None
@@ -103,6 +104,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--turns", type=positive, default=5, metavar="N", help="(default: 5)")
     parser.add_argument("--most", type=positive, default=MOST, metavar="N", help=f"other ways (default: {MOST})")
+    parser.add_argument("--seconds", action="store_true", help="let the planner choose by this machine's constants")
     args = parser.parse_args(argv)
     where = opening(args)
     if where is None:
@@ -110,7 +112,7 @@ def main(argv: list[str] | None = None) -> int:
     rows = []
     for case in (CASES[name] for name in args.case or CASES):
         for share in args.share or SHARES:
-            found = judge(case, share, turns=args.turns, most=args.most)
+            found = judge(case, share, turns=args.turns, most=args.most, seconds=args.seconds)
             if isinstance(found, str):
                 print(f"{case.name} at {share:.0%} is left out: {found}")
             else:

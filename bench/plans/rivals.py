@@ -8,6 +8,7 @@ from bench.steps.ways import Way
 from checkpoint import (
     BudgetError,
     Chain,
+    Cost,
     Plan,
     Schedule,
     binomial,
@@ -30,9 +31,9 @@ SLOT_STEPS = 16
 CHOSEN = "chosen"
 
 
-def chosen(chain: Chain, *, budget_bytes: int) -> Way:
-    """What the planner chooses by default. Raises `BudgetError`."""
-    return _planned(CHOSEN, plan_chain(chain, budget_bytes=budget_bytes))
+def chosen(chain: Chain, *, budget_bytes: int, cost: Cost | None = None) -> Way:
+    """What the planner chooses: by default, or in the unit of `cost`. Raises `BudgetError`."""
+    return _planned(CHOSEN, plan_chain(chain, budget_bytes=budget_bytes, cost=cost))
 
 
 def rivals(chain: Chain, *, budget_bytes: int, but: Schedule, most: int = MOST) -> list[Way]:

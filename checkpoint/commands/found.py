@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from checkpoint.commands.plan_options import wants_front, wants_schedule
 from checkpoint.planning.budget import resolve_budget
 from checkpoint.planning.choice import Choice
-from checkpoint.planning.costs import Cost
+from checkpoint.planning.costs import Cost, cost_of
 from checkpoint.planning.front import Front, front_of
+from checkpoint.planning.machine import MachineCost
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.plan import memory_for, plan_chain, search_of
 from checkpoint.planning.planned import Plan
@@ -17,6 +18,7 @@ from checkpoint.planning.process import check_room
 from checkpoint.planning.report import chain_report, front_report, front_text, schedule_report, schedule_text
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
+from checkpoint.strategies import store_all
 from checkpoint.units import format_bytes
 from mlp import parse_sizes
 
@@ -55,13 +57,13 @@ class Found:
 def find(args: argparse.Namespace, chain: Chain) -> Found:
     """What the options ask for, of `chain`; where a measured step contradicts kept timings, with new ones."""
     offloading, calibration = _offloading(args), _calibration(args)
-    found = _find(args, chain, calibration, offloading)
     if calibration is None:
-        return found
+        return _find(args, chain, None, offloading, cost=_machine_cost(args, chain) if args.seconds else None)
+    found = _find(args, chain, calibration, offloading, cost=calibration)
     if calibration.found and found.differs:  # timed under another load, say
         off = found.report["measured_seconds"] / found.report["predicted_seconds"]
         calibration.forget()
-        found = _find(args, chain, calibration, offloading)
+        found = _find(args, chain, calibration, offloading, cost=calibration)
         found.report["kept_timings_off"] = off
         how = f"{max(off, 1 / off):.3g} times {'slower' if off > 1 else 'faster'}"
         found.lines.append(f"kept timings were made again, as a step was {how} than they predicted")
@@ -70,25 +72,35 @@ def find(args: argparse.Namespace, chain: Chain) -> Found:
 
 
 def _find(
-    args: argparse.Namespace, chain: Chain, calibration: "Calibration | None", offloading: Offloading | None
+    args: argparse.Namespace,
+    chain: Chain,
+    calibration: "Calibration | None",
+    offloading: Offloading | None,
+    *,
+    cost: Cost | None,
 ) -> Found:
     of_sizes = {"dtype": args.dtype, "backend": args.backend} if args.chain is None else {}
     found = Found(chain_report(chain, **of_sizes), [])
     if offloading is not None:
         found.lines.append(_rates_line(args.offload, offloading))
     if wants_front(args):
-        found.front = front_of(chain, cost=calibration, offloading=offloading)
-        found.report |= front_report(found.front, cost=calibration)
+        found.front = front_of(chain, cost=cost, offloading=offloading)
+        found.report |= front_report(found.front, cost=cost)
         found.lines.append(front_text(found.front, found.report))
     if wants_schedule(args):
-        found.schedule, found.plan = _schedule(chain, args, calibration, offloading)
-        found.report |= schedule_report(chain, found.schedule, plan=found.plan, cost=calibration, offloading=offloading)
+        found.schedule, found.plan = _schedule(chain, args, cost, offloading)
+        found.report |= schedule_report(chain, found.schedule, plan=found.plan, cost=cost, offloading=offloading)
         found.lines.append(schedule_text(found.report))
         if calibration is not None:
             from checkpoint.execution.timing import step_report
 
             found.report |= step_report(chain, found.schedule, calibration, args.offload, offloading)
             found.lines.append(_seconds_line(found.report))
+        elif cost is not None:
+            predicted = cost_of(found.schedule, chain, cost)
+            ratio = predicted / cost_of(store_all(n_layers=chain.n_layers), chain, cost)
+            found.report |= {"predicted_seconds": predicted, "predicted_ratio": ratio}
+            found.lines.append(f"a step: {predicted * 1e3:.2f} ms predicted, {ratio:.2f} of store all's predicted time")
     return found
 
 
@@ -115,6 +127,14 @@ def _calibration(args: argparse.Namespace) -> "Calibration | None":
 
     sizes = parse_sizes(args.sizes)
     return calibrate(sizes, batch_size=args.batch_size, dtype=args.dtype, backend=args.backend, afresh=args.recalibrate)
+
+
+def _machine_cost(args: argparse.Namespace, chain: Chain) -> MachineCost:
+    """Seconds by this machine's constants, which are measured where none are kept."""
+    from backend import select_backend
+    from checkpoint.measuring.constants import constants_of
+
+    return MachineCost(chain, constants_of(select_backend(args.backend), args.dtype))
 
 
 def _offloading(args: argparse.Namespace) -> Offloading | None:

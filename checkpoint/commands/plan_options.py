@@ -54,6 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", metavar="HOW", help=f"show this schedule instead of a planned one: {FORMS}")
     parser.add_argument("--no-row-blocks", action="store_true", help="whole mini-batches only")
     parser.add_argument(
+        "--seconds",
+        action="store_true",
+        help="plan in seconds that a few constants of this machine predict, measured once in about a second and kept",
+    )
+    parser.add_argument(
         "--calibrate", action="store_true", help="plan in this machine's seconds, measured once (a few seconds)"
     )
     parser.add_argument(
@@ -116,6 +121,8 @@ def check(args: argparse.Namespace) -> None:
             raise CheckpointError(f"{option} is of one schedule; add --budget or --checkpoint to say which")
     if args.save_schedule is not None and args.save_schedule.suffix != ".json":
         raise CheckpointError(f"a schedule is saved as FILE.json, which train then knows; got {args.save_schedule}")
+    if args.seconds and (args.calibrate or args.recalibrate or args.offload is not None):
+        raise CheckpointError("--seconds plans by a few constants; leave out --calibrate, --recalibrate and --offload")
     for path in (args.json, args.save_schedule):
         check_writable(path)
     wanted = [path for path in (args.figure, args.timeline, args.arena) if path is not None]
@@ -134,7 +141,7 @@ def chain_from(args: argparse.Namespace) -> Chain:
     if args.chain is None:
         return chain_of(parse_sizes(args.sizes), batch_size=args.batch_size, dtype=args.dtype, backend=args.backend)
     given = {"--memory-limit": args.memory_limit, "--offload": args.offload}
-    given |= {"--calibrate": args.calibrate or args.recalibrate}
+    given |= {"--seconds": args.seconds, "--calibrate": args.calibrate or args.recalibrate}
     for option, value in given.items():
         if value:
             raise CheckpointError(f"{option} is for a network of --sizes; with --chain leave it out")

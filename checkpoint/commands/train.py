@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from backend import Backend, select_backend
 from checkpoint.commands.data_options import add_reading_options, check_not_given, fitting, reading_from, sized
+from checkpoint.commands.history import draw_history, history_kept
 from checkpoint.commands.options import (
     add_backend_options,
     add_checkpoint_options,
@@ -16,6 +17,7 @@ from checkpoint.commands.options import (
     add_offload_options,
     path_of,
 )
+from checkpoint.commands.pictures import drawn
 from checkpoint.commands.trained_text import described, epoch_line, summary
 from checkpoint.commands.training_options import add_network_options, settings_from
 from checkpoint.errors import CheckpointError
@@ -32,6 +34,7 @@ from checkpoint.runs.resumption import Resumption, data_of, notes_of
 from checkpoint.runs.run import progress_of, run
 from checkpoint.runs.saver import EVERY, Every, Saving
 from checkpoint.runs.settings import RunSettings, make_network
+from checkpoint.runs.stopping import check_stopping
 from checkpoint.runs.trained_data import prepared_alike
 from mlp import data, format_sizes
 
@@ -80,6 +83,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train on all processes that mpiexec has started, each on its share of every mini-batch: the weights are "
         "those of one process",
     )
+    parser.add_argument(
+        "--figure", type=path_of, metavar="PATH", help="draw cost and accuracy by epoch here, however the training ends"
+    )
+    parser.add_argument(
+        "--early-stopping",
+        type=int,
+        metavar="N",
+        help="stop after N epochs in a row without a better cost on the samples of --validation, and keep the "
+        "parameters of the best epoch",
+    )
     add_json_option(parser)
 
 
@@ -107,16 +120,22 @@ def _train(args: argparse.Namespace, link: Link) -> int:
         resumption.check_settings(settings)
         check_not_given(args, args.resume)
         known = prepared_alike(resumption.state, resumption.path, skip_pass=args.skip_data_pass)
+    check_stopping(settings)
     saving = _saving(args, first=link.rank == 0)
     if link.rank:
-        args.json = None
+        args.json = args.figure = None
     check_writable(args.json)
+    if args.figure is not None:
+        from checkpoint.drawing.canvas import check_drawable
+
+        check_drawable(args.figure)
     source = data_of(args, resumption)
     loading = time.perf_counter()
     dataset = in_turn(link, lambda: data.load(source, reading=reading, known=known))
     loading_seconds = time.perf_counter() - loading
     if dataset.notice and link.rank == 0:
         print(dataset.notice, file=sys.stderr)
+    check_stopping(settings, dataset)
     if resumption:
         resumption.check_data(dataset)
     if not resumption:
@@ -148,25 +167,27 @@ def _train(args: argparse.Namespace, link: Link) -> int:
     saver = saver_of(network, progress_of(settings, dataset, at=first), saving, notes)
     if resumption and saving and saving.path == resumption.path:
         saver.saved = saver.progress
-    record = run(
-        settings,
-        dataset,
-        network=network,
-        saver=saver,
-        first=first,
-        after_epoch=lambda epoch, alike: print(epoch_line(epoch, alike=alike), flush=True),
-        begun=begun,
-        loading_seconds=loading_seconds,
-    )
-    ranks = ranks_report(link, network, record)
-    report = {"settings": asdict(settings), **record.as_json(), "memory": limit_report(limits)}
+    with history_kept(network, settings, data=dataset.name, report=args.json, figure=args.figure):
+        record = run(
+            settings,
+            dataset,
+            network=network,
+            saver=saver,
+            first=first,
+            after_epoch=lambda epoch, alike: print(epoch_line(epoch, alike=alike), flush=True),
+            begun=begun,
+            loading_seconds=loading_seconds,
+        )
+        ranks = ranks_report(link, network, record)
+    report = {"settings": asdict(settings), **record.as_json(), "stopped": None, "memory": limit_report(limits)}
     write_report(args.json, "train", report | ({"ranks": ranks} if args.ranks else {}))
-    print(summary(record))
-    if limits:
-        print(limits.text())
-    print(ranks_text(ranks), end="")
-    if saving:
-        print(f"saved to {saving.path}")
+    with drawn(lambda: draw_history(network, args.figure, data=dataset.name, best_epoch=record.best_epoch)):
+        print(summary(record))
+        if limits:
+            print(limits.text())
+        print(ranks_text(ranks), end="")
+        if saving:
+            print(f"saved to {saving.path}")
     return 0
 
 

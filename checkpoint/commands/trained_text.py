@@ -18,8 +18,14 @@ def described(dataset: Dataset) -> str:
 def epoch_line(epoch: EpochRecord, *, alike: bool) -> str:
     """The line of an epoch; `alike`: whether all outputs are alike after it."""
     same = "  all outputs are alike" if alike else ""
-    accuracy = "" if epoch.test_accuracy is None else f"  test accuracy {epoch.test_accuracy:.4f}"
-    return f"epoch {epoch.epoch:3}{accuracy}  test cost {epoch.test_cost:.4g}  {epoch.seconds:.2f} s{same}"
+    measured = {
+        f"{kind} {measure}": getattr(epoch, f"{kind}_{measure}", None)
+        for kind in ("test", "validation", "training")
+        for measure in ("accuracy", "cost")
+    }
+    digits = {name: ".4f" if name.endswith("accuracy") else ".4g" for name in measured}
+    shown = "".join(f"  {name} {value:{digits[name]}}" for name, value in measured.items() if value is not None)
+    return f"epoch {epoch.epoch:3}{shown}  {epoch.seconds:.2f} s{same}"
 
 
 def summary(record: RunRecord) -> str:
@@ -30,6 +36,7 @@ def summary(record: RunRecord) -> str:
     same = "the outputs do not differ between samples: lower --eta, or try --initialization scaled\n"
     return (
         f"{same if record.outputs_alike else ''}"
+        f"{_best(record)}"
         f"{_quality(record)}"
         f"{record.strategy}: {counted(record.recomputed_layers, 'layer')} recomputed per step\n"
         f"{_time_spent(record)}\n"
@@ -46,6 +53,15 @@ def _whole(record: RunRecord) -> str:
     return (
         f"resident peak of the process: {format_bytes(record.peak_resident_bytes)}\n"
         f"of memory: {parts}; the largest part is {record.largest_part}"
+    )
+
+
+def _best(record: RunRecord) -> str:
+    if record.best_epoch is None:
+        return ""
+    return (
+        f"the parameters are those of epoch {record.best_epoch}, the best of {record.epochs[-1].epoch}; a copy of them "
+        f"took {format_bytes(record.best_bytes)} on the host\n"
     )
 
 

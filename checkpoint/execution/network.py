@@ -60,6 +60,7 @@ class NetworkWithCheckpointing(Network):
     """Whether several ranks train this network, each on its rows: schedules are then a rank's."""
 
     _execution_kind: type[Execution] = Execution
+    _schedules: dict[int, Schedule]
 
     def __init__(
         self,
@@ -96,9 +97,12 @@ class NetworkWithCheckpointing(Network):
         self._schedule = schedule
         self.transfers = self._open_transfers()
         """Where activations are offloaded to; None where none are."""
-        self._schedules: dict[int, Schedule] = {}
         self._observers: tuple[Observer, ...] = ()
-        self.arenas = Arenas()
+
+    def _forget_steps(self) -> None:
+        """Plans are made anew too, as what is held of gradients follows from the optimizer."""
+        super()._forget_steps()
+        self._schedules, self.arenas = {}, Arenas()
 
     def _open_transfers(self) -> Transfers | None:
         offloads = self._schedule is not None and any(isinstance(action, Offload) for action in self._schedule)

@@ -77,7 +77,7 @@ class Calibration:
             self.found += name not in self._names
             self._names.add(name)
             return kept
-        seconds = _time_layer(direction, n_in, n_out, rows, bool(kind), self.dtype, self.backend)
+        seconds = time_layer(direction, n_in, n_out, rows, bool(kind), self.dtype, self.backend)
         self._timings.put(name, seconds)
         self._names.add(name)
         self.measured += 1
@@ -91,7 +91,7 @@ def calibrate(sizes: Iterable[int], *, batch_size: int, dtype: str, backend: str
     return Calibration(chain.widths, dtype=dtype, backend=found, afresh=afresh)
 
 
-def _time_layer(direction: str, n_in: int, n_out: int, rows: int, first: bool, dtype: str, backend: Backend) -> float:
+def time_layer(direction: str, n_in: int, n_out: int, rows: int, first: bool, dtype: str, backend: Backend) -> float:
     # Layer 2 of a network with one input stands for every layer but the first.
     sizes, layer = ((n_in, n_out), 1) if first else ((1, n_in, n_out), 2)
     net = Network(sizes, dtype=dtype, backend=backend, initialization="scaled")

@@ -12,6 +12,9 @@ from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
 from checkpoint.units import format_bytes, parse_bytes
 
+COST_BYTES = 8
+"""Of the sum of the steps' costs, which is held between steps too."""
+
 
 def schedule_in(budget: int | str, chain: Chain, *, slot_bytes: int) -> Schedule:
     """The plan for a row block, `chain`, in a rank's `budget`, of which its slots take `slot_bytes`.
@@ -79,7 +82,7 @@ def figures(schedule: Schedule, chain: Chain, ranks: int, block_rows: int | None
                 rank,
                 rows,
                 layers,
-                rest * chain.item_bytes + slot_bytes,
+                rest * chain.item_bytes + COST_BYTES + slot_bytes,
                 slot_bytes,
                 state * chain.item_bytes,
                 max(peaks, default=0),

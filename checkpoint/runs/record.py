@@ -37,6 +37,7 @@ class RunRecord:
     recomputed_layers: int
     recompute_fraction: float
     rest_bytes: int
+    best_bytes: int
     data_bytes: int
     process_bytes: int
     largest_part: str
@@ -60,6 +61,7 @@ class RunRecord:
     validation_cost: float | None
     outputs_alike: bool
     weights_sha256: str
+    best_epoch: int | None
     epochs: list[EpochRecord]
 
     @property

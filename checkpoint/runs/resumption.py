@@ -11,12 +11,14 @@ from checkpoint.execution.arguments import arguments_of
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.execution.ranks.network import NetworkOnRanks
 from checkpoint.planning.planned import keeps_bits
+from checkpoint.runs.saver import BEST_EPOCH
 from checkpoint.runs.settings import RunSettings
 from checkpoint.runs.trained_data import is_trained_data, note_of, noted
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.units import counted, how_far
 from mlp import Network, Progress, SavedState, StateError, format_sizes, read_state
 from mlp.data import Dataset
+from mlp.data.preparation import MAX_TEXT
 from mlp.saving import differences, environment
 
 NETWORK_SETTINGS = (
@@ -118,6 +120,10 @@ class Resumption:
         if blocks != self.state.notes.get("row_blocks", ""):
             changed.append("other row blocks, which add in another order")
         where = f"going on from {self.path}, {how_far(self.progress.epoch, self.progress.step)}"
+        if BEST_EPOCH in self.state.notes:
+            changed.append("it holds the parameters of its best epoch, not of its last")
+        elif settings.early_stopping is not None:
+            changed.append("early stopping does not know the epochs before")
         if changed:
             return (
                 f"{where}; the end will differ in its last bits from that of an uninterrupted run: {', '.join(changed)}"
@@ -126,7 +132,16 @@ class Resumption:
 
 
 def notes_of(settings: RunSettings, network: Network, dataset: Dataset, data: str) -> Mapping[str, str]:
-    """The notes of a saved state, beside what `mlp` saves: how the run checkpoints, and where its data is."""
+    """The notes of a saved state, beside what `mlp` saves: how the run checkpoints, where its data is and what it was.
+
+    Raises `CheckpointError` where that is more than a saved state has room for.
+    """
+    preparation = dataset.preparation.to_json()
+    if len(preparation) > MAX_TEXT // 2:
+        raise CheckpointError(
+            f"what is to be saved of {dataset.name} takes {len(preparation)} bytes, the limit is {MAX_TEXT // 2}; "
+            f"leave columns out, or scale them beforehand and give --scale none"
+        )
     return {
         "rate": settings.rate,
         "checkpoint": settings.checkpoint,
@@ -136,7 +151,7 @@ def notes_of(settings: RunSettings, network: Network, dataset: Dataset, data: st
         "speed": settings.speed or "",
         "row_blocks": row_blocks(network, settings.batch_size, len(dataset.train)),
         "data": note_of(dataset, data),
-        "preparation": dataset.preparation.to_json(),
+        "preparation": preparation,
     }
 
 

@@ -25,9 +25,10 @@ from checkpoint.runs.record import (
 )
 from checkpoint.runs.saver import Saver
 from checkpoint.runs.settings import RunSettings, make_network
+from checkpoint.runs.stopping import RunStopping
 from mlp import Batches, EpochRecord, Network, Progress, Step, train
 from mlp.data import Dataset
-from mlp.training.metrics import Evaluation
+from mlp.training.metrics import Evaluations
 from mlp.training.regression import fit_of
 from mlp.training.samples import batches_of_part
 
@@ -61,6 +62,7 @@ def run(
     test_data = batches_of_part(network, dataset, "test")
     saver = saver or Saver(network, progress_of(settings, dataset, at=first), None)
     first_step = MeasuredFirstStep(network, expected.rows)
+    stopping = RunStopping(settings, network)
     watching = watched(saver, settings.chain, arena_bytes=expected.arena_bytes, interruption=_interruption(network))
     with watching as interruption:
         hooks = _Hooks(interruption, first_step, saver, lambda: outputs_alike(network, test_data), after_epoch)
@@ -71,6 +73,8 @@ def run(
             mini_batch_size=settings.batch_size,
             eta=settings.learning_rate(len(dataset.train)),
             test_data=test_data,
+            validation_data=None if dataset.validation is None else batches_of_part(network, dataset, "validation"),
+            callbacks=[stopping.after_epoch],
             shuffle=settings.shuffle,
             first_epoch=first[0],
             first_step=first[1],
@@ -78,12 +82,15 @@ def run(
             after_step=hooks.step_done,
             after_epoch=hooks.epoch_done,
         )
+        stopping.restore()
+        if stopping.best_epoch is not None and stopping.best_epoch < network.epochs_trained:
+            saver.best_restored(stopping.best_epoch)
         hooks.training_done()
-    test_accuracy, test_cost = _at_the_end(history, network, test_data)
-    validation = _validation(network, dataset)
+    last = stopping.last(history) or _measured(network, dataset, test_data)
     rmse, r2 = (None, None) if dataset.preparation.classes is not None else fit_of(network, test_data)
     wall_seconds = time.perf_counter() - begun
     rest = rest_bytes(network, settings.batch_size, expected.rows) + order_bytes(dataset, shuffle=settings.shuffle)
+    rest += stopping.rest_bytes
     return RunRecord(
         strategy=expected.schedule.name,
         data=dataset.name,
@@ -96,17 +103,19 @@ def run(
         measured_bytes_after=first_step.usage.marks,
         recomputed_layers=simulation.recomputed_layers,
         recompute_fraction=simulation.recompute_fraction,
+        best_bytes=stopping.best_bytes,
         rest_bytes=rest,
         **memory_record(rest, expected.peak_bytes, dataset, on_host=not network.backend.facts.asynchronous),
         offloaded_bytes=simulation.offloaded_bytes,
-        test_accuracy=test_accuracy,
-        test_cost=test_cost,
+        test_accuracy=last.test_accuracy,
+        test_cost=last.test_cost,
         test_rmse=rmse,
         test_r2=r2,
-        validation_accuracy=validation[0],
-        validation_cost=validation[1],
+        validation_accuracy=last.validation_accuracy,
+        validation_cost=last.validation_cost,
         outputs_alike=outputs_alike(network, test_data),
         weights_sha256=weights_sha256(network),
+        best_epoch=stopping.best_epoch,
         epochs=history,
         **place_record(network),
         **seconds_record(history, wall_seconds=wall_seconds, loading_seconds=loading_seconds),
@@ -167,15 +176,7 @@ def _interruption(network: Network) -> Interruption:
     return InterruptionOfAll(network.link) if on_ranks else Interruption()  # type: ignore[attr-defined]
 
 
-def _at_the_end(history: list[EpochRecord], network: Network, test_data: Batches) -> tuple[float | None, float | None]:
-    """Accuracy and mean cost at the end: the last epoch's, or measured now where a resumed run had no epoch left."""
-    if history:
-        return history[-1].test_accuracy, history[-1].test_cost
-    return Evaluation(network, test_data)()
-
-
-def _validation(network: Network, dataset: Dataset) -> tuple[float | None, float | None]:
-    """Accuracy and mean cost on the validation samples at the end; None where there are none."""
-    if dataset.validation is None:
-        return None, None
-    return Evaluation(network, batches_of_part(network, dataset, "validation"))()
+def _measured(network: Network, dataset: Dataset, test_data: Batches) -> EpochRecord:
+    """What is measured now: the record of a resumed run that had no epoch left."""
+    held = None if dataset.validation is None else batches_of_part(network, dataset, "validation")
+    return Evaluations(network, held, test_data)(EpochRecord(network.epochs_trained, 0.0, None))

@@ -16,6 +16,8 @@ from mlp.saving.atomic import remove_leftovers
 
 _EVERY = re.compile(r"([0-9]{1,9})\s*(epoch|step|min|s)s?")
 EVERY = "1epoch"
+BEST_EPOCH = "best_epoch"
+"""The note of a state whose parameters are those of an earlier epoch than its progress says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,11 @@ class Saver:
         except StateError as error:
             print(f"warning: {error}; training goes on", file=sys.stderr, flush=True)
             self._saved_at = time.monotonic()
+
+    def best_restored(self, epoch: int) -> None:
+        """The network has the parameters of an earlier epoch again: `finish` saves them, and says whose they are."""
+        self._notes = {**(self._notes or {}), BEST_EPOCH: str(epoch)}
+        self.saved = None
 
     def finish(self) -> None:
         """Save what has not been. Raises `Fault` where it cannot be done."""

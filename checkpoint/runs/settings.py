@@ -41,6 +41,7 @@ class RunSettings:
     eta: float = 3.0
     rate: str = "constant"
     shuffle: bool = True
+    early_stopping: int | None = None
     checkpoint: str = "none"
     budget: str | None = None
     backend: str = "numpy"

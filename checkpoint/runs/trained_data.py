@@ -38,9 +38,14 @@ def prepared_as(state: SavedState, path: Path) -> Preparation | None:
     if not text:
         return None
     try:
-        return Preparation.from_json(text)
+        found = Preparation.from_json(text)
     except DataError as error:
         raise StateError(str(error), path=path) from None
+    outputs = (found.outputs, 1) if found.classes is not None and found.outputs == 2 else (found.outputs,)
+    enough = found.classes is not None and state.sizes[-1] > found.outputs
+    if found.features != state.sizes[0] or not (enough or state.sizes[-1] in outputs):
+        raise StateError("what it says of its training data is of another network; it is damaged", path=path)
+    return found
 
 
 def prepared_alike(state: SavedState, path: Path, *, skip_pass: bool) -> Preparation | None:

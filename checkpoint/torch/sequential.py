@@ -84,8 +84,9 @@ def plan_sequential(module: Any, sample: Any, *, budget_bytes: int | str) -> Pla
 
     Layers are measured on `sample`, one at a time, on its device. `budget_bytes` is a whole number, or text such as
     "64MiB", or "50%" of what the module takes as it is; it counts what a step holds above parameters and mini-batch,
-    gradients among it. Raises `BudgetError`, which has the least that is found, and `CheckpointError` for a module that
-    is no Sequential and for layers that cannot run twice alike, by name: BatchNorm in training, say.
+    gradients among it. As seconds are measured anew, two calls may choose differently. Raises `BudgetError`, which has
+    the least peak that this call found, and `CheckpointError` for a module that is no Sequential and for layers that
+    cannot run twice alike, by name: BatchNorm in training, say.
     """
     traces = _measured(module, sample)
     segment_bytes = int(torch.get_rng_state().nbytes)

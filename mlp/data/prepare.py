@@ -73,19 +73,22 @@ def prepared(
             raise DataError(
                 f"{name}: {len(X)} {label}{noun} but {len(y)} {label}labels; wanted one label for each of the {noun}"
             )
-    found = Preparation(inputs[0].shape[1], targets[0].width, shape, classes, None, raw.columns, reading)
+    columns = raw.columns if known is None else raw.columns or known.columns
+    found = Preparation(inputs[0].shape[1], targets[0].width, shape, classes, None, None, reading)
     if known is not None:
         _check_like(found, known, name)
-    pairs = [(X, y.stored) for X, y in zip(inputs, targets, strict=True)]
     names = names_of(raw.columns) if raw.columns is not None else ()
+
+    def seen_by(training: NDArray[np.intp] | None) -> Survey | None:
+        pairs = [(X, y.stored) for X, y in zip(inputs, targets, strict=True)]
+        return _seen(raw, reading, pairs, training, where, names)
+
     if known is None:
         train, test, validation = _parts(inputs, targets, reading, name)
-        seen = _seen(raw, reading, pairs, train.rows, where, names)
+        seen = seen_by(train.rows)
     else:  # its scaling stands, so the pass can come before the parts
-        seen = _seen(raw, reading, pairs, None, where, names)
-        digest = (
-            seen.digest if seen is not None else "" if raw.in_file else digest_of([a for pair in pairs for a in pair])
-        )
+        seen = seen_by(None)
+        digest = seen.digest if seen is not None else _digest(raw, inputs, targets)
         if raw.test is None and trained_digest is not None and digest != trained_digest:
             train = test = Samples(inputs[0], targets[0])
             validation = None
@@ -97,13 +100,18 @@ def prepared(
         train,
         test,
         name,
-        replace(found, scaling=scaling),
+        replace(found, scaling=scaling, columns=columns),
         notice="; ".join(notes) or None,
         validation=validation,
         finite=seen is not None or inputs[0].dtype.kind in "iub",
         largest=_largest(scaling, seen),
-        given_digest="" if reading.skip_pass and raw.in_file else None if seen is None else seen.digest,
+        given_digest=seen.digest if seen is not None else "" if raw.in_file else None,
     )
+
+
+def _digest(raw: Raw, inputs: list[Any], targets: list[Targets]) -> str:
+    """The digest where no pass was made: of arrays in memory; "" of a file, which is not read for it alone."""
+    return "" if raw.in_file else digest_of([a for X, y in zip(inputs, targets, strict=True) for a in (X, y.stored)])
 
 
 def _inputs(X: Any, where: str) -> Any:

@@ -1,5 +1,6 @@
 """Records of a training's steps and epochs. Plain numbers; no arrays here."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from html import escape
 
@@ -9,9 +10,10 @@ class EpochRecord:
     """One epoch: its number from 1, the seconds spent in steps, and the accuracy on the test data.
 
     `training_cost` is the mean cost of the epoch's samples, each in its step, before the step's update; where training
-    was resumed within the epoch, of those since. `test_cost` is the mean cost on the test data. It and the accuracy are
-    None where no test data was given, and the accuracy is None where its targets name no classes. `batch_seconds` are
-    those of `seconds` in which mini-batches were taken from the data; `evaluation_seconds` come on top.
+    was resumed within the epoch, of those since. `test_cost` is the mean cost on the test data, `validation_cost` and
+    `validation_accuracy` are those on the validation data. They are None where no such data was given, and an accuracy
+    is None where its targets name no classes. `batch_seconds` are those of `seconds` in which mini-batches were taken
+    from the data; `evaluation_seconds` come on top.
     """
 
     epoch: int
@@ -21,6 +23,12 @@ class EpochRecord:
     evaluation_seconds: float = 0.0
     test_cost: float | None = None
     training_cost: float | None = None
+    validation_accuracy: float | None = None
+    validation_cost: float | None = None
+
+
+Callback = Callable[[EpochRecord], bool | None]
+"""Called with the record of each epoch; True stops the training."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """The training loop: epochs of mini-batches, their order, evaluation, and a record of each epoch."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,18 +15,20 @@ from mlp.errors import NetworkError, TrainingError
 from mlp.row_weights import RowWeights, row_weights
 from mlp.training.ahead import batches_ahead
 from mlp.training.batches import Batches, known_finite
-from mlp.training.history import EpochRecord, History, Step
-from mlp.training.metrics import Evaluated, Evaluation
-from mlp.training.progress import bar, check_verbose, say
+from mlp.training.history import Callback, EpochRecord, History, Step
+from mlp.training.metrics import Evaluated, Evaluations
+from mlp.training.progress import bar, check_verbose, measured_of, say
 from mlp.training.rates import LearningRate, check_learning_rate, rate_at
+from mlp.training.stopping import Learned, Stopper
 
 
-class Trainee(Evaluated, Protocol):
-    """What can be trained: something that changes by a mini-batch, and counts the epochs that it has had."""
+class Trainee(Evaluated, Learned, Protocol):
+    """What can be trained: something that changes by a mini-batch, and remembers the epochs that it has had."""
 
     epochs_trained: int
     steps_trained: int
     cost_total: CostTotal
+    history: History
     scaling: Scaling | None
 
     @property
@@ -47,16 +50,22 @@ def train(
     mini_batch_size: int,
     eta: LearningRate,
     test_data: Batches | None = None,
+    validation_data: Batches | None = None,
+    stopper: Stopper | None = None,
     shuffle: bool = True,
+    order: Callable[[int], np.ndarray] | None = None,
     first_epoch: int | None = None,
     first_step: int = 1,
     update: Callable[[Any, Any, float], None] | None = None,
     after_step: Callable[[Step], None] | None = None,
-    after_epoch: Callable[[EpochRecord], None] | None = None,
+    after_epoch: Callback | None = None,
+    callbacks: Sequence[Callback] = (),
     weights: np.ndarray | None = None,
     verbose: bool | None = None,
 ) -> History:
-    """Train `network` for `epochs` more epochs; returns a record of each.
+    """Train `network` for `epochs` more epochs, or until it is stopped; returns a record of each.
+
+    `network.history` has them too, as soon as each epoch is done: however the training ends, none is lost.
 
     The network counts its epochs, so three calls for one epoch each equal one call for three. Where `first_epoch` and
     `first_step` say where to resume, `epochs` is the number of the last epoch instead.
@@ -65,9 +74,13 @@ def train(
 
     `weights` (n,): how much each sample counts, which `update` gets as its keyword too.
 
-    `update(X, y, eta)` replaces `network.update_mini_batch`, for callers that observe steps. `after_step` and
-    `after_epoch` are called with their records. An epoch's order depends on the network's seed and the epoch's number
-    alone, so training can resume anywhere. `verbose`: as for `Network.SGD`.
+    `update(X, y, eta)` replaces `network.update_mini_batch`, for callers that observe steps. `after_step` is called
+    with the record of each step; `after_epoch`, then `callbacks`, with that of each epoch: one that returns True stops
+    the training, once all have been called. So does `stopper`, and at the end, whatever that is, the network has the
+    parameters of its best epoch.
+
+    An epoch's order depends on the network's seed and the epoch's number alone, so training can resume anywhere;
+    `order` returns another one for each epoch: permutations. `verbose`: as for `Network.SGD`.
 
     Raises `NetworkError` for arguments that train nothing, and `TrainingError`, with layer, epoch and step, as soon as
     an error is not finite.
@@ -78,54 +91,62 @@ def train(
         first_epoch, epochs = network.epochs_trained + 1, network.epochs_trained + epochs
     network.scaling = getattr(training_data, "scaling", network.scaling)
     training_data = network.share_of(training_data)
-    evaluate = None if test_data is None else Evaluation(network, test_data)
+    evaluate = Evaluations(network, validation_data, test_data)
     take_step: Callable[..., None] = update or (
         lambda X, y, rate, **more: network.update_mini_batch(X, y, eta=rate, **more)
     )
+    if order is None and shuffle:
+        order = partial(_seeded_order, len(training_data), network.seed)
     history = History()
-    for epoch in range(first_epoch, epochs + 1):
-        order = epoch_order(len(training_data), seed=network.seed, epoch=epoch) if shuffle else None
-        seconds = batch_seconds = 0.0
-        network.cost_total.clear()
-        first = first_step if epoch == first_epoch else 1
-        starts = range(0, len(training_data), mini_batch_size)[first - 1 :]
-        shown = bar(starts, title=f"epoch {epoch}/{epochs}", unit="batch", verbose=verbose)
-        steps = _steps(shown, len(training_data), mini_batch_size, order)
-        with closing(batches_ahead(network, training_data, steps)) as batches:
-            while True:
-                begun = time.perf_counter()
-                try:
-                    step, (X, y) = next(batches)
-                except StopIteration:
-                    break
-                more = {} if weights is None else _weights_of(network, weights, step, mini_batch_size, order)
-                batch_seconds += time.perf_counter() - begun
-                steps_before = network.steps_trained
-                rate = rate_at(eta, steps_before)
-                try:
-                    with network.trusting_inputs() if known_finite(training_data) else nullcontext():
-                        take_step(X, y, rate, **more)
-                except TrainingError as error:
-                    raise error.at(epoch, step) from None
-                network.steps_trained = steps_before + 1  # whoever takes steps
-                seconds += time.perf_counter() - begun
-                if after_step is not None:
-                    after_step(Step(epoch, step, X.shape[0]))
-                del X, y
-        begun = time.perf_counter()
-        network.backend.synchronize()
-        seconds += time.perf_counter() - begun
-        begun = time.perf_counter()
-        accuracy, cost = (None, None) if evaluate is None else evaluate()
-        evaluation_seconds = time.perf_counter() - begun
-        training_cost = network.mean_step_cost()
-        record = EpochRecord(epoch, seconds, accuracy, batch_seconds, evaluation_seconds, cost, training_cost)
-        history.append(record)
-        if verbose:
-            say(record, epochs)
-        network.epochs_trained = epoch
-        if after_epoch is not None:
-            after_epoch(record)
+    try:
+        for epoch in range(first_epoch, epochs + 1):
+            rows = None if order is None else order(epoch)
+            seconds = batch_seconds = 0.0
+            network.cost_total.clear()
+            first = first_step if epoch == first_epoch else 1
+            starts = range(0, len(training_data), mini_batch_size)[first - 1 :]
+            title = f"epoch {epoch}/{epochs}{f', {measured_of(history[-1])}' if history else ''}"
+            shown = bar(starts, title=title, unit="batch", verbose=verbose)
+            steps = _steps(shown, len(training_data), mini_batch_size, rows)
+            with closing(batches_ahead(network, training_data, steps)) as batches:
+                while True:
+                    begun = time.perf_counter()
+                    try:
+                        step, (X, y) = next(batches)
+                    except StopIteration:
+                        break
+                    more = {} if weights is None else _weights_of(network, weights, step, mini_batch_size, rows)
+                    batch_seconds += time.perf_counter() - begun
+                    steps_before = network.steps_trained
+                    rate = rate_at(eta, steps_before)
+                    try:
+                        with network.trusting_inputs() if known_finite(training_data) else nullcontext():
+                            take_step(X, y, rate, **more)
+                    except TrainingError as error:
+                        raise error.at(epoch, step) from None
+                    network.steps_trained = steps_before + 1  # whoever takes steps
+                    seconds += time.perf_counter() - begun
+                    if after_step is not None:
+                        after_step(Step(epoch, step, X.shape[0]))
+                    del X, y
+            begun = time.perf_counter()
+            network.backend.synchronize()
+            seconds += time.perf_counter() - begun
+            training_cost = network.mean_step_cost()
+            record = evaluate(EpochRecord(epoch, seconds, None, batch_seconds, training_cost=training_cost))
+            history.append(record)
+            network.history.append(record)
+            if verbose:
+                say(record, epochs)
+            network.epochs_trained = epoch
+            stop = stopper is not None and stopper(record)
+            for called in (after_epoch, *callbacks):
+                stop = (called is not None and called(record) is True) or stop
+            if stop:
+                break
+    finally:
+        if stopper is not None:
+            stopper.best.restore()
     return history
 
 
@@ -152,6 +173,10 @@ def check_training(*, epochs: int, mini_batch_size: int, eta: LearningRate, n_sa
 def epoch_order(n_samples: int, *, seed: int, epoch: int) -> np.ndarray:
     """The order of an epoch's samples: a permutation, (n_samples,)."""
     return np.random.default_rng([seed, epoch]).permutation(n_samples)
+
+
+def _seeded_order(n_samples: int, seed: int, epoch: int) -> np.ndarray:
+    return epoch_order(n_samples, seed=seed, epoch=epoch)
 
 
 def _steps(

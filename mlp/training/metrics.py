@@ -6,9 +6,10 @@ sample counts where all of its outputs are on the right side of 1/2, as scikit-l
 other targets accuracy would be a meaningless number, and is refused.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ from mlp.arguments import check_whole
 from mlp.buffers import Buffers
 from mlp.errors import NetworkError
 from mlp.training.batches import CHECKED_ROWS, Batches, Taker
+from mlp.training.history import EpochRecord
 from mlp.training.targets import shown
 
 EVALUATED_ROWS = 1000
@@ -136,6 +138,26 @@ class Evaluation:
         sums = network.all_sums(sums)
         correct, cost = sum(part[0] for part in sums), sum(part[1] for part in sums)
         return None if self._classes is None else correct / n, cost / n
+
+
+class Evaluations:
+    """What is measured after an epoch: cost and accuracy on the validation data and on the test data, where there are.
+
+    Each call adds them to the record of an epoch, with the seconds that it took.
+    """
+
+    def __init__(self, network: Evaluated, validation_data: Batches | None, test_data: Batches | None) -> None:
+        found = {"validation": validation_data, "test": test_data}
+        self._evaluations = {name: Evaluation(network, data) for name, data in found.items() if data is not None}
+
+    def __call__(self, record: EpochRecord) -> EpochRecord:
+        """`record` with what is measured now."""
+        begun = time.perf_counter()
+        for name, evaluation in self._evaluations.items():
+            accuracy, cost = evaluation()
+            measured: dict[str, Any] = {f"{name}_accuracy": accuracy, f"{name}_cost": cost}
+            record = replace(record, **measured)
+        return replace(record, evaluation_seconds=time.perf_counter() - begun)
 
 
 def outputs_of(

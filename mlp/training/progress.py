@@ -36,9 +36,17 @@ def say(record: EpochRecord, of: int) -> None:
     """Print what is known of an epoch, of `of`, in one line that leaves a bar whole."""
     from tqdm import tqdm
 
-    left = ("epoch", "batch seconds", "evaluation seconds")
-    values = ", ".join(f"{name} {value}" for name, value in shown_values(record).items() if name not in left)
-    tqdm.write(f"epoch {record.epoch}/{of}: {values}")
+    tqdm.write(f"epoch {record.epoch}/{of}: {measured_of(record, seconds=True)}")
+
+
+def measured_of(record: EpochRecord, *, seconds: bool = False) -> str:
+    """What was measured after an epoch, in a few words; with `seconds`, its steps' too.
+
+    >>> measured_of(EpochRecord(3, 1.25, 0.91, validation_cost=0.5))
+    'test accuracy 0.91, validation cost 0.5'
+    """
+    left = ("epoch", "batch seconds", "evaluation seconds", *(() if seconds else ("seconds",)))
+    return ", ".join(f"{name} {value}" for name, value in shown_values(record).items() if name not in left)
 
 
 def in_notebook() -> bool:

@@ -56,7 +56,7 @@ def torch_runner(name: str, case: Case) -> Runner:
     def weights() -> list[np.ndarray]:
         return [layer[0].weight.detach().numpy().T for layer in net]
 
-    return Runner(name, "peer", step, lambda: _peak_bytes(step), weights=weights)
+    return Runner(name, "peer", step, lambda: peak_bytes(step), weights=weights)
 
 
 def torch_products(case: Case) -> Runner:
@@ -126,7 +126,7 @@ def _update(p: Any) -> None:
     p.grad = None
 
 
-def _peak_bytes(step: Callable[[], None]) -> int:
+def peak_bytes(step: Callable[[], object]) -> int:
     """The peak of PyTorch's CPU allocator above the start of a step, from its profiler's memory events."""
     from torch.profiler import ProfilerActivity, profile
 

@@ -288,3 +288,18 @@ def test_front_marks_plain_micro_batching(capsys: pytest.CaptureFixture[str], tm
     assert "micro-batches of 256" in out
     assert "store all" in out
     assert picture.read_bytes().startswith(PNG)
+
+
+def test_a_plan_in_seconds_measures_once_and_says_what_a_step_takes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / project)
+    options = ["plan", "--sizes", "784,32x6,10", "--batch-size", 512, "--budget", "60%", "--seconds"]
+    status, out, _ = run(capsys, *options)
+    assert status == 0
+    assert re.search(r"a step: \S+ ms predicted, \S+ of store all's predicted time", out)
+    (kept,) = (tmp_path / "mlp-checkpointing").iterdir()
+    before = kept.read_text()
+    assert run(capsys, *options)[:2] == (0, out)
+    assert kept.read_text() == before
+    assert run(capsys, *options, "--calibrate")[0] == 2

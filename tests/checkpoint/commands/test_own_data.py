@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from checkpoint.commands.program import main
-from mlp import load_state, read_state
+from mlp import load_state, read_state, save_state
 from mlp.data import Preparation, load
 from mlp.training.samples import batches_of_part
 
@@ -230,3 +230,29 @@ def test_sizes_may_say_that_all_of_them_are_hidden() -> None:
     assert train("--data", write_pair(), "--sizes", "in,6,3,out")["settings"]["sizes"] == [6, 6, 3, 3]
     Path("run.state").unlink()
     assert train("--data", write_pair(), "--sizes", "6,7,3")["settings"]["sizes"] == [6, 7, 3]
+
+
+def test_what_a_state_has_no_room_for_is_found_before_the_training(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("checkpoint.runs.resumption.MAX_TEXT", 400)
+    assert run("train", "--data", write_pair(), *SMALL, "--save", "run.state") == 2
+    assert "what is to be saved of X.npy,y.npy takes" in capsys.readouterr().err
+    assert not Path("run.state").exists()
+
+
+@pytest.mark.parametrize(
+    "changed", [{"features": 5, "shape": [5]}, {"outputs": 4, "classes": [0, 1, 2, 3]}, {"shape": []}, {"classes": [2]}]
+)
+def test_state_that_says_what_does_not_fit_its_network_is_refused(
+    changed: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    train("--data", write_pair(), "--scale", "none")
+    network, state = load_state("run.state")
+    said = json.dumps({**json.loads(state.notes["preparation"]), **changed})
+    save_state("other.state", network, state.progress, notes={**state.notes, "preparation": said})
+    capsys.readouterr()
+    assert (run("predict", "other.state", "X.npy"), run("evaluate", "other.state")) == (2, 2)
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 2
+    assert all("other.state: " in line and "damaged" in line for line in errors)

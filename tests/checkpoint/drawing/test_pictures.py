@@ -14,6 +14,7 @@ from checkpoint.drawing.canvas import new_figure, spread
 from checkpoint.drawing.comparison import comparison_figure
 from checkpoint.drawing.front import front_figure
 from checkpoint.drawing.growth import growth_figure
+from checkpoint.drawing.history import STYLES, history_figure
 from checkpoint.drawing.timeline import Timeline, timeline_figure, timelines_figure
 from checkpoint.palette import BACKWARD, FORWARD, RECOMPUTE
 from checkpoint.planning.choice import Choice
@@ -78,6 +79,21 @@ def growth_points(*depths: int):  # type: ignore[no-untyped-def]
     return [replace(point, measured_bytes=point.predicted_bytes) for point in found]
 
 
+def history(epochs: int, *names: str) -> list[EpochRecord]:
+    """Records such as a training of `epochs` leaves, with these values measured."""
+    values = {"cost": lambda epoch, k: 0.2 + (1 + k / 3) / epoch**0.7, "accuracy": lambda epoch, k: 0.98 - 0.5 / epoch}
+    return [
+        replace(
+            EpochRecord(epoch, 1.0, None),
+            **{name: values[name.split("_")[1]](epoch, k) for k, name in enumerate(names)},  # type: ignore[arg-type]
+        )
+        for epoch in range(1, epochs + 1)
+    ]
+
+
+MEASURED = ("training_cost", "validation_cost", "test_cost", "validation_accuracy", "test_accuracy")
+
+
 def every_figure() -> Iterator[tuple[str, Figure]]:
     """Each picture, plain and at its worst."""
     both = [*rows_of(CASES["classic"], epochs=5), *rows_of(CASES["deep"], epochs=5)]
@@ -99,6 +115,10 @@ def every_figure() -> Iterator[tuple[str, Figure]]:
     ):
         placement = place(schedule, chain)
         yield f"arena, {name}", arena_figure(schedule, placement, budget_bytes=placement.arena_bytes + 9, title=name)
+    yield "history", history_figure(history(12, *MEASURED), title="784,100,10 on mnist", best_epoch=9)
+    yield "history, one epoch", history_figure(history(1, "test_cost"), title="784,100,10 on mnist")
+    yield "history, 300 epochs", history_figure(history(300, *MEASURED), title="a long title " * 30, best_epoch=300)
+    yield "history, stopped before an epoch was done", history_figure([], title="784,100,10 on mnist")
     few = timelines(
         SHORT,
         store_all(n_layers=3),
@@ -192,6 +212,24 @@ def test_curves_of_ways_that_train_alike_are_one_and_others_are_apart() -> None:
     for axes in (alike, apart):
         assert all(float(tick).is_integer() for tick in axes.get_xticks())
         assert all(line.get_marker() not in ("", "None") for line in axes.lines)
+
+
+def test_history_has_a_line_for_each_measure_and_a_panel_where_it_was_measured() -> None:
+    both = history_figure(history(12, *MEASURED), title="", best_epoch=3)
+    assert [axes.get_ylabel() for axes in both.axes] == ["cost", "accuracy"]
+    assert [len(axes.lines) for axes in both.axes] == [4, 3]
+    assert "best epoch, 3" in legend_labels(both)
+    alone = history_figure(history(12, "training_cost"), title="")
+    assert [axes.get_ylabel() for axes in alone.axes] == ["cost"]
+    assert legend_labels(alone) == ["training"]
+    assert list(alone.axes[0].lines[0].get_ydata()) == [record.training_cost for record in history(12, "training_cost")]
+
+
+def test_kinds_of_data_differ_in_lightness_and_marker() -> None:
+    colours, markers = zip(*((style["color"], style["marker"]) for style in STYLES.values()), strict=True)
+    assert least_step(colours) > 20
+    assert least_step(colours, protanopia=True) > 20
+    assert len(set(markers)) == 3
 
 
 def test_bars_show_what_their_labels_say() -> None:

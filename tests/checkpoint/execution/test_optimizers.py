@@ -117,7 +117,26 @@ def test_clipping_is_priced_as_a_whole_gradient(small_pieces):
 def test_state_counts_in_rest(optimizer, kept):
     values = sum(n_in * n_out + n_out for n_in, n_out in pairwise(SIZES))
     network = Network(SIZES, optimizer=optimizer)
-    assert rest_bytes(network, 10) == 4 * (values * (1 + kept) + 10 * (SIZES[0] + SIZES[-1]))
+    held = network.cost_total.nbytes + 4 * 10 * (SIZES[0] + SIZES[-1])
+    assert rest_bytes(network, 10) == 4 * values * (1 + kept) + held
+
+
+@pytest.mark.parametrize("kind", [Network, NetworkWithCheckpointing])
+def test_another_optimizer_later_is_what_is_used_then(small_pieces, kind):
+    arguments = {"schedule": SMALL} if kind is NetworkWithCheckpointing else {}
+    network, wanted = (kind(SIZES, initialization="scaled", **arguments) for _ in range(2))
+    X, y = data(20)
+    for each_one in (network, wanted):
+        each_one.update_mini_batch(X, y, eta=0.1)
+    network.use_optimizer(Adam(clip=0.01))
+    assert (network.steps_trained, network.momentum) == (0, 0.0)
+    fresh = kind(SIZES, optimizer=Adam(clip=0.01), **arguments)
+    fresh.weights, fresh.biases = wanted.weights, wanted.biases
+    for each_one in (network, fresh):
+        for _ in range(3):
+            each_one.update_mini_batch(X, y, eta=0.01)
+    assert same_bits(parameters_of(network), parameters_of(fresh))
+    assert same_bits(state_of(network), state_of(fresh))
 
 
 # Saved and restored

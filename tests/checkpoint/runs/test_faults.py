@@ -126,7 +126,9 @@ def test_second_signal_stops_inside_the_step_and_saves_nothing_of_it(at_step, ca
 
 
 def test_signal_during_an_evaluation_saves_too(monkeypatch, capsys):
-    monkeypatch.setattr("mlp.training.loop.Evaluation.__call__", lambda _: (None, os.kill(os.getpid(), signal.SIGINT)))
+    monkeypatch.setattr(
+        "mlp.training.metrics.Evaluation.__call__", lambda _: (None, os.kill(os.getpid(), signal.SIGINT))
+    )
     assert run(*NETWORK, "--save", "run.state", "--save-every", "9epochs") == 130
     assert "run.state holds the training after 7 steps" in capsys.readouterr().err
 

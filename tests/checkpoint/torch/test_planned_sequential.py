@@ -83,8 +83,10 @@ def test_gradients_and_buffers_are_those_of_the_module_to_the_last_bit(name, sha
     net, X = CASES[name]()
     plain = copy.deepcopy(net)
     state = torch.get_rng_state()
-    least = least_of(net, X)
-    planned = plan_sequential(net, X, budget_bytes={"least": least, "between": 5 * least // 4}.get(share, share))
+    least = least_of(net, X)  # of what was found then: seconds are measured anew, and so candidates differ
+    planned = plan_sequential(
+        net, X, budget_bytes={"least": 11 * least // 10, "between": 5 * least // 4}.get(share, share)
+    )
     assert torch.equal(state, torch.get_rng_state())
     assert all(p.grad is None for p in net.parameters())
     assert list(planned.state_dict()) == list(net.state_dict())

@@ -1,0 +1,1 @@
+"""Fitting an estimator, ours and the peers': time and memory."""

@@ -1,0 +1,192 @@
+"""A fit: from data and parameters to a trained network, by the training loop of `mlp`.
+
+Random numbers are drawn in scikit-learn's order: the first weights, the samples held out for validation, then the order
+of each epoch. So with one random state both begin alike, and see the same mini-batches.
+"""
+
+import warnings
+from math import nan
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state, shuffle
+
+from checkpoint.estimators.inputs import training_data_of, weights_of
+from checkpoint.estimators.making import network_of, optimizer_of, peak_bytes_of
+from checkpoint.estimators.parameters import LARGEST_AUTO_BATCH, OUT_ACTIVATIONS, Wanted, wanted_of
+from checkpoint.estimators.rates import Rates
+from checkpoint.estimators.starting import starting_parameters
+from checkpoint.estimators.watch import Watch, begin
+from mlp import ArrayBatches, EpochRecord, Network, NetworkError, TrainingError, format_sizes, train
+from mlp.training.stopping import BestParameters
+from mlp.training.validation import SomeBatches
+
+Parts = tuple[np.ndarray, np.ndarray | None]
+"""The numbers of the samples to train on, and of those to validate on, None for none."""
+
+
+def fit(estimator: Any, X: Any, y: Any, sample_weight: Any, *, partial: bool) -> None:
+    """Fit `estimator`; `partial`: for one epoch more. Raises `ValueError`, one line, for what cannot be fitted."""
+    wanted = wanted_of(estimator.get_params(deep=False))
+    if partial and estimator.early_stopping:
+        raise ValueError(
+            "partial_fit does not support early_stopping=True: it is told of one part of the data at a time"
+        )
+    fitted = estimator.__sklearn_is_fitted__()
+    goes_on = fitted and (partial or estimator.warm_start)
+    X, y = training_data_of(estimator, X, y, reset=not goes_on, numeric=estimator.numeric_targets)
+    weights = weights_of(sample_weight, len(X))
+    targets = estimator.take_targets(y, goes_on=goes_on)
+    sizes = (X.shape[1], *wanted.hidden, estimator.n_outputs_)
+    if goes_on and estimator.network_.sizes != sizes:
+        raise NetworkError(
+            f"{'partial_fit' if partial else 'warm_start'} goes on with a network of "
+            f"{format_sizes(estimator.network_.sizes)}, and this would be one of {format_sizes(sizes)}; fit a new one"
+        )
+    dtype = estimator.dtype if estimator.dtype != "auto" else X.dtype.name
+    random = check_random_state(estimator.random_state)
+    first = _first_parameters(estimator, wanted, sizes, dtype, random, goes_on=goes_on, partial=partial)
+    rows, held = _parts(estimator, y, random)
+    batch_size = _batch_size(estimator, len(rows))
+    weight = batch_size if weights is None else batch_size * float(weights[rows].mean())
+    optimizer = optimizer_of(estimator, batch_weight=weight)
+    if not (fitted and partial):
+        network, followed = network_of(
+            estimator,
+            wanted,
+            sizes,
+            cost=estimator.cost,
+            dtype=dtype,
+            batch_size=batch_size,
+            optimizer=optimizer,
+        )
+        network.weights[:], network.biases[:] = first
+        estimator.network_, estimator.plan_ = network, followed
+        estimator.peak_bytes_ = peak_bytes_of(network, followed, batch_size=batch_size)
+        estimator.n_layers_ = len(sizes)
+        estimator.out_activation_ = OUT_ACTIVATIONS[network.layer_activation(network.n_layers)]
+        estimator._rates = Rates(estimator.learning_rate, estimator.learning_rate_init, estimator.power_t)
+    if not goes_on:
+        begin(estimator)
+    estimator.n_iter_ = 0
+    _train(estimator, X, y, targets, weights, (rows, held), batch_size, random, partial=partial)
+
+
+def _train(
+    estimator: Any,
+    X: np.ndarray,
+    y: np.ndarray,
+    targets: np.ndarray,
+    weights: np.ndarray | None,
+    parts: Parts,
+    batch_size: int,
+    random: np.random.RandomState,
+    *,
+    partial: bool,
+) -> None:
+    network: Network = estimator.network_
+    rows, held = parts
+    data = ArrayBatches(network, X, targets)
+    steps = -(-len(rows) // batch_size)
+    penalty = 0.5 * estimator.alpha * steps / (len(rows) if weights is None else float(weights[rows].sum()))
+
+    def loss(record: EpochRecord) -> float:
+        squares = sum(float(np.vdot(W, W)) for W in map(network.backend.to_numpy, network.weights))
+        return float((record.training_cost or 0.0) * estimator.loss_share + penalty * squares)
+
+    def score() -> float:
+        outputs = network.predict(X[held])
+        if not np.isfinite(outputs).all():
+            return nan
+        return float(estimator.score_of(outputs, y[held], None if weights is None else weights[held]))
+
+    best = None if held is None else BestParameters(network)
+    epochs = 1 if partial else estimator.max_iter
+    watch = Watch(
+        estimator,
+        estimator._rates,
+        samples=len(X),
+        epochs=epochs,
+        loss=loss,
+        score=None if held is None else score,
+        best=best,
+    )
+    order = np.arange(len(rows))
+
+    def next_order(epoch: int) -> np.ndarray:
+        nonlocal order
+        order = np.asarray(shuffle(order, random_state=random))
+        return order
+
+    try:
+        train(
+            network,
+            data if held is None else SomeBatches(data, rows),
+            epochs=epochs,
+            mini_batch_size=batch_size,
+            eta=lambda _: estimator._rates.now,
+            weights=None if weights is None else weights[rows],
+            shuffle=False,
+            order=next_order if estimator.shuffle else None,
+            callbacks=[watch],
+            verbose=False,
+        )
+    except KeyboardInterrupt:
+        warnings.warn("Training interrupted by user.", stacklevel=4)
+    except TrainingError as error:
+        if not watch.diverged():
+            raise ValueError(
+                f"Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+                f"preprocessed. ({error})"
+            ) from None
+        warnings.warn(f"{error}; the best parameters before that are kept", ConvergenceWarning, stacklevel=4)
+    finally:
+        if best is not None:
+            best.restore()
+
+
+def _first_parameters(
+    estimator: Any,
+    wanted: Wanted,
+    sizes: tuple[int, ...],
+    dtype: str,
+    random: np.random.RandomState,
+    *,
+    goes_on: bool,
+    partial: bool,
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The weights and the biases that the fit begins with."""
+    if goes_on or (
+        hasattr(estimator, "coefs_") and hasattr(estimator, "intercepts_") and (partial or estimator.warm_start)
+    ):
+        return estimator.coefs_, estimator.intercepts_
+    drawn = starting_parameters(sizes, activation=wanted.activation, dtype=dtype, random=random)
+    weights, biases = zip(*drawn, strict=True)
+    return list(weights), list(biases)
+
+
+def _parts(estimator: Any, y: np.ndarray, random: np.random.RandomState) -> Parts:
+    """The samples to train on, and those held out for early stopping, of each class alike."""
+    rows = np.arange(len(y))
+    if not estimator.early_stopping:
+        return rows, None
+    classes = y if estimator.stratified else None
+    training, held = train_test_split(
+        rows, random_state=random, test_size=estimator.validation_fraction, stratify=classes
+    )
+    if len(held) < 2:
+        raise ValueError("The validation set is too small. Increase 'validation_fraction' or the size of your dataset.")
+    return training, held
+
+
+def _batch_size(estimator: Any, n_samples: int) -> int:
+    if estimator.batch_size == "auto":
+        return min(LARGEST_AUTO_BATCH, n_samples)
+    if estimator.batch_size > n_samples:
+        warnings.warn(
+            f"batch_size {estimator.batch_size} is more than the {n_samples} samples there are, and is cut to them",
+            stacklevel=4,
+        )
+    return min(int(estimator.batch_size), n_samples)
