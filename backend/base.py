@@ -150,9 +150,10 @@ class Backend:
         """out := a @ b. `a` and `b` may be transposed, or some columns of a row-major matrix."""
         out[...] = self.xp.matmul(a, b)
 
-    def add_product_(self, total: Array, a: Array, b: Array) -> None:
-        """total += a @ b, of matrices as `matmul` takes them."""
-        total += self.xp.matmul(a, b)
+    def add_product_(self, total: Array, a: Array, b: Array, *, factor: float = 1.0, keep: float = 1.0) -> None:
+        """total := keep * total + factor * a @ b, of matrices as `matmul` takes them."""
+        total *= keep
+        total += factor * self.xp.matmul(a, b)
 
     def add_bias_activate_(self, z: Array, b: Array, activation: str) -> None:
         """z := activation(z + b), with `b` (features,) added to every row. "softmax" is along each row."""
@@ -180,10 +181,10 @@ class Backend:
         """d := each row of the matrix d times its weight (rows,)."""
         d *= self.xp.reshape(weights, (d.shape[0], 1))
 
-    def sum_rows(self, d: Array, *, out: Array, onto: bool = False) -> None:
-        """out := the sum of `d`'s rows, a bias's gradient; or with `onto`, out += it."""
+    def sum_rows(self, d: Array, *, out: Array, onto: bool = False, factor: float = 1.0, keep: float = 1.0) -> None:
+        """out := the sum of `d`'s rows, a bias's gradient; or with `onto`, out := keep * out + factor * that sum."""
         total = self.xp.sum(d, axis=0)
-        out[...] = out + total if onto else total
+        out[...] = keep * out + factor * total if onto else total
 
     def apply_gradient_(self, w: Array, g: Array, rate: float) -> None:
         """w -= rate * g."""
@@ -241,6 +242,8 @@ class Backend:
         weight: Array,
         bias: Array | None,
         onto: bool = False,
+        factor: float = 1.0,
+        keep: float = 1.0,
         piece: Array | None = None,
         soon: tuple[Array | None, Array | None] = (None, None),
         drop: Drop | None = None,
@@ -248,7 +251,8 @@ class Backend:
         """A layer's gradient for c of its inputs, those from `first` on, and then the error of the layer below.
 
         `a` (rows, n_in), `delta` (rows, n_out), `W` (n_in, n_out). `weight` (c, n_out) becomes a[:, first:first+c]'
-        delta and `bias` (n_out,) the sum of delta's rows; with `onto`, these are added. None for `bias` omits it.
+        delta and `bias` (n_out,) the sum of delta's rows; with `onto`, `factor` times these are added onto `keep` times
+        what is there. None for `bias` omits it.
 
         `activation` is the layer below's: those columns of `a`, its output, become its error in place. None leaves `a`
         as it is: it is the input. `piece` is scratch memory for some rows of the error, a vector of a multiple of c
@@ -259,9 +263,9 @@ class Backend:
         width = weight.shape[0]
         columns = slice(first, first + width)
         if bias is not None:
-            self.sum_rows(delta, out=bias, onto=onto)
+            self.sum_rows(delta, out=bias, onto=onto, factor=factor, keep=keep)
         if onto:
-            self.add_product_(weight, a[:, columns].T, delta)
+            self.add_product_(weight, a[:, columns].T, delta, factor=factor, keep=keep)
         else:
             self.matmul(a[:, columns].T, delta, out=weight)
         if activation is None:
@@ -278,6 +282,43 @@ class Backend:
             self.hidden_delta_(a[chunk, :], d, activation, columns)
             if drop is not None:
                 self.drop_(a[chunk, :], drop.from_row(start), columns)
+
+    def backward_onto_weights_(
+        self,
+        a: Array,
+        delta: Array,
+        W: Array,
+        b: Array | None,
+        activation: str | None,
+        *,
+        first: int,
+        width: int,
+        rate: float,
+        piece: Array | None = None,
+        drop: Drop | None = None,
+    ) -> None:
+        """`backward_layer_`, with `rate` times the gradient taken off the weights of those c = `width` inputs at once.
+
+        No gradient is held. As the weights change, the whole error of those inputs is made before, in `piece`, a vector
+        of rows * c values; None for `activation` needs none. `b` changes as the weights do, and is left alone for None.
+        """
+        columns = slice(first, first + width)
+        weights = W[columns, :]
+        if activation is not None:
+            size = delta.shape[0] * width
+            piece = self.empty((size,), self.dtype_name(a)) if piece is None else piece[:size]
+            d = self.xp.reshape(piece, (delta.shape[0], width))
+            self.matmul(delta, weights.T, out=d)
+        if b is not None:
+            self.sum_rows(delta, out=b, onto=True, factor=-rate)
+        self.add_product_(weights, a[:, columns].T, delta, factor=-rate)
+        if activation is None:
+            return
+        if drop is not None:
+            self.drop_(a, drop, columns, undo=True)
+        self.hidden_delta_(a, d, activation, columns)
+        if drop is not None:
+            self.drop_(a, drop, columns)
 
     def all_finite(self, v: Array) -> bool:
         """Whether no value of `v`, a vector or a row-major matrix, is NaN or infinite."""

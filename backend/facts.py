@@ -25,6 +25,9 @@ class Facts:
     `error_in_place`: whether `Backend.backward_layer_` turns an activation into the error below without holding a piece
     of that error elsewhere. Products of cuBLAS and of NumPy cannot write over their own input.
 
+    `onto_weights`: whether `Backend.backward_onto_weights_` serves, which holds the whole error of some inputs and none
+    of their gradient. Where errors are made in place, a piece of the gradient takes less.
+
     `chunk_rows`: gradients are summed over chunks of this many rows, which are added up in turn, so row blocks that
     begin at multiples of it leave gradients bit-identical. None where sums have another order.
 
@@ -35,6 +38,7 @@ class Facts:
 
     allocation_bytes: int = 1
     error_in_place: bool = False
+    onto_weights: bool = True
     chunk_rows: int | None = None
     keeps_freed_memory: bool = False
     asynchronous: bool = False
@@ -57,7 +61,7 @@ UNCOMPILED = "numpy-uncompiled"
 """NumPy's own kernels, which serve where the compiled ones cannot be built or loaded."""
 
 FACTS = {
-    "numpy": Facts(error_in_place=True, chunk_rows=CHUNK_ROWS),
+    "numpy": Facts(error_in_place=True, onto_weights=False, chunk_rows=CHUNK_ROWS),
     "cupy": Facts(allocation_bytes=512, keeps_freed_memory=True, asynchronous=True),
     UNCOMPILED: Facts(),
 }

@@ -47,7 +47,10 @@ def ours(case: Case) -> Iterator[Way]:
 def limits(case: Case, *, steps: int) -> Iterator[Limit]:
     """One `Limit` for each way of a case; one that fails is left out, and said."""
     absent = absent_peers()
-    ways = [*ours(case), *(Way(name, library, key=name) for name, library in PEERS.items() if name not in absent)]
+    ways = [
+        *ours(case),
+        *(Way(name, "peer", library, key=name) for name, library in PEERS.items() if name not in absent),
+    ]
     for way in ways:
         try:
             found = resident_of(way, case, steps=steps)

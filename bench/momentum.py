@@ -6,7 +6,6 @@ The budget is found by bisection. The step is then measured in a process of its 
 be the predicted ones, the growth of the resident set, and the time over that of a plain step with momentum.
 """
 
-import inspect
 import json
 import sys
 import time
@@ -23,7 +22,7 @@ from bench.steps.cases import CASES, MIB, Case
 from bench.steps.promised import promised_bytes
 from bench.steps.resident import grown_bytes
 from bench.steps.runner import ETA, batch_of
-from checkpoint import BudgetError, NetworkWithCheckpointing, Plan, Schedule, plan
+from checkpoint import BudgetError, Chain, NetworkWithCheckpointing, Plan, Schedule, chain_of, plan_chain
 from mlp import Network
 
 MOMENTUM = 0.9
@@ -54,7 +53,7 @@ class Momentum:
 
 def least_plan(case: Case, *, most_work: float = MOST_WORK) -> Plan:
     """The plan of the fewest bytes that recomputes at most `most_work` forward passes, to within 16 KiB."""
-    below, found = 0, _plan(case, promised_bytes(None, case.chain))
+    below, found = 0, _plan(case, promised_bytes(None, chain_with(case)))
     while found.arena_bytes - below > PRECISION_BYTES:
         middle = (below + found.arena_bytes) // 2
         try:
@@ -70,8 +69,11 @@ def least_plan(case: Case, *, most_work: float = MOST_WORK) -> Plan:
 
 
 def _plan(case: Case, budget_bytes: int) -> Plan:
-    more: dict[str, Any] = {"momentum": MOMENTUM} if "momentum" in inspect.signature(plan).parameters else {}
-    return plan(case.sizes, batch_size=case.batch_size, budget_bytes=budget_bytes, **more)
+    return plan_chain(chain_with(case), budget_bytes=budget_bytes)
+
+
+def chain_with(case: Case) -> Chain:
+    return chain_of(case.sizes, batch_size=case.batch_size, momentum=MOMENTUM)
 
 
 def measured(case: Case, *, steps: int) -> Momentum:
@@ -83,7 +85,7 @@ def measured(case: Case, *, steps: int) -> Momentum:
     most = MOST_MIB.get(case.name)
     return Momentum(
         case.name,
-        promised_bytes(found.schedule, case.chain),
+        found.arena_bytes,
         own["measured_bytes"],
         own["grown_bytes"],
         found.recompute_fraction,

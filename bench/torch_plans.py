@@ -64,7 +64,7 @@ def rows_of(case: Case, share: float, *, turns: int, compiled: bool) -> list[Row
             (((forward(X) - y) ** 2).sum() / (2 * len(X))).backward()
             net.zero_grad(set_to_none=True)
 
-        return Way(name, "torch", key=name), Runner(name, "peer", step, lambda: _peak(step, X.device))
+        return Way(name, "peer", "torch", key=name), Runner(name, "peer", step, lambda: _peak(step, X.device))
 
     found = [(entry("eager", net), plan.store_all), (entry("planned", planned), plan.chosen)]
     if plan.equal is not None and plan.equal.segments != 1:

@@ -23,6 +23,13 @@ def check_number(name: str, value: Any, *, wanted: str = "a finite number", abov
     return number
 
 
+def check_momentum(value: Any) -> float:
+    """`value` as a float. Raises `NetworkError` unless it is at least 0, which is none, and below 1."""
+    if not 0 <= check_number("momentum", value) < 1:
+        raise NetworkError(f"momentum must be at least 0 and below 1; got {value!r}")
+    return float(value)
+
+
 LARGEST = {"float32": (2 - 2**-23) * 2.0**127, "float64": (2 - 2**-52) * 2.0**1023}
 """The largest number of each dtype."""
 

@@ -27,9 +27,9 @@ class BackwardStep:
     """One layer's backward step on some rows of the mini-batch.
 
     `a` = a_{l-1} becomes delta_{l-1} in place, but for layer 1, whose input stays as it is; `delta` = delta_l. The
-    gradient is made `gradient_rows` rows at a time, and added `onto` what is there or written over it. `piece` is room
-    for a piece of the error below, None where the backend needs none. `soon` are the arrays needed next, to prefetch.
-    `drop` is what was dropped of `a`.
+    gradient is made `gradient_rows` rows at a time, and written over what is there or, with `onto`, `factor` times it
+    is added onto `keep` times that. `piece` is room for a piece of the error below, None where the backend needs none.
+    `soon` are the arrays needed next, to prefetch. `drop` is what was dropped of `a`.
     """
 
     layer: int
@@ -39,6 +39,8 @@ class BackwardStep:
     gradient_rows: int
     piece: Any = None
     onto: bool = False
+    factor: float = 1.0
+    keep: float = 1.0
     soon: tuple[Any, Any] = (None, None)
     drop: Drop | None = None
 
@@ -208,18 +210,33 @@ class Layers(Store):
 
         `next_total` is that of the layer below, if it has one yet, which these rows are added onto next.
         """
+        soon = None if next_total is None else next_total.weight
+        self._add_rows(layer, a, delta, total, room, pieces, planned_rows, place, onto=onto, soon=soon)
+        self._check_error(layer, total.bias)
+
+    def _add_rows(
+        self,
+        layer: int,
+        a: Any,
+        delta: Any,
+        total: Gradient,
+        room: Room,
+        pieces: str,
+        planned_rows: int | None,
+        place: tuple[int, int] | None,
+        **onto: Any,
+    ) -> None:
+        """Do a backward step whose gradient goes to `total`; `onto` says how, as `_backward_step` takes it."""
         rows = n_in = self.weights[layer - 1].shape[0]
         if not self.backend.facts.error_in_place:
             rows = self._gradient_rows(layer, delta, pieces, planned_rows)
         piece = self._piece_of_error(room, layer, delta, rows, pieces, planned_rows)
-        soon = None if next_total is None else next_total.weight
-        step = self._backward_step(layer, a, delta, rows, piece, place, onto=onto, soon=soon)
+        step = self._backward_step(layer, a, delta, rows, piece, place, **onto)
         for first in range(0, n_in, rows):
             part = total.weight[first : min(first + rows, n_in), :]
             self._run(step, first, part, None if first else total.bias)
         if piece is not None:
             room.give(piece)
-        self._check_error(layer, total.bias)
 
     def _backward_step(
         self,
@@ -231,14 +248,16 @@ class Layers(Store):
         place: tuple[int, int] | None,
         *,
         onto: bool = False,
+        factor: float = 1.0,
+        keep: float = 1.0,
         soon: Any = None,
     ) -> BackwardStep:
         if layer == 1:
-            return BackwardStep(layer, a, delta, None, rows, piece, onto, (soon, None))
+            return BackwardStep(layer, a, delta, None, rows, piece, onto, factor, keep, (soon, None))
         self.backend.release(a)
         below, next_weight = self.layer_activation(layer - 1), self.weights[layer - 2]
         drop = self.drop_of(layer - 1, place)
-        return BackwardStep(layer, a, delta, below, rows, piece, onto, (soon, next_weight), drop)
+        return BackwardStep(layer, a, delta, below, rows, piece, onto, factor, keep, (soon, next_weight), drop)
 
     def _run(self, step: BackwardStep, first: int, weight: Any, bias: Any) -> None:
         """Do a backward step for the inputs from `first` on; `bias` is None but for the first of them."""
@@ -251,6 +270,8 @@ class Layers(Store):
             weight=weight,
             bias=bias,
             onto=step.onto,
+            factor=step.factor,
+            keep=step.keep,
             piece=step.piece,
             soon=step.soon,
             drop=step.drop,
@@ -279,13 +300,15 @@ class Layers(Store):
             return None
         return room.take((self.piece_rows(layer, delta.shape[0], pieces, planned_rows)[1] * gradient_rows,))
 
-    def _check_error(self, layer: int, bias: Any) -> None:
-        """Raise `TrainingError` if the error of a layer holds a NaN or an infinity: then so does its sum, `bias`.
+    def _check_error(self, layer: int, error: Any) -> None:
+        """Raise `TrainingError` if the error of a layer holds a NaN or an infinity: then so does its sum over the rows.
+
+        `error` is one of the two.
 
         This comes before anything of the layer is applied. Where asking means waiting for the device, only the last
         layer is asked about: what goes wrong below it shows there a step later.
         """
         if layer < self.n_layers and self.backend.facts.asynchronous:
             return
-        if not self.backend.all_finite(bias):
+        if not self.backend.all_finite(error):
             raise not_finite("error", layer)

@@ -17,7 +17,7 @@ from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS, check_dropout, check_name, check_rate, check_whole
 from mlp.costs import COSTS
 from mlp.data.scaling import Scaling
-from mlp.errors import NetworkError
+from mlp.errors import NetworkError, TrainingError
 from mlp.gradient import Gradient
 from mlp.initialization import initial_parameters
 from mlp.optimizers import Ruled, optimizer_of, simplest
@@ -35,6 +35,7 @@ from mlp.training.smoothing import SmoothedBatches
 from mlp.training.stopping import EarlyStopping, Stopper, early_stopping_of
 from mlp.training.validation import parts_of
 from mlp.training.weights import sample_weights
+from mlp.uptake import IN_PIECES, ONTO_VELOCITY
 
 STEP_METHODS = (
     "backprop",
@@ -45,6 +46,7 @@ STEP_METHODS = (
     "add_cost",
     "to_output_delta",
     "backward_layer",
+    "backward_onto",
 )
 """What a step of a `Network` is made of, which a subclass may have of its own."""
 
@@ -120,7 +122,8 @@ class Network(Shown):
         """Save the network to `path`: parameters, optimizer state, and what else it is. `checkpoint.load` reads it.
 
         `path` holds the old state or the new one, whole, whenever this is killed; `keep`: how many older ones stay, as
-        PATH.1 to PATH.N. Raises `StateError` where it cannot be written, `TrainingError` for non-finite values.
+        PATH.1 to PATH.N. Raises `StateError` where it cannot be written, `TrainingError` for non-finite values and for
+        velocities that a step has spoilt.
         """
         from mlp.saving.write import save_state  # whose package loads networks
 
@@ -137,7 +140,7 @@ class Network(Shown):
     # Backpropagation
 
     @in_program
-    def backprop(self, X: Any, y: Any, *, in_pieces: bool = False) -> Iterator[Gradient]:
+    def backprop(self, X: Any, y: Any, *, in_pieces: bool = False, rate: float | None = None) -> Iterator[Gradient]:
         """Yield the gradient of each layer, from the last to the first, as soon as it exists.
 
         `X` (batch, n_0) and `y` (batch, n_L), one-hot or any target, both of the network's dtype. A gradient is yielded
@@ -148,11 +151,15 @@ class Network(Shown):
         yielded. This is what `update_mini_batch` uses: its peak is the one that is predicted, and its cost is added to
         `cost_total`.
 
+        `rate`: let each gradient change the weights at this rate as it is made, and yield none, where the optimizer and
+        the backend can do that with no array for it (`mlp.uptake`).
+
         Raises `TrainingError` as soon as a layer's error is not finite.
         """
         X, y = self.as_batch(X, y)
+        rate = None if self.uptake == IN_PIECES else rate
         weights = None if self.row_weights is None else self.row_weights.values
-        room = self.buffers.begin(places_of(self, X.shape[0], in_pieces=in_pieces))
+        room = self.buffers.begin(places_of(self, X.shape[0], in_pieces=in_pieces, onto=rate is not None))
         try:
             activations, place = [X], (self.steps_trained, 0)
             for layer in range(1, self.n_layers + 1):
@@ -167,7 +174,10 @@ class Network(Shown):
                 self.backend.scale_rows_(delta, weights)
             for layer in range(self.n_layers, 0, -1):
                 a = activations.pop()
-                yield from self.backward_layer(layer, a, delta, room, in_pieces=in_pieces, place=place)
+                if rate is None:
+                    yield from self.backward_layer(layer, a, delta, room, in_pieces=in_pieces, place=place)
+                else:
+                    self.backward_onto(layer, a, delta, room, rate=rate, place=place)
                 self.count.actions += 1
                 room.give(delta)
                 delta = a  # which now holds the error of the layer below
@@ -215,16 +225,36 @@ class Network(Shown):
 
         `weights` (batch,): how much each sample counts, from 0 on; the step is then that of the weighted mean. Where
         all are 0, so is the gradient.
+
+        Raises `TrainingError` for a layer's output or error that is not finite, before anything of that layer changes.
+        Under momentum in row blocks, earlier blocks are in its velocity then, and in those of others; its weights are
+        as they were. `save` refuses such a network.
         """
         X, y = self.as_batch(X, y)
         rate = check_rate(eta, self.dtype) / X.shape[0]
-        with self.weighting(weights, X.shape[0]):
-            if not self.programs.step(self, X, y, rate):
-                with self.trusting_inputs():  # as_batch has looked
-                    for gradient in self.backprop(X, y, in_pieces=True):
-                        self.apply_gradient(gradient, rate)
-                        del gradient  # or it would be held while the next one is made
+        try:
+            with self.weighting(weights, X.shape[0]):
+                self._take_step(X, y, rate)
+        except TrainingError as error:
+            if self.uptake != ONTO_VELOCITY or not self.works_in_row_blocks(X.shape[0]):
+                raise
+            self.velocities_are_spoilt = True
+            problem = f"{error.problem}; velocities have some row blocks of this step, so go on from a saved state"
+            raise TrainingError(problem, layer=error.layer) from None
         self.steps_trained += 1
+
+    def works_in_row_blocks(self, rows: int) -> bool:
+        """Whether a step on `rows` rows takes some of them at a time."""
+        return False
+
+    def _take_step(self, X: Any, y: Any, rate: float) -> None:
+        if self.programs.step(self, X, y, rate):
+            return
+        onto = {} if self.uptake == IN_PIECES else {"rate": rate}
+        with self.trusting_inputs():  # as_batch has looked
+            for gradient in self.backprop(X, y, in_pieces=True, **onto):
+                self.apply_gradient(gradient, rate)
+                del gradient  # or it would be held while the next one is made
 
     def SGD(
         self,

@@ -98,6 +98,9 @@ class Stepper(Parameters, Protocol):
     row_weights: RowWeights | None
 
     @property
+    def uptake(self) -> str: ...
+
+    @property
     def weights(self) -> Sequence[Any]: ...
 
     @property
@@ -114,7 +117,7 @@ class Programs:
     """The programs of a network's steps, for the sizes of mini-batches that came last."""
 
     def __init__(self) -> None:
-        self._written: dict[tuple[int, ...], Written] = {}
+        self._written: dict[tuple[int | str, ...], Written] = {}
         self._blocks: tuple[list[Any], list[Block] | None] = ([], None)
 
     def step(self, network: Stepper, X: Any, y: Any, rate: float) -> bool:
@@ -131,7 +134,7 @@ class Programs:
         numbers = _numbers_of(network, X.shape[0], rate)
         rows, leadings = X.shape[0], (rows_apart(X), rows_apart(y))
         made_from, weights = network.written_from(rows), network.row_weights
-        key = rows, *leadings, int(weights is not None)
+        key = rows, *leadings, int(weights is not None), network.uptake
         written = self._written.pop(key, None)
         if written is None or written.made_from is not made_from:
             records = Records(

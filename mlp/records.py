@@ -69,7 +69,8 @@ class Records:
         kinds = self._engine.kinds
         self._forward, self._error, self._backward = (kinds[k] for k in ("forward", "output_error", "backward"))
         self._cost, self._scale_rows, self._weighted = kinds["cost"], kinds["scale_rows"], weighted
-        self._backward_update = kinds["backward_update"]
+        self._backward_update, self._backward_momentum = kinds["backward_update"], kinds["backward_momentum"]
+        self._add_velocity = kinds["add_velocity"]
         self._update, self._fused = kinds[update.kind], update.kind == "update"
         self._noted: list[tuple[int, ...]] = []
 
@@ -114,6 +115,16 @@ class Records:
             self._noted.append((self._backward, layer, 0, rows, first, width, a, delta, weight, summed, 0))
             self._noted.append((self._update, layer, 0, 0, first, width, 0, 0, weight, applied, 0))
 
+    def add_onto_velocity(self, layer: int, start: int, rows: int, a: int, delta: int, *, begins: bool) -> None:
+        """`Updated.backward_onto` for the velocity, and some rows, the first ones where it `begins` with them."""
+        noted = (self._backward_momentum, layer, start, rows, 0, self._layers.sizes[layer - 1], a, delta)
+        self._noted.append((*noted, _ABSENT, _ABSENT, int(not begins)))
+
+    def add_velocity(self, layer: int) -> None:
+        """The weights and the bias of a layer change by their velocity."""
+        n_in = self._layers.sizes[layer - 1]
+        self._noted.append((self._add_velocity, layer, 0, 0, 0, n_in, 0, 0, _ABSENT, _ABSENT, 0))
+
     def table(self) -> np.ndarray:
         """The table of all operations noted; none are left."""
         noted = np.array(self._noted, np.int64).reshape(-1, len(_FIELDS)).T
@@ -127,7 +138,8 @@ class Records:
         is_cost, is_scaled = kind == self._cost, kind == self._scale_rows
         of_output = is_cost | is_error
         is_fused, in_first = kind == self._backward_update, layer == 1
-        is_backward = (kind == self._backward) | is_fused
+        is_onto, is_added = kind == self._backward_momentum, kind == self._add_velocity
+        is_backward = (kind == self._backward) | is_fused | is_onto
         multiplies = is_forward | is_backward
         n_in, n_out = np.where(is_forward, widths[layer - 1], width), widths[layer]
         x_leading, y_leading = self._leadings
@@ -164,11 +176,12 @@ class Records:
         put("bias_gradient", with_bias, ARENA, bias)
         places = [np.array([0, *offsets], np.int64) for offsets in self._offsets]
         of_piece = first * n_out * item
-        needs_W = is_forward | (is_backward & ~in_first) | is_fused | (is_update & with_weight)
+        needs_W = is_forward | (is_backward & ~in_first) | is_fused | (is_update & with_weight) | is_added
         put("W", needs_W, WEIGHTS, places[0][layer] + of_piece)
-        put("b", is_forward | is_fused | (is_update & with_bias), BIASES, places[1][layer])
+        put("b", is_forward | is_fused | (is_update & with_bias) | is_added, BIASES, places[1][layer])
+        whole = is_onto | is_added
         for number, slot in enumerate(self._kept):
             base = KEPT + 2 * number
-            put(f"weight_{slot}", is_update & with_weight, base, places[2 + 2 * number][layer] + of_piece)
-            put(f"bias_{slot}", is_update & with_bias, base + 1, places[3 + 2 * number][layer])
+            put(f"weight_{slot}", (is_update & with_weight) | whole, base, places[2 + 2 * number][layer] + of_piece)
+            put(f"bias_{slot}", (is_update & with_bias) | whole, base + 1, places[3 + 2 * number][layer])
         return table

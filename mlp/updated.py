@@ -4,11 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 from backend import Backend
+from mlp.buffers import Room
 from mlp.gradient import Gradient
 from mlp.inference import Inference
 from mlp.optimizers import Optimizer, Ruled, StepFacts
-from mlp.overriding import in_program
+from mlp.overriding import in_program, is_as_written
 from mlp.program import Programs
+from mlp.uptake import IN_PIECES, ONTO_VELOCITY, fits_onto_weights, uptake_of
+
+UPTAKE_METHODS = ("backprop", "backward_layer", "add_backward_layer", "apply_gradient")
+"""What makes gradients and takes them up in pieces. A subclass with one of its own gets every gradient."""
 
 
 class Updated(Inference):
@@ -17,6 +22,8 @@ class Updated(Inference):
     optimizer: Optimizer | Ruled
     optimizer_state: dict[str, tuple[tuple[Any, Any], ...]]
     """The arrays that the optimizer keeps: by name, a pair for the weights and the bias of each layer."""
+    velocities_are_spoilt: bool
+    """Whether velocities hold some row blocks of a mini-batch whose step met a number that is not finite."""
 
     momentum: float
     """The optimizer's, or 0."""
@@ -26,7 +33,7 @@ class Updated(Inference):
 
     def use_optimizer(self, optimizer: Optimizer | Ruled) -> None:
         """Change parameters by `optimizer` from now on; its state is zero, and steps are counted anew."""
-        self.optimizer, self.steps_trained = optimizer, 0
+        self.optimizer, self.steps_trained, self.velocities_are_spoilt = optimizer, 0, False
         self.momentum = float(getattr(optimizer, "momentum", 0.0))
         self.whole_gradients = isinstance(optimizer, Ruled) and optimizer.clip is not None
         self.optimizer_state = {name: self._zeros() for name in optimizer.state_names}
@@ -68,6 +75,74 @@ class Updated(Inference):
             return self.optimizer.apply
         norm = self.backend.gradient_norm(gradient.weight, gradient.bias) if self.whole_gradients else None
         return self.optimizer.in_step(StepFacts(gradient.rows, self.steps_trained + 1, norm)).apply
+
+    @property
+    def uptake(self) -> str:
+        """How steps take up the gradient of a layer, see `mlp.uptake`."""
+        as_written = is_as_written(self, UPTAKE_METHODS)
+        return uptake_of(self.optimizer, self.backend.facts) if as_written else IN_PIECES
+
+    @in_program
+    def backward_onto(
+        self,
+        layer: int,
+        a: Any,
+        delta: Any,
+        room: Room,
+        *,
+        rate: float,
+        begins: bool = True,
+        ends: bool = True,
+        pieces: str = "large",
+        planned_rows: int | None = None,
+        place: tuple[int, int] | None = None,
+    ) -> None:
+        """`backward_layer` with the gradient added onto the weights, or the velocity, at once: none is yielded.
+
+        `rate` is eta / batch. `begins` and `ends`: whether these rows are the first of the mini-batch and the last; row
+        blocks add onto the velocity alone. Raises `TrainingError` before anything is changed by these rows.
+        """
+        self._check_error(layer, delta)
+        if self.uptake == ONTO_VELOCITY:
+            weight, bias = self.velocities[layer - 1]
+            keep = float(getattr(self.optimizer, "momentum", 0.0)) if begins else 1.0
+            onto = {"onto": True, "factor": -rate, "keep": keep}
+            self._add_rows(layer, a, delta, Gradient(layer, weight, bias), room, pieces, planned_rows, place, **onto)
+            for w, v in ((self.weights[layer - 1], weight), (self.biases[layer - 1], bias)) if ends else ():
+                self.backend.apply_gradient_(w, v, -1.0)  # w += v
+            return
+        rows, n_out = delta.shape
+        width, error_rows = self.piece_rows(layer, rows, pieces, planned_rows)
+        if fits_onto_weights(layer, rows=rows, n_out=n_out, error_rows=error_rows):
+            self._add_onto_weights(layer, a, delta, room, width=width, rate=rate, place=place)
+            return
+        own: dict[str, Any] = {"pieces": pieces, "planned_rows": planned_rows, "place": place}
+        for gradient in self.backward_layer(layer, a, delta, room, in_pieces=True, **own):
+            self.apply_gradient(gradient, rate)
+
+    def _add_onto_weights(
+        self,
+        layer: int,
+        a: Any,
+        delta: Any,
+        room: Room,
+        *,
+        width: int,
+        rate: float,
+        place: tuple[int, int] | None,
+    ) -> None:
+        W, b, below, piece, drop = self.weights[layer - 1], self.biases[layer - 1], None, None, None
+        if layer > 1:
+            self.backend.release(a)
+            drop = self.drop_of(layer - 1, place)
+            below, piece = self.layer_activation(layer - 1), room.take((delta.shape[0] * width,))
+        for first in range(0, W.shape[0], width):
+            part = {"first": first, "width": min(width, W.shape[0] - first)}
+            self.backend.backward_onto_weights_(
+                a, delta, W, None if first else b, below, **part, rate=rate, piece=piece, drop=drop
+            )
+        if piece is not None:
+            room.give(piece)
 
     def __getstate__(self) -> dict[str, Any]:
         host = self.backend.to_numpy

@@ -73,7 +73,7 @@ def test_every_command_is_run_or_listed_with_a_reason() -> None:
 
 @compiled_only
 def test_trainings_take_what_the_text_says(reports: dict[str, dict[str, Any]]) -> None:
-    chain = chain_of([784, *[128] * 20, 10], batch_size=1000)
+    chain = chain_of([784, *[128] * 20, 10], batch_size=1000, momentum=0.9)
     whole = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
     kept = of(reports, "train", "every:4")
     assert kept["measured_peak_bytes"] == kept["predicted_peak_bytes"]
@@ -102,7 +102,7 @@ def test_plans_are_what_the_text_says(reports: dict[str, dict[str, Any]]) -> Non
     assert timeline["peak_bytes"] <= timeline["budget_bytes"] == 24 * 2**20
     offloading = of(reports, "plan", "--offload host")
     assert offloading["recomputed_layers"] == 0
-    assert offloading["offloaded_bytes"] / 2**30 == pytest.approx(1.12, abs=0.01)
+    assert offloading["offloaded_bytes"] / 2**30 == pytest.approx(1.06, abs=0.01)
     assert {"timeline.png", "front.png", "analyze.png", "deep.state"} <= set(reports["files"])
 
 
@@ -165,7 +165,11 @@ def test_table_of_bytes_is_what_plans_take(name: str) -> None:
         found = plan_chain(chain, budget_bytes=budget, row_blocks=row_blocks, pieces="small")
         assert round(found.peak_bytes / 2**20, 1) == peak
         assert found.recompute_fraction <= work + 0.005
-    for least, row_blocks in zip(cells[6].split(" / "), (False, True), strict=True):
+    peak, work = (float(number.strip("()")) for number in cells[6].split())
+    found = plan_chain(chain_of(sizes, batch_size=batch_size, momentum=0.9), budget_bytes=int((peak + 0.05) * 2**20))
+    assert round(found.peak_bytes / 2**20, 1) == peak
+    assert found.recompute_fraction <= work + 0.005
+    for least, row_blocks in zip(cells[7].split(" / "), (False, True), strict=True):
         budget = int((float(least) + 0.05) * 2**20)
         found = plan_chain(chain, budget_bytes=budget, row_blocks=row_blocks, pieces="small")
         assert round(found.peak_bytes / 2**20, 1) == float(least)

@@ -152,13 +152,13 @@ class CupyBackend(Backend):
         with self.device:
             elementwise.hidden_delta(a, d, activation, columns)
 
-    def sum_rows(self, d: Any, *, out: Any, onto: bool = False) -> None:
+    def sum_rows(self, d: Any, *, out: Any, onto: bool = False, factor: float = 1.0, keep: float = 1.0) -> None:
         with self.device:
-            sums.sum_rows(d, out=out, scratch=self._pool.scratch(), onto=onto)
+            sums.sum_rows(d, out=out, scratch=self._pool.scratch(), onto=onto, factor=factor, keep=keep)
 
-    def add_product_(self, total: Any, a: Any, b: Any) -> None:
+    def add_product_(self, total: Any, a: Any, b: Any, *, factor: float = 1.0, keep: float = 1.0) -> None:
         with self.device:
-            gemm(a, b, out=total, beta=1.0)
+            gemm(a, b, out=total, alpha=factor, beta=keep)
 
     def apply_gradient_(self, w: Any, g: Any, rate: float) -> None:
         with self.device:

@@ -91,6 +91,8 @@ class NumpyBackend(NumpyArrays):
         weight: np.ndarray,
         bias: np.ndarray | None,
         onto: bool = False,
+        factor: float = 1.0,
+        keep: float = 1.0,
         piece: np.ndarray | None = None,
         soon: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
         drop: Drop | None = None,
@@ -100,13 +102,19 @@ class NumpyBackend(NumpyArrays):
             raise door.NotLetIn(f"the gradient of inputs {first} to {first + width} of {n_in} cannot be made")
         inputs, leading = door.matrix("a", a, dtype, (rows, n_in), written=activation is not None, gaps=True)
         weights, _ = door.matrix("W", W, dtype, (n_in, n_out))
+        scaled = onto and (factor, keep) != (1, 1)
+        gradient = door.matrix("weight", weight, dtype, (width, n_out), written=True)[0]
+        bias_place = 0 if bias is None else door.vector("bias", bias, dtype, n_out, written=True)
+        kind = "velocity" if scaled else "gradient"
         self.engine.run_one(
             dtype,
-            "backward",
+            "backward_momentum" if scaled else "backward",
             NO_RULE,
             _key(drop),
+            rate=-factor,
+            momentum=keep,
             activation=NO_ACTIVATION if activation is None else self.engine.activations[activation],
-            onto=int(onto),
+            onto=int(onto and not scaled),
             rows=rows,
             n_in=width,
             n_out=n_out,
@@ -114,8 +122,7 @@ class NumpyBackend(NumpyArrays):
             a_leading=leading,
             delta=door.matrix("delta", delta, dtype, (rows, n_out))[0],
             W=weights + first * n_out * a.itemsize,
-            weight_gradient=door.matrix("weight", weight, dtype, (width, n_out), written=True)[0],
-            bias_gradient=0 if bias is None else door.vector("bias", bias, dtype, n_out, written=True),
+            **{f"weight_{kind}": gradient, f"bias_{kind}": bias_place},
             **_mask(drop, first),
         )
 

@@ -52,7 +52,9 @@ class UncompiledNumpy(NumpyArrays):
         for tile in tiles(*below.shape):
             times_derivative(below[tile], d[tile], activation)
 
-    def sum_rows(self, d: np.ndarray, *, out: np.ndarray, onto: bool = False) -> None:
+    def sum_rows(
+        self, d: np.ndarray, *, out: np.ndarray, onto: bool = False, factor: float = 1.0, keep: float = 1.0
+    ) -> None:
         if not onto:
             np.sum(d, axis=0, out=out)
             return
@@ -60,14 +62,16 @@ class UncompiledNumpy(NumpyArrays):
             columns = slice(left, min(left + WORK_VALUES, d.shape[1]))
             total = work.values(d.dtype, (columns.stop - left,))
             np.sum(d[:, columns], axis=0, out=total)
-            out[columns] += total
+            _add_times(out[columns], total, factor, keep)
 
-    def add_product_(self, total: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
+    def add_product_(
+        self, total: np.ndarray, a: np.ndarray, b: np.ndarray, *, factor: float = 1.0, keep: float = 1.0
+    ) -> None:
         for rows, columns in tiles(*total.shape):
             part = total[rows, columns]
             product = work.values(total.dtype, part.shape)
             np.matmul(a[rows, :], b[:, columns], out=product)
-            np.add(part, product, out=part)
+            _add_times(part, product, factor, keep)
 
     def apply_gradient_(self, w: np.ndarray, g: np.ndarray, rate: float) -> None:
         factor = work.number(rate, w.dtype)
@@ -155,6 +159,14 @@ class UncompiledNumpy(NumpyArrays):
 
     forward_layer_ = Backend.forward_layer_
     backward_layer_ = Backend.backward_layer_
+
+
+def _add_times(total: np.ndarray, x: np.ndarray, factor: float, keep: float) -> None:
+    """total := keep * total + factor * x; x is spoilt."""
+    for values, number in ((total, keep), (x, factor)):
+        if number != 1:
+            np.multiply(values, work.number(number, values.dtype), out=values)
+    np.add(total, x, out=total)
 
 
 def _weigh(t: np.ndarray, weights: np.ndarray | None, tile: tuple[slice, slice]) -> None:

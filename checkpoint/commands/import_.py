@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("target", type=path_of, metavar="PATH", help="the state to write, for evaluate and predict")
     parser.add_argument("--activation", help=f"that they were trained with: {' or '.join(ACTIVATIONS)}", required=True)
+    parser.add_argument("--output-activation", help="of the last layer, where it is another (default: the cost's own)")
     parser.add_argument("--cost", default="quadratic", help=f"{' or '.join(COSTS)} (default: %(default)s)")
     parser.add_argument("--dtype", help=f"{' or '.join(DTYPES)} (default: the file's)")
     add_json_option(parser)
@@ -27,7 +28,8 @@ def main(args: argparse.Namespace) -> int:
     for path in (args.target, args.json):
         check_writable(path)
     dtype = {} if args.dtype is None else {"dtype": args.dtype}
-    network = import_weights(args.source, activation=args.activation, cost=args.cost, **dtype)
+    how = {"activation": args.activation, "output_activation": args.output_activation, "cost": args.cost}
+    network = import_weights(args.source, **how, **dtype)
     network.save(args.target)
     record = {"source": str(args.source), "target": str(args.target), "sizes": list(network.sizes)}
     write_report(args.json, "import", {**record, "dtype": network.dtype})

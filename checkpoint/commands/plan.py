@@ -45,7 +45,7 @@ def main(args: argparse.Namespace) -> int:
 
 def _on_ranks(args: argparse.Namespace, chain: Chain) -> int:
     """Show what ranks take; 0."""
-    for option in ("front", "figure", "timeline", "arena", "save_schedule", "export", "offload", "chain"):
+    for option in ("front", "figure", "page", "timeline", "arena", "save_schedule", "export", "offload", "chain"):
         if getattr(args, option):
             raise CheckpointError(f"--{option.replace('_', '-')} is of one process; leave it out, or --ranks")
     ranks = whole_number("--ranks", args.ranks, most=MOST_RANKS)

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from backend.facts import NAMES
 from checkpoint.commands.options import (
@@ -47,6 +48,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backend", default="numpy", help=f"whose bytes: {' or '.join(NAMES)}; nothing is loaded for it"
     )
+    parser.add_argument(
+        "--momentum",
+        type=float,
+        default=0.0,
+        metavar="M",
+        help="of the network: row blocks add onto the velocity, and hold no gradients (default: none)",
+    )
+    parser.add_argument("--optimizer", metavar="NAME", help="as of train (default: sgd)")
     parser.add_argument(
         "--budget", metavar="BYTES", help="array bytes above rest: 64MiB, 1.5GB, 50%% of store all's arena, or auto"
     )
@@ -139,7 +148,9 @@ def check(args: argparse.Namespace) -> None:
 def chain_from(args: argparse.Namespace) -> Chain:
     """The chain of the sizes, or that of the file. Raises `CheckpointError` and `NetworkError` for what makes none."""
     if args.chain is None:
-        return chain_of(parse_sizes(args.sizes), batch_size=args.batch_size, dtype=args.dtype, backend=args.backend)
+        of: dict[str, Any] = {"dtype": args.dtype, "backend": args.backend}
+        of |= {"momentum": args.momentum, "optimizer": args.optimizer}
+        return chain_of(parse_sizes(args.sizes), batch_size=args.batch_size, **of)
     given = {"--memory-limit": args.memory_limit, "--offload": args.offload}
     given |= {"--seconds": args.seconds, "--calibrate": args.calibrate or args.recalibrate}
     for option, value in given.items():

@@ -31,6 +31,7 @@ from mlp.arguments import as_whole
 from mlp.overriding import in_program, is_as_written
 from mlp.program import Written
 from mlp.records import Records
+from mlp.uptake import IN_PIECES, ONTO_WEIGHTS, possible_uptake
 
 Observer = Callable[[int, Action], None]
 """Called after an action of a step, with its position in the schedule."""
@@ -131,7 +132,7 @@ class NetworkWithCheckpointing(Network):
     def chain(self, batch_size: int) -> Chain:
         """The chain that this network is for mini-batches of `batch_size` rows."""
         chain = chain_on(self.backend, self.sizes, batch_size=batch_size, dtype=self.dtype)
-        return replace(chain, whole_gradients=self.whole_gradients)
+        return replace(chain, uptake=self.uptake, whole_gradients=self.whole_gradients)
 
     def schedule_for(self, batch_size: int) -> Schedule:
         """The schedule of a step on `batch_size` rows; a plan is made once for each size.
@@ -199,14 +200,14 @@ class NetworkWithCheckpointing(Network):
         return activations
 
     @in_program
-    def backprop(self, X: Any, y: Any, *, in_pieces: bool = False) -> Iterator[Gradient]:
+    def backprop(self, X: Any, y: Any, *, in_pieces: bool = False, rate: float | None = None) -> Iterator[Gradient]:
         """Yield the gradient of each layer, from the last to the first; see `Network.backprop`.
 
         One loop over the schedule's actions. With row blocks, a layer's gradient comes when its last block is added.
         """
         X, y = self.as_batch(X, y)
         schedule = self.schedule_for(X.shape[0])
-        step = self.execution(X, y, schedule, in_pieces=in_pieces)
+        step = self.execution(X, y, schedule, in_pieces=in_pieces, rate=rate)
         try:
             for position, action in enumerate(schedule):
                 match action:
@@ -227,9 +228,17 @@ class NetworkWithCheckpointing(Network):
             step.end()
 
     def execution(
-        self, X: Any, y: Any, schedule: Schedule, *, in_pieces: bool, counts_cost: bool | None = None
+        self,
+        X: Any,
+        y: Any,
+        schedule: Schedule,
+        *,
+        in_pieces: bool,
+        rate: float | None = None,
+        counts_cost: bool | None = None,
     ) -> Execution:
         """What runs the actions of one step on a mini-batch."""
+        uptake = IN_PIECES if rate is None else self.uptake
         return self._execution_kind(
             self,
             X,
@@ -239,7 +248,9 @@ class NetworkWithCheckpointing(Network):
             transfers=self.transfers,
             in_pieces=in_pieces,
             counts_cost=counts_cost,
-            places=self.arenas.places(self, X.shape[0], gradients=in_pieces),
+            places=self.arenas.places(self, X.shape[0], gradients=in_pieces, uptake=uptake),
+            uptake=uptake,
+            rate=rate or 0.0,
         )
 
     def steps_are_as_written(self) -> bool:
@@ -247,11 +258,14 @@ class NetworkWithCheckpointing(Network):
         seen = bool(self._observers) or self._execution_kind is not Execution
         return not seen and is_as_written(self, names) and super().steps_are_as_written()
 
+    def works_in_row_blocks(self, rows: int) -> bool:
+        return self.schedule_for(rows).row_block is not None
+
     def written_from(self, rows: int) -> Any:
         return self.schedule_for(rows)
 
     def write_step(self, rows: int, records: Records) -> Written:
-        places = self.arenas.places(self, rows, gradients=True)
+        places = self.arenas.places(self, rows, gradients=True, uptake=self.uptake)
         return written(self.schedule_for(rows), self.chain(rows), places, records, self.transfers)
 
     @contextmanager
@@ -272,4 +286,5 @@ def chain_on(backend: Backend, sizes: Iterable[int], *, batch_size: int, dtype: 
         allocation_bytes=backend.facts.allocation_bytes,
         error_in_place=backend.facts.error_in_place,
         sum_rows=backend.facts.chunk_rows,
+        uptake=possible_uptake(ONTO_WEIGHTS, backend.facts),
     )

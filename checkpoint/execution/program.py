@@ -18,6 +18,7 @@ from checkpoint.schedule.schedule import Schedule
 from mlp.buffers import Places
 from mlp.program import Written
 from mlp.records import Records
+from mlp.uptake import ONTO_VELOCITY
 
 
 def written(schedule: Schedule, chain: Chain, places: Places, records: Records, transfers: Transfers | None) -> Written:
@@ -75,7 +76,11 @@ class _Step:
         if layer == self.chain.n_layers:
             records.cost(start, count, delta)
             records.output_error(start, count, delta)
-        if count == batch_size:
+        if self.chain.uptake == ONTO_VELOCITY:
+            records.add_onto_velocity(layer, start, count, a, delta, begins=start == 0)
+            if stop == batch_size:
+                records.add_velocity(layer)
+        elif count == batch_size:
             bias, weight = self.next_offset(), self.next_offset()
             records.backward(layer, count, a, delta, weight, bias, self.piece_rows(layer))
         else:

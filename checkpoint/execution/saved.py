@@ -67,4 +67,6 @@ def _chain(state: SavedState) -> Chain | None:
     if state.progress is None:
         return None
     backend = state.environment.get("backend", "numpy")
-    return chain_of(state.sizes, batch_size=state.progress.mini_batch_size, dtype=state.dtype, backend=backend)
+    of: dict[str, Any] = {"dtype": state.dtype, "backend": backend, "momentum": state.momentum}
+    of["optimizer"] = state.optimizer
+    return chain_of(state.sizes, batch_size=state.progress.mini_batch_size, **of)

@@ -10,6 +10,7 @@ from checkpoint.schedule.actions import Backward, Fetch, Forward, Offload, Relea
 from checkpoint.schedule.schedule import Schedule
 from mlp import Gradient, Network
 from mlp.buffers import Places
+from mlp.uptake import IN_PIECES, ONTO_VELOCITY, ONTO_WEIGHTS
 
 
 @dataclass(slots=True)
@@ -37,7 +38,8 @@ class Execution:
     whose actions will come, which `simulate` is taken to accept; it says in which pieces backward steps work.
     `transfers`: where activations are offloaded to, if they are. `in_pieces`: see `Network.backprop`. `places`: where
     the step's arrays lie in the network's arena, in the order in which the actions take them. `counts_cost`: whether
-    the cost is added to the network's `cost_total`, by default as steps `in_pieces` do.
+    the cost is added to the network's `cost_total`, by default as steps `in_pieces` do. `uptake` and `rate`: how
+    gradients are taken up, and at which rate those that are not yielded, see `mlp.uptake`.
     """
 
     def __init__(
@@ -52,9 +54,12 @@ class Execution:
         in_pieces: bool,
         places: Places,
         counts_cost: bool | None = None,
+        uptake: str = IN_PIECES,
+        rate: float = 0.0,
     ) -> None:
         self._room = network.buffers.begin(places)
         self._network, self._y, self._run, self._in_pieces = network, y, run, in_pieces
+        self._uptake, self._rate = uptake, rate
         self._counts_cost = in_pieces if counts_cost is None else counts_cost
         self._weights, self._step = network.row_weights, network.steps_trained
         self._batch_size = X.shape[0]
@@ -138,22 +143,27 @@ class Execution:
         a = self._held[layer - 1].rows(rows)
         whole = rows == (0, self._batch_size)
         place = self._step, rows[0]
-        if whole:
+        onto = self._uptake == ONTO_VELOCITY or (whole and self._uptake == ONTO_WEIGHTS)
+        if onto:
+            begins, ends = rows[0] == 0, rows[1] == self._batch_size
+            how = {"rate": self._rate, "begins": begins, "ends": ends, **self._pieces}
+            network.backward_onto(layer, a, delta, self._room, place=place, **how)
+        elif whole:
             yield from network.backward_layer(
                 layer, a, delta, self._room, in_pieces=self._in_pieces, place=place, **self._pieces
             )
         else:
-            onto = layer in self._sums
-            total = self._sums[layer] if onto else self._new_sum(layer)
+            again = layer in self._sums
+            total = self._sums[layer] if again else self._new_sum(layer)
             below = self._sums.get(layer - 1)
             network.add_backward_layer(
-                layer, a, delta, total, self._room, onto=onto, next_total=below, place=place, **self._pieces
+                layer, a, delta, total, self._room, onto=again, next_total=below, place=place, **self._pieces
             )
             del total
         del a, delta
         if rows[1] == self._end(layer):
             self._room.give(self._held.pop(layer).array)
-        if not whole and rows[1] == self._batch_size:
+        if layer in self._sums and rows[1] == self._batch_size:
             total = self._sums.pop(layer)
             yield total
             if self._in_pieces:  # it was valid until now

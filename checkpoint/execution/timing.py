@@ -14,6 +14,7 @@ from checkpoint.planning.offloading import Offloading, cost_with_copies
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.strategies import store_all
+from mlp.uptake import ONTO_VELOCITY
 
 
 def step_report(
@@ -43,9 +44,9 @@ def time_step(
     chain: Chain, schedule: Schedule, *, dtype: str, backend: Backend, offload: str | Path | None = None
 ) -> float:
     """Seconds of a step of `schedule` on random data, the least of several; `offload`: the place, if it offloads."""
-    net = NetworkWithCheckpointing(
-        chain.widths, schedule=schedule, offload=offload, dtype=dtype, backend=backend, initialization="scaled"
-    )
+    as_network: dict[str, Any] = {"dtype": dtype, "backend": backend, "initialization": "scaled"}
+    as_network["momentum"] = 0.9 if chain.uptake == ONTO_VELOCITY else 0.0
+    net = NetworkWithCheckpointing(chain.widths, schedule=schedule, offload=offload, **as_network)
     random = np.random.default_rng(0)
     X = backend.asarray(random.random((chain.batch_size, chain.widths[0])), dtype)
     y = backend.asarray(random.random((chain.batch_size, chain.widths[-1])), dtype)

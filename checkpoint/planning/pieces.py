@@ -21,6 +21,8 @@ class SearchInPieces:
     """A `Search` of one chain in large and in small pieces, with the same methods; `pieces` for one kind alone."""
 
     def __init__(self, chain: Chain, cost: Cost, minimum_rows: int, *, pieces: str | None = None) -> None:
+        if pieces is None and not chain.works_in_pieces:
+            pieces = "large"
         self.chain, self.cost, self.minimum_rows, self.pieces = chain, cost, minimum_rows, pieces
         self._large, self._small = (
             Search(chain.in_pieces(pieces), cost, minimum_rows) for pieces in ("large", "small")

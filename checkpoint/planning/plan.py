@@ -7,6 +7,7 @@ than the peak; see `checkpoint.schedule.placement`.
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from checkpoint.arguments import whole_number
 from checkpoint.errors import BudgetError, CheckpointError
@@ -34,6 +35,8 @@ def plan(
     memory_limit_bytes: int | str | None = None,
     dtype: str = "float32",
     backend: str = "numpy",
+    momentum: float = 0.0,
+    optimizer: object = None,
     cost: Cost | None = None,
     row_blocks: bool = True,
     minimum_block_rows: int | None = None,
@@ -42,8 +45,9 @@ def plan(
 ) -> Plan:
     """The fastest plan of all classes for a network of `sizes` whose arena is within `budget_bytes` above rest.
 
-    `budget_bytes` is a whole number, or text as on the command line: "32MiB", or "50%" of store all's arena. `cost`
-    says what is fast: operations, unless it is given. With `row_blocks` False only whole mini-batches are planned,
+    `budget_bytes` is a whole number, or text as on the command line: "32MiB", or "50%" of store all's arena. `momentum`
+    and `optimizer` are the network's: with momentum alone, row blocks add onto the velocity and hold no gradients.
+    `cost` says what is fast: operations, unless given. With `row_blocks` False only whole mini-batches are planned,
     whose gradients are bit-identical to plain backpropagation's: on NumPy all, elsewhere in large pieces. Blocks have
     at least `minimum_block_rows` rows: 128 by default where operations are counted, which can't see that fewer are
     slow, and 16 with a `cost`. `pieces`, "large" or "small", are those of backward steps; by default small ones are
@@ -60,7 +64,8 @@ def plan(
     >>> plan([784, 100, 30, 10], batch_size=100, budget_bytes="1MB").recompute_fraction
     0.0
     """
-    chain = chain_of(sizes, batch_size=batch_size, dtype=dtype, backend=backend)
+    of: dict[str, Any] = {"dtype": dtype, "backend": backend, "momentum": momentum, "optimizer": optimizer}
+    chain = chain_of(sizes, batch_size=batch_size, **of)
     if (budget_bytes is None) == (memory_limit_bytes is None):
         raise CheckpointError("a plan needs a budget, and one alone: give budget_bytes or memory_limit_bytes")
     memory = None

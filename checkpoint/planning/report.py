@@ -43,6 +43,7 @@ def chain_report(chain: Chain, *, dtype: str | None = None, backend: str | None 
         "batch_size": None if given else chain.batch_size,
         "dtype": dtype,
         "backend": backend,
+        "gradients": None if given else chain.uptake,
         "store_all_peak_bytes": simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes,
     }
 

@@ -25,6 +25,7 @@ class Wave:
 
     `blocks` are the mini-batch's, block k of rank k mod `ranks`; `items` those of `checkpoint.ranks.items`; `owners`
     the rank that owns each layer, first layer first; `slots` how many arrays for items each rank has, used in turn.
+    Where they are `seeded`, owners send what sums begin with to rank 0, which has the first block.
     Raises `ScheduleError` for what makes no wave; one rank alone needs none.
     """
 
@@ -34,6 +35,7 @@ class Wave:
     items: tuple[Item, ...]
     owners: tuple[int, ...]
     slots: int = 3
+    seeded: bool = False
 
     def __post_init__(self) -> None:
         whole_number("ranks", self.ranks, least=2, error=ScheduleError)

@@ -63,7 +63,9 @@ class _Replayed:
 
     def __init__(self, wave: Wave, number: int, actions: Sequence[RankAction], chain: Chain, mail: _Mail) -> None:
         self.wave, self.number, self.actions, self.chain, self.mail = wave, number, actions, chain, mail
-        self.position = self.peak_bytes = self.sent_values = 0
+        self.position = self.peak_bytes = 0
+        sends_seeds = wave.seeded and number != 0
+        self.sent_values = sum(i.values for i in wave.items if sends_seeds and wave.owner(i.layer) == number)
         self.used = 0  # slots are used in turn
         self.block: int | None = None
         self.holding: Holding | None = None

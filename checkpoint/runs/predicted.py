@@ -33,12 +33,12 @@ def predicted(settings: RunSettings, network: Network) -> Predicted:
         part = network.part(batch_size)
         rows = largest_block(batch_size, network.link.ranks, settings.choice.micro_batch_rows)
         simulation = simulate(part.wave.schedule, network.chain(rows))
-        arena = network.arenas.places(network, rows, gradients=False).arena_bytes
+        arena = network.arenas.places(network, rows, gradients=False, uptake=network.uptake).arena_bytes
         peak_bytes = network.predicted_peak_bytes(batch_size)
         return Predicted(network.own_rows(batch_size), part.wave.schedule, simulation, peak_bytes, arena)
     if isinstance(network, NetworkWithCheckpointing):
         schedule = network.schedule_for(batch_size)
-        arena = network.arenas.places(network, batch_size, gradients=True).arena_bytes
+        arena = network.arenas.places(network, batch_size, gradients=True, uptake=network.uptake).arena_bytes
     else:
         schedule = settings.choice.schedule(settings.chain)
         arena = arena_bytes(schedule, settings.chain)

@@ -58,9 +58,9 @@ class RunSettings:
     @property
     def chain(self) -> Chain:
         """The chain of the network, for a whole mini-batch on its backend."""
-        backend = variant_here(self.backend)
-        chain = chain_of(self.sizes, batch_size=self.batch_size, dtype=self.dtype, backend=backend)
-        return replace(chain, whole_gradients=self.optimizer_made.clip is not None)
+        of: dict[str, Any] = {"dtype": self.dtype, "backend": variant_here(self.backend)}
+        of |= {"momentum": self.momentum, "optimizer": self.optimizer}
+        return chain_of(self.sizes, batch_size=self.batch_size, **of)
 
     @property
     def optimizer_made(self) -> Ruled:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 
 from backend.facts import FACTS, NAMES, padded
 from checkpoint.arguments import whole_number
+from mlp.arguments import check_momentum
 from mlp.errors import NetworkError
 from mlp.pieces import error_piece_rows, gradient_piece_rows
 from mlp.sizes import check_sizes, format_sizes
+from mlp.uptake import IN_PIECES, ONTO_VELOCITY, ONTO_WEIGHTS, fits_onto_weights, possible_uptake
 
 MAX_ROWS = 2**31 - 1
 """The largest mini-batch: BLAS libraries count rows in 32 bits, and a schedule writes them in ten digits."""
@@ -27,7 +29,8 @@ class Chain:
     (None: for those at hand); see `mlp.pieces`. With `error_in_place` an activation becomes the error without a buffer
     beside it; with `adds_up` this mini-batch is one of several whose gradients are added up elsewhere. Row blocks that
     begin at multiples of `sum_rows` rows leave gradients bit-identical to those of the whole mini-batch; None where
-    none do. With `whole_gradients` a layer's gradient is not made in pieces, as an optimizer that clips it needs.
+    none do. `uptake` is how gradients are taken up, and what is held of them: see `mlp.uptake`. With `whole_gradients`
+    a layer's gradient is not made in pieces, as an optimizer that clips it needs.
     """
 
     widths: tuple[int, ...]
@@ -39,6 +42,7 @@ class Chain:
     adds_up: bool = False
     sum_rows: int | None = None
     planned_rows: int | None = None
+    uptake: str = IN_PIECES
     whole_gradients: bool = False
 
     @property
@@ -100,6 +104,15 @@ class Chain:
         n_in, n_out = self.widths[layer - 1], self.widths[layer]
         return self.array_bytes(n_in * n_out) + self.array_bytes(n_out)
 
+    @property
+    def works_in_pieces(self) -> bool:
+        """Whether pieces are made at all, so that small ones are of use."""
+        return not (self.error_in_place and self.uptake == ONTO_VELOCITY)
+
+    def sum_bytes(self, layer: int) -> int:
+        """The bytes of a layer's gradient as row blocks add it up: none where they add onto the velocity."""
+        return 0 if self.uptake == ONTO_VELOCITY else self.gradient_bytes(layer)
+
     def piece_rows(self, layer: int, rows: int) -> tuple[int, int]:
         """The rows of a block of the weight gradient and of a piece of the error, in a backward step on `rows` rows."""
         n_in, n_out, pieces, planned_rows = self.widths[layer - 1], self.widths[layer], self.pieces, self.planned_rows
@@ -114,17 +127,25 @@ class Chain:
     def workspace_bytes(self, layer: int, rows: int | None = None) -> int:
         """The bytes that a layer's backward step holds beside a_{layer-1} and delta_layer, which it starts from.
 
-        A piece of the weight gradient, and the bias gradient; neither for a row block, which adds to the layer's
-        gradient where that is held. And a piece of the error below, except in layer 1 and where errors are made in
-        place.
+        What `backward_values` says: a piece of the weight gradient, the bias gradient, a piece of the error below.
         """
-        rows = self.batch_size if rows is None else rows
-        n_out = self.widths[layer]
+        return sum(map(self.array_bytes, self.backward_values(layer, self.batch_size if rows is None else rows)))
+
+    def backward_values(self, layer: int, rows: int) -> tuple[int, int, int]:
+        """The values of what a backward step on `rows` rows works in: bias gradient, weight gradient, error below.
+
+        0 for an array that there is none of. There are no gradients for a row block, which adds to the layer's gradient
+        where that is held, nor where the weights or the velocity take them up at once; and no error in layer 1 and
+        where errors are made in place. The error below is whole where the weights change by what it is made of.
+        """
+        n_out, whole = self.widths[layer], rows == self.batch_size and not self.adds_up
         block, error_rows = self.piece_rows(layer, rows)
-        apart = 0 if layer == 1 or self.error_in_place else self.array_bytes(error_rows * block)
-        if self.adds_up or rows < self.batch_size:
-            return apart
-        return self.array_bytes(block * n_out) + self.array_bytes(n_out) + apart
+        held = whole and self.uptake != ONTO_VELOCITY
+        onto_weights = whole and self.uptake == ONTO_WEIGHTS
+        if onto_weights and fits_onto_weights(layer, rows=rows, n_out=n_out, error_rows=error_rows):
+            held, error_rows = False, rows
+        apart = 0 if layer == 1 or self.error_in_place else error_rows * block
+        return (n_out, block * n_out, apart) if held else (0, 0, apart)
 
     def forward_flops(self, layer: int, rows: int | None = None) -> int:
         """Floating-point operations of running a layer forward: two for each weight and row."""
@@ -140,11 +161,20 @@ class Chain:
         return sum(self.forward_flops(layer) for layer in range(1, self.n_layers + 1))
 
 
-def chain_of(sizes: Iterable[int], *, batch_size: int, dtype: str = "float32", backend: str = "numpy") -> Chain:
+def chain_of(
+    sizes: Iterable[int],
+    *,
+    batch_size: int,
+    dtype: str = "float32",
+    backend: str = "numpy",
+    momentum: float = 0.0,
+    optimizer: object = None,
+) -> Chain:
     """The chain of a network of `sizes` trained on mini-batches of `batch_size` rows.
 
-    `backend` is a name, and nothing is loaded for it: a plan for a GPU can be made where there is none.
-    Raises `NetworkError` for sizes that make no network, a batch size below 1, and an unknown dtype or backend.
+    `backend` is a name, and nothing is loaded for it: a plan for a GPU can be made where there is none. `momentum` and
+    `optimizer` are the network's, or such an object: what a step holds of gradients follows from them.
+    Raises `NetworkError` for sizes that make no network, a batch size below 1, an unknown dtype, backend or optimizer.
 
     >>> chain_of([784, 100, 10], batch_size=100).activation_bytes(1)
     40000
@@ -157,6 +187,9 @@ def chain_of(sizes: Iterable[int], *, batch_size: int, dtype: str = "float32", b
         if not (isinstance(value, str) and value in known):
             raise NetworkError(f"unknown {name} {value!r}; choose {' or '.join(offered)}")
     facts = FACTS[backend]
+    wanted, clips = ONTO_VELOCITY if check_momentum(momentum) else ONTO_WEIGHTS, False
+    if optimizer is not None:
+        wanted, clips = _needs_of(optimizer, momentum)
     return Chain(
         check_sizes(sizes),
         rows,
@@ -164,4 +197,15 @@ def chain_of(sizes: Iterable[int], *, batch_size: int, dtype: str = "float32", b
         facts.allocation_bytes,
         error_in_place=facts.error_in_place,
         sum_rows=facts.chunk_rows,
+        uptake=possible_uptake(wanted, facts),
+        whole_gradients=clips,
     )
+
+
+def _needs_of(optimizer: object, momentum: float) -> tuple[str, bool]:
+    """The uptake that an optimizer can do with, and whether it clips gradients."""
+    from mlp.optimizers import Ruled, optimizer_of, simplest  # which load an array library
+
+    if isinstance(optimizer, str | Ruled):
+        optimizer = simplest(optimizer_of(optimizer, momentum=momentum))
+    return getattr(optimizer, "uptake", IN_PIECES), getattr(optimizer, "clip", None) is not None

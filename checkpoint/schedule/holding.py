@@ -144,7 +144,7 @@ class Holding:
                     f"a_{turned} is on the host as well, and may be on its way there; release it and fetch it"
                 )
         if start == 0 and stop < batch:
-            self.bytes += self.chain.gradient_bytes(layer)
+            self.bytes += self.chain.sum_bytes(layer)
         if layer == n_layers and stop == batch:
             self._stay(layer)
         if stop == batch:
@@ -156,7 +156,7 @@ class Holding:
         if self.held[layer].stop == stop:
             self._drop(layer)
         if start > 0 and stop == batch:
-            self.bytes -= self.chain.gradient_bytes(layer)
+            self.bytes -= self.chain.sum_bytes(layer)
         return peak
 
     def _stay(self, layer: int) -> None:

@@ -38,7 +38,7 @@ def lifetimes(schedule: Schedule, chain: Chain, *, gradients: bool = True) -> li
     """The arrays of a step of `schedule` on `chain`, in the order in which they are taken.
 
     The schedule is taken to be one that `simulate` accepts for this chain. `gradients` False leaves out the gradients,
-    which then are whole and belong to whoever asked for them.
+    which then are whole and belong to whoever asked for them; the chain's uptake is then "in pieces".
 
     >>> from checkpoint.schedule.chain import chain_of
     >>> actions = (Forward(1), Forward(2), Backward(2), Backward(1))
@@ -105,17 +105,17 @@ class _Step:
             return
         chain, rows = self.chain, stop - start
         n_in, n_out, whole = chain.widths[layer - 1], chain.widths[layer], rows == chain.batch_size
-        block, error_rows = chain.piece_rows(layer, rows)
+        bias, weight, error = chain.backward_values(layer, rows)
         if whole and not self.gradients:
-            block = n_in
-        if self.gradients and whole:
-            self.take(position, BIAS_GRADIENT, layer, n_out)
-            self.take(position, WEIGHT_GRADIENT, layer, block * n_out)
-        elif self.gradients and layer not in self.sums:
+            bias, weight, error = 0, 0, error and chain.piece_rows(layer, rows)[1] * n_in
+        if weight:
+            self.take(position, BIAS_GRADIENT, layer, bias)
+            self.take(position, WEIGHT_GRADIENT, layer, weight)
+        elif self.gradients and not whole and layer not in self.sums and chain.sum_bytes(layer):
             self.sums[layer] = self.take(position, WEIGHT_GRADIENT, layer, n_in * n_out)
             self.take(position, BIAS_GRADIENT, layer, n_out)
-        if layer > 1 and not chain.error_in_place:
-            self.take(position, ERROR_PIECE, layer, error_rows * block)
+        if error:
+            self.take(position, ERROR_PIECE, layer, error)
         if stop == self.held[layer][1]:
             self.drop(position, layer)
         if layer in self.sums and stop == chain.batch_size:

@@ -51,5 +51,5 @@ def _actions(actions: tuple[Action, ...], batch_size: int, rows: int) -> Iterato
 
 
 def gradients_bytes(chain: Chain) -> int:
-    """The bytes of the gradients of all layers, which row blocks around the whole chain hold."""
-    return sum(chain.gradient_bytes(layer) for layer in range(1, chain.n_layers + 1))
+    """The bytes of the gradients of all layers as row blocks around the whole chain add them up."""
+    return sum(chain.sum_bytes(layer) for layer in range(1, chain.n_layers + 1))

@@ -1,7 +1,7 @@
 """Two .npy files, inputs and targets, mapped into memory: the data may be larger than that.
 
 Headers are read and compared with the files' lengths first; then the system maps what is there, and reads pages of it
-as rows are taken. Nothing is unpickled.
+as rows are taken; see `mlp.data.mapped_pages`. Nothing is unpickled.
 """
 
 import math

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp.data.errors import DataError
+from mlp.data.mapped_pages import MappedPages
 from mlp.data.statistics import ColumnStatistics
 
 BLOCK_BYTES = 2**21
@@ -61,6 +62,7 @@ def survey(
     least, most = np.inf, -np.inf
     for number, (inputs, targets) in enumerate(parts):
         _begin(sha256, inputs)
+        pages = MappedPages(inputs)
         for rows in row_blocks(inputs):
             block = np.ascontiguousarray(inputs[rows])
             sha256.update(block.data)
@@ -68,6 +70,7 @@ def survey(
             least, most = min(least, float(block.min())), max(most, float(block.max()))
             if number == 0:
                 statistics.add(block if training is None else block[_within(training, rows)])
+            pages.read(block.nbytes)
         _begin(sha256, targets)
         for rows in row_blocks(targets):
             block = np.ascontiguousarray(targets[rows])

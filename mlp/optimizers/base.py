@@ -11,10 +11,16 @@ class Optimizer(Protocol):
 
     `state_names` names the arrays that the rule keeps from step to step beside each parameter, of the parameter's
     shape and dtype and zero at first. They count as rest, and are saved under these names.
+
+    `uptake` says whether steps may do without the gradient as an array, see `mlp.uptake`. A rule that needs each
+    gradient whole, as for its square, has "in pieces", as has one that does not say: then `apply` is all there is.
     """
 
     @property
     def state_names(self) -> tuple[str, ...]: ...
+
+    @property
+    def uptake(self) -> str: ...
 
     def apply(self, backend: Backend, w: Any, g: Any, state: Sequence[Any], rate: float) -> None:
         """Change `w` in place by its gradient `g`, a sum over the batch; `rate` is eta / batch.

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from backend import Backend
+from mlp.uptake import ONTO_VELOCITY
 
 
 class Momentum:
     """Keeps a velocity for each parameter. `momentum` is at least 0 and below 1."""
 
     state_names: tuple[str, ...] = ("velocity",)
+    uptake = ONTO_VELOCITY
 
     def __init__(self, momentum: float) -> None:
         self.momentum = momentum

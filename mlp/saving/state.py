@@ -57,6 +57,8 @@ class Savable(Protocol):
     @property
     def optimizer_state(self) -> Mapping[str, Sequence[tuple[Any, Any]]]: ...
 
+    velocities_are_spoilt: bool
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -12,6 +12,7 @@ from mlp.arguments import LARGEST
 from mlp.data.column_scaling import ColumnScaling
 from mlp.data.convert import as_inputs, one_hot
 from mlp.data.dataset import Dataset, Samples
+from mlp.data.mapped_pages import MappedPages
 from mlp.data.scaling import PIXELS, Scaling
 from mlp.data.survey import BLOCK_BYTES
 from mlp.data.targets import Labels
@@ -29,6 +30,7 @@ class SampleBatches:
     ) -> None:
         self._taker, self._samples, self._by = taker, samples, by
         self._columns = taker.sizes[-1]
+        self._pages = MappedPages(samples.inputs)
         self.finite = finite
 
     @property
@@ -67,9 +69,11 @@ class SampleBatches:
 
     def fill(self, rows: Rows, X: np.ndarray, y: np.ndarray) -> None:
         inputs, numbers = self._samples.inputs, self._samples.numbers(rows)
+        at_once = max(1, BLOCK_BYTES // (8 * X.shape[1]))
         if isinstance(numbers, slice):
             numbers = slice(*numbers.indices(len(self._samples.targets)))
-        at_once = max(1, BLOCK_BYTES // (8 * X.shape[1]))
+        else:
+            at_once = min(at_once, self._pages.places_at_once or at_once)
         for start in range(0, len(X), at_once):
             stop = min(start + at_once, len(X))
             if isinstance(numbers, slice):
@@ -79,6 +83,7 @@ class SampleBatches:
             else:
                 block = inputs[numbers[start:stop]]
             self._scale(block, X[start:stop])
+            self._pages.read(block.nbytes, places=1 if isinstance(numbers, slice) else stop - start)
         y[...] = self.targets(rows)
 
     def _scale(self, block: np.ndarray, out: np.ndarray) -> None:

@@ -1,5 +1,6 @@
 """Small random chains, and the pieces of a search over them."""
 
+from dataclasses import replace
 from functools import reduce
 from math import gcd
 from random import Random
@@ -7,13 +8,24 @@ from random import Random
 from checkpoint import Chain, Flops, Schedule, simulate, store_all
 from checkpoint.planning.programs.ladder import Ladder
 from checkpoint.planning.programs.smallest_peak import SmallestPeak
+from mlp.uptake import ONTO_WEIGHTS, UPTAKES
 
 
 def random_chain(random: Random, *, most_layers: int = 6) -> Chain:
-    """A chain of 2 layers or more, of widths 1 to 9; where the first is odd, errors are made in place."""
+    """A chain of 2 layers or more, of widths 1 to 9; where the first is odd, errors are made in place.
+
+    Gradients are taken up in each of the ways, as the number of its units makes it.
+    """
     n_layers = random.randint(2, most_layers)
     widths = tuple(random.randint(1, 9) for _ in range(n_layers + 1))
-    return Chain(widths, random.choice((1, 2, 5, 8, 64)), error_in_place=widths[0] % 2 == 1)
+    chain = Chain(widths, random.choice((1, 2, 5, 8, 64)), error_in_place=widths[0] % 2 == 1)
+    return taken_up(chain, sum(widths))
+
+
+def taken_up(chain: Chain, number: int) -> Chain:
+    """The chain with gradients taken up in one of the ways that are possible on it, by the number."""
+    ways = [way for way in UPTAKES if not (way == ONTO_WEIGHTS and chain.error_in_place)]
+    return replace(chain, uptake=ways[number % len(ways)])
 
 
 def ladder_of(chain: Chain, sizes: list[int] | None = None) -> Ladder:

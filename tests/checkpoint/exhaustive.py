@@ -43,7 +43,7 @@ def interpret(schedule: Schedule, chain: Chain) -> Account:
 
     def held_bytes() -> int:
         activations = sum(chain.activation_bytes(layer, len(rows)) for layer, rows in buffers.items() if layer)
-        return activations + sum(chain.gradient_bytes(layer) for layer, done in sums.items() if len(done) < batch)
+        return activations + sum(chain.sum_bytes(layer) for layer, done in sums.items() if len(done) < batch)
 
     for action in schedule.actions:
         layer = action.layer
@@ -78,7 +78,7 @@ def interpret(schedule: Schedule, chain: Chain) -> Account:
                 sums[layer] = done | set(rows)
             working = held_bytes() + chain.workspace_bytes(layer, len(rows))
             if not whole and len(sums[layer]) == batch:
-                working += chain.gradient_bytes(layer)
+                working += chain.sum_bytes(layer)
             account.peak_bytes = max(account.peak_bytes, working)
             if layer > 1:
                 buffers[layer - 1].update(dict.fromkeys(rows, ("delta", layer - 1)))

@@ -20,17 +20,19 @@ from checkpoint import (
     store_all,
 )
 from mlp.pieces import PIECES
+from tests.checkpoint.chains import taken_up
 
 KINDS = ("tree", "store all", "every n-th", "binomial", "micro-batches", "offloaded", "planned", "planned in blocks")
 
 
 def a_chain(random: Random, *, most_layers: int = 14, most_rows: int = 16, most_units: int = 200) -> Chain:
-    """A chain of 1 layer or more; where the batch is odd, errors are made in place."""
+    """A chain of 1 layer or more; where the batch is odd, errors are made in place. Gradients are taken up anyhow."""
     units = random.choice((3, 9, 40, 200))
     widths = tuple(random.randint(1, min(units, most_units)) for _ in range(random.randint(1, most_layers) + 1))
     batch_size = random.randint(1, most_rows)
     allocation_bytes = random.choice((1, 1, 512))
-    return Chain(widths, batch_size, random.choice((4, 8)), allocation_bytes, error_in_place=batch_size % 2 == 1)
+    chain = Chain(widths, batch_size, random.choice((4, 8)), allocation_bytes, error_in_place=batch_size % 2 == 1)
+    return taken_up(chain, sum(widths))
 
 
 def a_schedule(random: Random, chain: Chain, kind: str) -> Schedule:

@@ -59,7 +59,8 @@ def test_steps_action_by_action_allocate_nothing_after_the_first(case):
 @given(case=cases())
 def test_arena_of_plain_steps_takes_what_is_placed_for_keeping_all(metered, dtype, case):
     network = case.network(metered, dtype)
-    chain = chain_of(case.sizes, batch_size=case.batch_size, dtype=dtype, backend=metered.variant)
+    of = {"dtype": dtype, "backend": metered.variant, "momentum": case.momentum}
+    chain = chain_of(case.sizes, batch_size=case.batch_size, **of)
     with case.in_pieces():
         predicted = place(store_all(n_layers=case.n_layers), chain)
         with metered.measure() as usage:

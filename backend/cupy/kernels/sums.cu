@@ -16,11 +16,12 @@ __device__ inline Pack in_pairs(Pack total, Pack *sums) {
     return all;
 }
 
-// out := the sum of d's rows, or out += it where `onto`. Blocks of one blockIdx.x share columns, each with `share` of the
+// out := the sum of d's rows, or keep * out + factor * it where `onto`. Blocks of one blockIdx.x share columns, each with `share` of the
 // rows; `parts` is memory for the shares' sums, and `arrived` counts the blocks that have written theirs: 0 before and
 // after. Whole Packs only.
 extern "C" __global__ void sum_rows(const Item *d, long long leading, Item *out, long long rows, long long columns,
-                                    long long share, long long onto, Item *parts, unsigned *arrived) {
+                                    long long share, long long onto, double factor, double keep, Item *parts,
+                                    unsigned *arrived) {
     __shared__ Pack sums[SUMMED_ROWS * SUMMED_COLUMNS];
     __shared__ bool is_last;
     long long j = ((long long)blockIdx.x * SUMMED_COLUMNS + threadIdx.x) * VALUES;
@@ -54,7 +55,7 @@ extern "C" __global__ void sum_rows(const Item *d, long long leading, Item *out,
     }
     if (threadIdx.y == 0 && inside) {
         if (onto)
-            for (int k = 0; k < VALUES; k++) total.at[k] += out[j + k];
+            for (int k = 0; k < VALUES; k++) total.at[k] = FMA((Item)factor, total.at[k], (Item)keep * out[j + k]);
         *(Pack *)(out + j) = total;
     }
 }

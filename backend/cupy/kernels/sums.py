@@ -48,8 +48,8 @@ def shares_of(rows: int, columns: int, item: str) -> int:
     return max(1, min(-(-BUSY_BLOCKS // across), rows // SHARE_ROWS)) if across <= BUSY_BLOCKS else 1
 
 
-def sum_rows(d: Any, *, out: Any, scratch: int, onto: bool = False) -> None:
-    """out := the sum of d's rows; or with `onto`, out += it.
+def sum_rows(d: Any, *, out: Any, scratch: int, onto: bool = False, factor: float = 1.0, keep: float = 1.0) -> None:
+    """out := the sum of d's rows; or with `onto`, out := keep * out + factor * that sum.
 
     `scratch` is the address of `SCRATCH_BYTES` of device memory that no other stream uses, all zero before the first
     use.
@@ -66,7 +66,8 @@ def sum_rows(d: Any, *, out: Any, scratch: int, onto: bool = False) -> None:
     share = -(-rows // shares)
     grid = (-(-columns // (SUMMED_COLUMNS * values)), shares)
     block = (SUMMED_COLUMNS, min(SUMMED_ROWS, power_of_two(share)))
-    arguments = (d, leading, out, rows, columns, share, int(onto), scratch, scratch + PARTS_BYTES)
+    numbers = (int(onto), float(factor), float(keep))
+    arguments = (d, leading, out, rows, columns, share, *numbers, scratch, scratch + PARTS_BYTES)
     function("sums", item, "sum_rows", values)(grid, block, arguments)
 
 

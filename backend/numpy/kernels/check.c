@@ -37,8 +37,6 @@ static Needs needs_of(const Operation *o) {
         return (Needs){0, gradients | parameters, parameters};
     case KIND_update_momentum:
         return (Needs){0, gradients | velocities | parameters, velocities | parameters};
-    case KIND_scale:
-        return (Needs){0, velocities, velocities};
     default:
         return (Needs){0, velocities | parameters, parameters};
     }
@@ -76,8 +74,8 @@ static int64_t extent(const Operation *o, int array, int64_t item_bytes) {
 static int numbers_fit(const Operation *o) {
     const int multiplies = o->kind == KIND_forward || o->kind == KIND_backward || o->kind == KIND_backward_update ||
                            o->kind == KIND_backward_momentum;
-    const int by_rows = multiplies || o->kind == KIND_output_error || o->kind == KIND_cost ||
-                        o->kind == KIND_scale_rows;
+    const int by_rows =
+        multiplies || o->kind == KIND_output_error || o->kind == KIND_cost || o->kind == KIND_scale_rows;
     const int lowest = multiplies && o->kind != KIND_forward ? NO_ACTIVATION : 0;
     if (o->kind < 0 || o->kind >= N_KINDS || o->cost < 0 || o->cost >= N_COSTS || o->layer < 0) return 0;
     if (o->activation < lowest || o->activation >= N_ACTIVATIONS) return 0;

@@ -20,9 +20,6 @@ static void update(const Step *s, T *w, T *v, const T *g, int64_t n, int64_t par
         case KIND_update_momentum:
             apply_momentum(w + from, v + from, g + from, to - from, rate, momentum);
             break;
-        case KIND_scale:
-            scale(v + from, to - from, momentum);
-            break;
         case KIND_add_velocity:
             add_velocity(w + from, v + from, to - from);
             break;
@@ -34,7 +31,7 @@ static void update(const Step *s, T *w, T *v, const T *g, int64_t n, int64_t par
 
 /* An update of the weights, of the biases, or of both: of those that the step has arrays for. */
 static void update_both(const Step *s, int64_t part, int64_t parts) {
-    int by_velocity = s->kind == KIND_scale || s->kind == KIND_add_velocity;
+    int by_velocity = s->kind == KIND_add_velocity;
     if (by_velocity ? s->weight_velocity != NULL : s->weight_gradient != NULL)
         update(s, s->W, s->weight_velocity, s->weight_gradient, s->n_in * s->n_out, part, parts);
     if (by_velocity ? s->bias_velocity != NULL : s->bias_gradient != NULL)
@@ -52,6 +49,13 @@ static Step block_of(const Step *s, int64_t block) {
     b.next_gradient_values = b.next_W_values = 0;
     if (first) b.bias_gradient = NULL;
     return b;
+}
+
+/* Whether this part of a layer's error is finite, which is known before anything of the layer is touched. */
+static int error_is_finite(const Step *s, int64_t part, int64_t parts) {
+    int64_t top, bottom;
+    share(s->rows, 1, part, parts, &top, &bottom);
+    return !s->layer || all_finite((const T *)s->delta + top * s->n_out, (bottom - top) * s->n_out);
 }
 
 static int output_errors(const Step *s, int64_t part, int64_t parts) {
@@ -84,28 +88,29 @@ int RUN_PART(const Step *s, int64_t stage, int64_t part, int64_t parts, void *sc
     case KIND_output_error:
         return output_errors(s, part, parts);
     case KIND_cost:
-        *(double *)s->total = COST_SUM(*(double *)s->total, s->cost, s->out, s->n_out, s->y, s->y_leading, s->row_weights,
-                                       s->rows, s->n_out);
+        *(double *)s->total = COST_SUM(*(double *)s->total, s->cost, s->out, s->n_out, s->y, s->y_leading,
+                                       s->row_weights, s->rows, s->n_out);
         return 1;
     case KIND_scale_rows:
         scale_rows(s, part, parts);
         return 1;
     case KIND_backward:
         if (stage == 0)
-            return gradient(s, s->weight_gradient, s->bias_gradient, (Into){s->onto ? ADD : WRITE, 1}, part, parts,
+            return gradient(s, s->weight_gradient, s->bias_gradient, (Into){s->onto ? ADD : WRITE, 1, 1}, part, parts,
                             scratch);
         error_below(s, part, parts, scratch);
         return 1;
     case KIND_backward_momentum:
-        if (stage == 0)
-            return gradient(s, s->weight_velocity, s->bias_velocity, (Into){ADD_TIMES, (T)-s->rate}, part, parts,
-                            scratch);
-        error_below(s, part, parts, scratch);
+        if (stage == 0) return error_is_finite(s, part, parts);
+        if (stage == 1)
+            gradient(s, s->weight_velocity, s->bias_velocity,
+                     (Into){ADD_TIMES, (T)-s->rate, s->onto ? 1 : (T)s->momentum}, part, parts, scratch);
+        else error_below(s, part, parts, scratch);
         return 1;
     case KIND_backward_update: {
         Step b = block_of(s, stage / 3);
         if (stage % 3 == 0)
-            return gradient(&b, b.weight_gradient, b.bias_gradient, (Into){WRITE, 1}, part, parts, scratch);
+            return gradient(&b, b.weight_gradient, b.bias_gradient, (Into){WRITE, 1, 1}, part, parts, scratch);
         if (stage % 3 == 2) update_both(&b, part, parts);
         else if (b.activation != NO_ACTIVATION) error_below(&b, part, parts, scratch);
         return 1;

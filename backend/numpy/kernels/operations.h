@@ -9,7 +9,7 @@
     X(forward) X(output_error) X(cost) \
     X(backward) X(update) X(update_momentum) \
     X(backward_update) \
-    X(scale) X(backward_momentum) X(add_velocity) \
+    X(backward_momentum) X(add_velocity) \
     X(rule_sgd) X(rule_momentum) X(rule_nesterov) X(rule_adam) X(rule_rmsprop) X(rule_adagrad) \
     X(scale_rows)
 

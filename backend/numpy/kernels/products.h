@@ -152,6 +152,7 @@ static int gradient(const Step *s, T *weight, T *bias, Into into, int64_t part, 
             }
         }
         if (into.how == WRITE) into.how = ADD;
+        into.keep = 1;
     }
     return (int)finite;
 }

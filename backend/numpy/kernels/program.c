@@ -66,7 +66,9 @@ typedef struct {
 static int64_t stages_of(const Step *s) {
     if (is_rule(s->kind)) return s->rule.clip > 0 ? 2 : 1; /* the norm is known before anything is changed */
     if (s->kind == KIND_backward_update) return 3 * ((s->n_in + s->block_rows - 1) / s->block_rows);
-    return (s->kind == KIND_backward || s->kind == KIND_backward_momentum) && s->activation != NO_ACTIVATION ? 2 : 1;
+    int stages = s->kind == KIND_backward_momentum ? 2 : 1;
+    int backward = s->kind == KIND_backward || s->kind == KIND_backward_momentum;
+    return backward && s->activation != NO_ACTIVATION ? stages + 1 : stages;
 }
 
 static int64_t parts_of(const Step *s, int64_t stage, int64_t threads) {
@@ -83,9 +85,12 @@ static int64_t parts_of(const Step *s, int64_t stage, int64_t threads) {
         n_in = s->block_rows < n_in ? s->block_rows : n_in;
         work = stage % 3 == 2 ? 8 : s->rows;
         break;
+    case KIND_backward_momentum:
+        work = s->rows;
+        if (stage == 0) n_in = 1;
+        break;
     case KIND_forward:
     case KIND_backward:
-    case KIND_backward_momentum:
         work = s->rows;
     }
     int64_t worth = work * n_in * s->n_out / WORTH_A_THREAD;
@@ -129,7 +134,7 @@ int64_t run_program(const Call *call) {
         const Operation *o = call->operations + i;
         Step s = {.kind = o->kind, .rows = o->rows, .n_in = o->n_in, .n_out = o->n_out, .block_rows = o->block_rows};
         int64_t bytes = call->value_bits == 32 ? scratch_bytes_32(s.n_in, s.n_out) : scratch_bytes_64(s.n_in, s.n_out);
-        int64_t parts = parts_of(&s, 0, call->threads);
+        int64_t parts = parts_of(&s, s.kind == KIND_backward_momentum, call->threads); /* the stage of most work */
         if (bytes > r.job.scratch_bytes) r.job.scratch_bytes = bytes;
         if (parts > r.job.threads) r.job.threads = parts;
     }

@@ -10,10 +10,11 @@
 #define LEAKY_SLOPE CONSTANT(0.01)
 #define EACH(n) for (int64_t j = 0; j < (n); j++)
 
-/* How the sum of a chunk of rows goes into an array: written over it, added on, or times `factor` added on. */
+/* How the sum of a chunk of rows goes into an array: written over it, added on, or times `factor` added onto `keep` times
+   what is there, which is rounded first. */
 typedef struct {
     enum { WRITE, ADD, ADD_TIMES } how;
-    T factor; /* 1 but for ADD_TIMES */
+    T factor, keep; /* 1 but for ADD_TIMES */
 } Into;
 
 /* z := activation(x + b); softmax is left for `softmax`, which needs whole rows. */
@@ -118,7 +119,7 @@ static void output_error(T *restrict a, const T *restrict y, int64_t n, int64_t 
 /* Put sums into an array. */
 static void put(const T *restrict sums, T *restrict out, int64_t n, Into into) {
     if (into.how == WRITE) memcpy(out, sums, (size_t)n * sizeof(T));
-    else EACH(n) out[j] = FMA(into.factor, sums[j], out[j]);
+    else EACH(n) out[j] = FMA(into.factor, sums[j], into.keep * out[j]);
 }
 
 /* Whether none of n values is NaN or infinite: by the largest exponent. */
@@ -136,13 +137,13 @@ static void apply_gradient(T *restrict w, const T *restrict g, int64_t n, T rate
     EACH(n) w[j] = FMA(-rate, g[j], w[j]);
 }
 
-/* v := momentum * v. */
-static void scale(T *v, int64_t n, T momentum) { EACH(n) v[j] *= momentum; }
+/* v := factor * v. */
+static void scale(T *v, int64_t n, T factor) { EACH(n) v[j] *= factor; }
 
 /* w := w + v. */
 static void add_velocity(T *restrict w, const T *restrict v, int64_t n) { EACH(n) w[j] += v[j]; }
 
-/* v := momentum * v, rounded, then v - rate * g, then w := w + v: in the order of `scale` and sums onto a velocity. */
+/* v := momentum * v, rounded, then v - rate * g, then w := w + v: in the order of sums onto a velocity. */
 static void apply_momentum(T *restrict w, T *restrict v, const T *restrict g, int64_t n, T rate, T momentum) {
     EACH(n) {
         v[j] = FMA(-rate, g[j], momentum * v[j]);
@@ -170,7 +171,7 @@ static int sum_rows(const T *delta, int64_t rows, int64_t n, int64_t from, int64
             for (int64_t i = 0; i < rows; i++) EACH(m) sums[j] += delta[i * n + first + j];
         }
         finite &= all_finite(sums, m);
-        put(sums, out + first, m, into.how == ADD_TIMES ? into : (Into){WRITE, 1});
+        put(sums, out + first, m, into.how == ADD_TIMES ? into : (Into){WRITE, 1, 1});
     }
     return finite;
 }

@@ -50,12 +50,12 @@ NOT_INLINE void packed_tile(const T *a, const T *panel, int64_t terms, T *out, i
 /* A tile whose rows are next to each other, and whose sums go straight into a gradient, with no strip between. */
 NOT_INLINE void gradient_tile(const T *a, int64_t along, const T *panel, int64_t terms, T *out, int64_t out_down,
                               Into into) {
-    V sums[TILE_ROWS][2] = {0}, factor = splat(into.factor);
+    V sums[TILE_ROWS][2] = {0}, factor = splat(into.factor), keep = splat(into.keep);
     sum_tile(2, a, 1, along, panel, terms, sums);
     if (into.how != WRITE)
         for (int i = 0; i < TILE_ROWS; i++)
             for (int v = 0; v < 2; v++)
-                sums[i][v] = multiply_add(factor, sums[i][v], load(out + i * out_down + v * LANES));
+                sums[i][v] = multiply_add(factor, sums[i][v], keep * load(out + i * out_down + v * LANES));
     write_tile(2, sums, out, out_down);
 }
 

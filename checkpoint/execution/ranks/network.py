@@ -13,6 +13,7 @@ from checkpoint.execution.ranks.batches import ShareOfBatches
 from checkpoint.execution.ranks.links.base import Link
 from checkpoint.execution.ranks.parts import Part, Parts
 from checkpoint.execution.ranks.saving import save_on_ranks
+from checkpoint.execution.ranks.seeds import Seeds, are_wanted
 from checkpoint.execution.ranks.slots import Slots
 from checkpoint.execution.ranks.step import RankStep
 from checkpoint.execution.saved import CHOICES
@@ -27,8 +28,11 @@ from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import store_all
 from mlp import Gradient, StateError
 from mlp.arguments import check_rate
+from mlp.overriding import is_as_written
 from mlp.sizes import check_sizes
 from mlp.training.batches import Batches
+from mlp.updated import UPTAKE_METHODS
+from mlp.uptake import IN_PIECES, uptake_of
 
 
 class NetworkOnRanks(NetworkWithCheckpointing):
@@ -68,6 +72,7 @@ class NetworkOnRanks(NetworkWithCheckpointing):
         self._slots: tuple[int, Slots] | None = None
         self._coming_rows: int | None = None
         self._step: RankStep | None = None
+        self._rate = 0.0
         self.waited_seconds, self.sent_bytes = 0.0, 0
         """What this rank has waited for others, and sent, since the network was made."""
 
@@ -192,6 +197,8 @@ class NetworkOnRanks(NetworkWithCheckpointing):
                 X, y = self.as_batch(X, y)
         self.reserve(rows)
         part, rate = self.part(rows), check_rate(eta, self.dtype) / rows
+        self._rate = rate
+        seeds = Seeds(self, self.link, part.wave.items, part.wave.owner) if are_wanted(self) else None
         blocks = {
             self.link.rank + number * self.link.ranks: (X[start:stop, :], y[start:stop, :])
             for number, (start, stop) in enumerate(own)
@@ -205,9 +212,10 @@ class NetworkOnRanks(NetworkWithCheckpointing):
             n_slots=part.wave.slots,
             rows=rows,
             begin=lambda block: self._begin(*blocks[block], part.wave.schedule),
-            apply=lambda gradient: self.apply_gradient(gradient, rate),
+            apply=seeds.take if seeds is not None else lambda gradient: self.apply_gradient(gradient, rate),
             weights=lambda layer: (self.weights[layer - 1], self.biases[layer - 1]),
             after_action=self._observed,
+            seeds=seeds,
         )
         try:
             self._step.run()
@@ -216,6 +224,18 @@ class NetworkOnRanks(NetworkWithCheckpointing):
             self.steps_trained += 1
         finally:
             self._step = None
+
+    @property
+    def uptake(self) -> str:
+        """On ranks, gradients are passed on in pieces; a layer's sum may begin with its velocity."""
+        others = [name for name in UPTAKE_METHODS if name != "backward_layer"]  # which is as ever on one rank
+        as_ever = not self.on_ranks and is_as_written(self, others)
+        return uptake_of(self.optimizer, self.backend.facts) if as_ever else IN_PIECES
+
+    @property
+    def is_seeded(self) -> bool:
+        """Whether sums begin with velocities."""
+        return are_wanted(self)
 
     def _begin(self, X: Any, y: Any, schedule: Schedule) -> Execution:
         return self.execution(X, y, schedule, in_pieces=False, counts_cost=True)
@@ -236,8 +256,12 @@ class NetworkOnRanks(NetworkWithCheckpointing):
             assert self._step is not None  # noqa: S101
             assert self._step.adding is not None  # noqa: S101
             weight, bias, onto = self._step.adding
+            how = {"onto": onto}
+            if are_wanted(self):
+                keep = 1.0 if onto else float(getattr(self.optimizer, "momentum", 0.0))
+                how = {"onto": True, "factor": -self._rate, "keep": keep}
             self.backend.backward_layer_(
-                a, delta, self.weights[layer - 1], below, first=first, weight=weight, bias=bias, onto=onto
+                a, delta, self.weights[layer - 1], below, first=first, weight=weight, bias=bias, **how
             )
             if bias is not None:
                 self._check_error(layer, bias)

@@ -26,6 +26,9 @@ class Scheduled(Protocol):
 
     def chain(self, batch_size: int) -> Chain: ...
 
+    @property
+    def is_seeded(self) -> bool: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -57,7 +60,8 @@ class Parts:
             most = self.most_own
             items = self._items(most, whole=network.whole_gradients)
             n_slots = SLOTS if self._block_rows is None else len(items)
-            wave = Wave(network.schedule_for(most), self._ranks, blocks, items, self._owners, n_slots)
+            schedule, seeded = network.schedule_for(most), network.is_seeded
+            wave = Wave(schedule, self._ranks, blocks, items, self._owners, n_slots, seeded)
             lists = distribute(wave)
             if sum(map(len, lists)) <= JUDGED_ACTIONS:
                 replay(wave, lists, network.chain(rows))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from checkpoint.execution.ranks.links.base import TOTAL, WAVE, Link, Request, wait
+from checkpoint.execution.ranks.seeds import Seeds
 from checkpoint.execution.ranks.slots import Slots
 from checkpoint.execution.step import Execution
 from checkpoint.ranks.actions import Add, Apply, Begin, Broadcast, RankAction, Receive, Send
@@ -21,7 +22,7 @@ class RankStep:
 
     `begin(block)` returns what executes a block's own schedule; `apply` takes a gradient. `after_action(position,
     action)` is called after each action of a block's own schedule. `weights(layer)` are the arrays that are shared when
-    the layer is over.
+    the layer is over. `seeds` are what sums begin with, where they begin with anything.
     """
 
     def __init__(
@@ -36,10 +37,12 @@ class RankStep:
         apply: Callable[[Gradient], None],
         weights: Callable[[int], Sequence[Any]],
         after_action: Callable[[int, Action], None],
+        seeds: Seeds | None = None,
     ) -> None:
         self._link, self._slots, self._n_slots, self._actions = link, slots, n_slots, actions
         self._rows = rows
         self._begin, self._apply, self._weights, self._after_action = begin, apply, weights, after_action
+        self._seeds = seeds
         self._execution: Execution | None = None
         self._position = 0
         self._backward: Iterator[Any] | None = None
@@ -58,6 +61,9 @@ class RankStep:
     def run(self) -> None:
         """Take the step."""
         try:
+            if self._seeds is not None:
+                self._seeds.send()
+                self.sent_bytes += self._seeds.sent_bytes
             for action in self._actions:
                 self._take(action)
             for request in (*self._sent.values(), *self._shared):
@@ -115,7 +121,11 @@ class RankStep:
         if self._backward is None:
             assert self._execution is not None  # noqa: S101
             self._backward = self._execution.backward(Backward(item.layer))
-        self.adding = (*self._slots.parts(self._slots.of_use(self._used, item), item), action.onto)
+        parts = self._slots.parts(self._slots.of_use(self._used, item), item)
+        if self._seeds is not None and not action.onto:
+            for request in self._seeds.put(item, parts):
+                self._wait(request)
+        self.adding = (*parts, action.onto)
         next(self._backward)
         self.adding = None
 
@@ -140,6 +150,8 @@ class RankStep:
         item = action.item
         values = self._slots.of_total(item) if action.received else self._slots.of_use(self._used, item)
         weight, bias = self._slots.parts(values, item)
+        for request in () if self._seeds is None else self._seeds.sent(item):
+            self._wait(request)
         self._apply(Gradient(item.layer, weight, bias, item.first, self._rows))
         if action.received:
             self._totals.pop(0)

@@ -77,7 +77,7 @@ class Leaves:
         self._chain, self._cost, self._sizes = chain, cost, sizes
         self._tables: dict[int, _Table] = {}
         layers = range(1, chain.n_layers + 1)
-        self._gradients = list(accumulate((chain.gradient_bytes(layer) for layer in layers), initial=0))
+        self._gradients = list(accumulate((chain.sum_bytes(layer) for layer in layers), initial=0))
         self._activation = [chain.activation_bytes(layer) for layer in range(chain.n_layers + 1)]
         self._error = [chain.error_bytes(layer) for layer in range(chain.n_layers + 1)]
         self._kept = [chain.kept_bytes(layer) for layer in range(chain.n_layers + 1)]

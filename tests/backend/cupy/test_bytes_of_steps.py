@@ -93,7 +93,8 @@ def test_a_step_takes_the_bytes_predicted_after_each_action_and_gives_the_bits_o
     more: dict[str, Any] = {"cost": cost, "momentum": momentum}
     net, X, y = network_and_batch(cupy_backend, sizes, rows, dtype, schedule, **more)
     plain = Network(sizes, dtype=dtype, backend=cupy_backend, **more)
-    predicted = simulate(schedule, chain_of(sizes, batch_size=rows, dtype=dtype, backend="cupy"))
+    of = {"dtype": dtype, "backend": "cupy", "momentum": momentum}
+    predicted = simulate(schedule, chain_of(sizes, batch_size=rows, **of))
     for _ in range(2):
         with cupy_backend.measure() as usage, net.observing(lambda *_: usage.mark()):
             net.update_mini_batch(X, y, eta=0.5)

@@ -46,6 +46,7 @@ def test_matmul_takes_slices_and_transposes_without_a_copy(
     out = Pair(cupy_backend, np.full((rows + 2, columns + 3), np.nan, dtype)).cut(lambda x: x[1:-1, 2:-1])
     agree(cupy_backend, "matmul", a, b, out=out)
     agree(cupy_backend, "add_product_", out, a, b)
+    agree(cupy_backend, "add_product_", out, a, b, factor=-0.3, keep=0.7)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

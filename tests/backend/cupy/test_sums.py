@@ -24,6 +24,7 @@ def test_sum_rows_agrees(cupy_backend: CupyBackend, shape: tuple[int, int], dtyp
     d, out = Pair(cupy_backend, normal(*shape, dtype=dtype)), Pair(cupy_backend, np.full(shape[1], np.nan, dtype))
     agree(cupy_backend, "sum_rows", d, out=out)
     agree(cupy_backend, "sum_rows", d, out=out, onto=True)
+    agree(cupy_backend, "sum_rows", d, out=out, onto=True, factor=-0.3, keep=0.7)
 
 
 def test_sum_rows_takes_a_slice(cupy_backend: CupyBackend) -> None:

@@ -86,10 +86,6 @@ static void make(Net *net) {
     o->activation = last, o->out = a[L], o->y = y, o->y_leading = o->n_out;
     for (int64_t l = L; l; l--) {
         int64_t n_in = net->widths[l - 1], n_out = net->widths[l];
-        if (net->momentum == 2) {
-            o = next(net, KIND_scale, l);
-            o->weight_velocity = vW[l], o->bias_velocity = vb[l];
-        }
         int whole = net->momentum == 0 && net->block == net->rows;
         for (int64_t top = 0; top < net->rows; top += net->block) {
             int64_t rows = net->rows - top < net->block ? net->rows - top : net->block;
@@ -98,7 +94,7 @@ static void make(Net *net) {
                      : whole            ? KIND_backward_update
                                         : KIND_backward,
                      l);
-            o->rows = (int32_t)rows, o->onto = top > 0 && net->momentum != 2;
+            o->rows = (int32_t)rows, o->onto = top > 0;
             o->activation = l > 1 ? act : NO_ACTIVATION;
             o->a = a[l - 1] + top * n_in * item, o->delta = a[l] + top * n_out * item;
             o->W = W[l], o->b = b[l], o->block_rows = 1 + (int32_t)draw((uint64_t)n_in);

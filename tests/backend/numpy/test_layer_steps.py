@@ -89,6 +89,41 @@ def test_gradient_of_some_inputs_is_added_onto_what_is_there(shape, backend, dty
     assert np.array_equal(backend.to_numpy(a), below)
 
 
+@shapes
+def test_a_multiple_of_the_gradient_is_added_onto_a_multiple_of_what_is_there(shape, backend, dtype):
+    _, n_in, n_out = shape
+    of = layer(shape, dtype)
+    wide = {name: x.astype("float64") for name, x in of.items()}
+    total = whole_numbers(n_in, n_out, dtype=dtype, seed=9)
+    weight, bias = backend.asarray(total.copy()), backend.asarray(np.ones(n_out, dtype))
+    a, delta, W = (backend.asarray(of[name]) for name in ("a", "delta", "W"))
+    how = {"onto": True, "factor": -0.5, "keep": 0.25}
+    backend.backward_layer_(a, delta, W, "identity", first=0, weight=weight, bias=bias, **how)
+    assert np.array_equal(backend.to_numpy(weight), total / 4 - wide["a"].T @ wide["delta"] / 2)
+    assert np.array_equal(backend.to_numpy(bias), 0.25 - wide["delta"].sum(axis=0) / 2)
+    assert np.array_equal(backend.to_numpy(a), wide["delta"] @ wide["W"].T)
+
+
+@shapes
+@pytest.mark.parametrize("activation", ["identity", None])
+def test_weights_of_some_inputs_change_after_their_error_is_made(activation, shape, backend, dtype):
+    rows, n_in, _ = shape
+    of = layer(shape, dtype)
+    wide = {name: x.astype("float64") for name, x in of.items()}
+    first, stop = n_in // 3, n_in // 3 + -(-n_in // 2)
+    a, delta, W, b = (backend.asarray(of[name].copy()) for name in ("a", "delta", "W", "b"))
+    piece = None if activation is None else backend.empty((rows * (stop - first) + 1,), dtype)
+    cut = {"first": first, "width": stop - first}
+    backend.backward_onto_weights_(a, delta, W, b, activation, **cut, rate=0.5, piece=piece)
+    weights, below = wide["W"].copy(), wide["a"].copy()
+    weights[first:stop] -= wide["a"][:, first:stop].T @ wide["delta"] / 2
+    if activation is not None:
+        below[:, first:stop] = wide["delta"] @ wide["W"][first:stop].T
+    assert np.array_equal(backend.to_numpy(W), weights)
+    assert np.array_equal(backend.to_numpy(b), wide["b"] - wide["delta"].sum(axis=0) / 2)
+    assert np.array_equal(backend.to_numpy(a), below)
+
+
 def test_rows_with_gaps_between_them_are_taken_where_they_are():
     numpy, of = select_backend("numpy"), layer((50, 40, 30), "float32")
     wide = np.full((50, 64), np.float32(np.nan))

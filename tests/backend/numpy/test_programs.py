@@ -90,7 +90,7 @@ class Layers:
         arrays = {"a": f"a{layer - 1}", "delta": f"a{layer}", "W": f"W{layer}"}
         for top in range(0, self.rows, block or self.rows):
             rows = (top, min(top + (block or self.rows), self.rows))
-            onto = int(top > 0 and kind == "backward")
+            onto = int(top > 0)
             self.add(engine, kind, layer, rows=rows, activation=code, onto=onto, **arrays, **fields)
 
 
@@ -111,7 +111,6 @@ def step(engine: Any, layers: Layers, way: str, *, block: int = 0) -> list[np.nd
         if way == "fused":
             layers.backward(engine, "backward_update", layer, b=f"b{layer}", block_rows=13, **named(GRADIENTS, layer))
         elif way == "onto velocity":
-            layers.add(engine, "scale", layer, **named(VELOCITY, layer))
             layers.backward(engine, "backward_momentum", layer, block=block, **named(VELOCITY, layer))
             layers.add(engine, "add_velocity", layer, **own, **named(VELOCITY, layer))
         else:

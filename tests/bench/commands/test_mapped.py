@@ -40,7 +40,7 @@ def test_mapped_data_larger_than_the_limit_trains_within_the_promised_bytes(fold
     assert found["rest_bytes"] == 4 * (parameters + batch) + 8 * (numbers + 1)  # and the sum of costs
     promised = found["rest_bytes"] + found["predicted_peak_bytes"]
     assert found["grown_bytes"] < promised + mapped.MORE_BYTES < SIZE * 2 // 3
-    assert found["mapped_bytes"] > SIZE // 50
+    assert SIZE // 50 < found["mapped_bytes"] < SIZE  # libraries among them
 
 
 def test_data_that_is_loaded_does_not_fit_in_that_limit(folder: Path) -> None:
@@ -52,5 +52,5 @@ def test_command_measures_a_pass_and_none(report: Path, capsys: pytest.CaptureFi
     assert mapped.main(["--size", "24MB", "--json", str(report)]) == 0
     rows = rows_of(report, "mapped")
     assert [row["way"] for row in rows] == ["whole", "skipped"]
-    assert all(row["within"] and row["mapped_bytes"] > 24e6 for row in rows)
+    assert all(row["within"] and 2**20 < row["mapped_bytes"] < 2**27 for row in rows)
     assert "within: at most the promised bytes and 32.0 MiB" in capsys.readouterr().out

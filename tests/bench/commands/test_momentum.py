@@ -17,7 +17,7 @@ def test_momentum_finds_the_least_bytes_of_one_extra_forward_pass(
     assert momentum.main(["--case", "deep", "--steps", "1", "--json", str(report)]) == 0
     (row,) = rows_of(report, "momentum")
     assert row["recompute_fraction"] <= 1
-    chain = CASES["deep"].chain
+    chain = momentum.chain_with(CASES["deep"])
     try:
         smaller = plan_chain(chain, budget_bytes=row["promised_bytes"] - momentum.PRECISION_BYTES)
     except BudgetError:

@@ -121,8 +121,8 @@ def test_512_bytes_too_many_are_noticed(
 ) -> None:
     plain, held = CupyBackend.sum_rows, []
 
-    def wasteful(self: CupyBackend, d: Any, *, out: Any, onto: bool = False) -> None:
-        plain(self, d, out=out, onto=onto)
+    def wasteful(self: CupyBackend, d: Any, *, out: Any, **onto: Any) -> None:
+        plain(self, d, out=out, **onto)
         held.append(self.empty((1,), "float32"))
 
     monkeypatch.setattr(CupyBackend, "sum_rows", wasteful)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mlp import load_state
 from tests.checkpoint.commands.test_commands import TINY, run
 from tests.checkpoint.reports import described, keys_of
 
@@ -33,6 +34,14 @@ def test_network_that_goes_out_and_comes_back_is_as_accurate(
     assert (one["test_accuracy"], one["test_cost"]) == (other["test_accuracy"], other["test_cost"])
     assert (keys_of(exported), keys_of(imported)) == (described("export"), described("import"))
     assert len(exported["names"]) == 2 * (len(imported["sizes"]) - 1)
+
+
+def test_output_activation_is_imported_with(state: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights, again = tmp_path / "w.safetensors", tmp_path / "again.state"
+    assert run(capsys, "export", state, weights)[0] == 0
+    assert run(capsys, "import", weights, again, "--activation", "relu", "--output-activation", "identity")[0] == 0
+    network = load_state(again)[0]
+    assert [network.layer_activation(layer) for layer in (1, network.n_layers)] == ["relu", "identity"]
 
 
 @pytest.mark.parametrize(

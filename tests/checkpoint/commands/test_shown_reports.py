@@ -56,7 +56,7 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any]
 
 
 def test_a_comparison_s_report_has_the_keys_that_are_described(comparison: tuple[dict[str, Any], str]) -> None:
-    of_train_alone = ("memory.", "ranks[].")
+    of_train_alone = ("memory.", "ranks[].", "stopped")
     keys = (key for key in described("train") - described("") if not key.startswith(of_train_alone))
     runs = {f"runs[].{key}" for key in keys}
     assert keys_of(comparison[0]) == described("compare") | runs

@@ -47,7 +47,8 @@ def cases_and_schedules(draw: st.DrawFn) -> tuple[Case, Schedule]:
 
 def simulated(network: NetworkWithCheckpointing, schedule: Schedule, batch_size: int) -> Any:
     """The prediction, made from sizes and names alone."""
-    chain = chain_of(network.sizes, batch_size=batch_size, dtype=network.dtype, backend=network.backend.variant)
+    of = {"dtype": network.dtype, "backend": network.backend.variant, "momentum": network.momentum}
+    chain = chain_of(network.sizes, batch_size=batch_size, **of)
     return simulate(schedule, chain)
 
 
@@ -169,7 +170,8 @@ def test_measured_bytes_after_each_action_are_the_predicted_ones(metered, dtype,
 def test_measured_peak_of_plain_backpropagation_is_that_predicted_for_keeping_all(metered, dtype, memory, case):
     network = case.network(metered, dtype)
     X, y = case.batch(metered, dtype)
-    chain = chain_of(case.sizes, batch_size=case.batch_size, dtype=dtype, backend=metered.variant)
+    of = {"dtype": dtype, "backend": metered.variant, "momentum": case.momentum}
+    chain = chain_of(case.sizes, batch_size=case.batch_size, **of)
     with case.in_pieces():
         predicted = simulate(store_all(n_layers=case.n_layers), chain)
         with memory(network), metered.measure() as usage:

@@ -58,7 +58,11 @@ def test_each_item_is_sent_once_a_block_and_each_weight_once(drawn):
     wave, chain = drawn
     values, K = sum(item.values for item in wave.items), len(wave.blocks)
     kept = sum(item.values for item in wave.items if wave.owner(item.layer) == wave.holder)
-    assert sum(replay(wave, distribute(wave), chain).sent_values) == K * values - kept + values
+    sent = K * values - kept + values
+    assert sum(replay(wave, distribute(wave), chain).sent_values) == sent
+    seeds = values - sum(item.values for item in wave.items if wave.owner(item.layer) == 0)
+    wave = replace(wave, seeded=True)
+    assert sum(replay(wave, distribute(wave), chain).sent_values) == sent + seeds
 
 
 @given(waves(), st.randoms(use_true_random=False))

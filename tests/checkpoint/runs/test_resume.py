@@ -132,8 +132,8 @@ def test_another_eta_is_said(capsys):
 
 
 def test_row_blocks_are_said_where_they_are_others_and_promised_where_they_are_the_same(capsys):
-    train(*NETWORK, "--epochs", 2, "--budget", "40%", "--json", "whole.json")
-    stopped_at(3, "--epochs", 2, "--budget", "40%")
+    train(*NETWORK, "--epochs", 2, "--checkpoint", "micro:50", "--json", "whole.json")
+    stopped_at(3, "--epochs", 2, "--checkpoint", "micro:50")
     assert read_state("cut.state").notes["row_blocks"]
     Path("same.state").write_bytes(Path("cut.state").read_bytes())
     capsys.readouterr()
@@ -142,6 +142,17 @@ def test_row_blocks_are_said_where_they_are_others_and_promised_where_they_are_t
     assert sha256("resumed.json") == sha256("whole.json")
     assert train("--resume", "cut.state", "--checkpoint", "none") == 0
     assert "run: other row blocks, which add in another order" in capsys.readouterr().out
+
+
+@compiled_only
+def test_row_blocks_of_whole_chunks_are_promised_whatever_goes_on(capsys):
+    train(*NETWORK, "--epochs", 2, "--json", "whole.json")
+    stopped_at(3, "--epochs", 2, "--checkpoint", "micro:128")
+    assert not read_state("cut.state").notes["row_blocks"]
+    capsys.readouterr()
+    assert train("--resume", "cut.state", "--checkpoint", "none", "--json", "resumed.json") == 0
+    assert "will be those of an uninterrupted run, to the last bit" in capsys.readouterr().out
+    assert sha256("resumed.json") == sha256("whole.json")
 
 
 @pytest.fixture

@@ -6,11 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.facts import FACTS
+from backend.facts import FACTS, UNCOMPILED
 from checkpoint import chain_of
 from checkpoint.schedule.chain import MAX_ROWS
 from mlp import NetworkError
+from mlp.optimizers import GradientDescent, Momentum
 from mlp.pieces import DELTA_ROWS, LARGE_DELTA_ROWS
+from mlp.uptake import IN_PIECES, ONTO_VELOCITY, ONTO_WEIGHTS
 from tests.conftest import cases
 
 CHAIN = chain_of([4, 3, 2], batch_size=5)
@@ -55,6 +57,41 @@ def test_large_backward_step_works_in_blocks():
     assert replace(small, error_in_place=True).workspace_bytes(2) == (64 * 1024 + 1024) * 4
 
 
+def test_onto_weights_a_step_holds_the_error_below_and_no_gradient():
+    chain = chain_of([4, 3, 2], batch_size=5, backend=UNCOMPILED)
+    assert chain.uptake == ONTO_WEIGHTS
+    assert [chain.workspace_bytes(layer) for layer in (1, 2)] == [0, 5 * 3 * 4]
+    assert chain.workspace_bytes(2, rows=2) == 2 * 3 * 4  # the gradient of row blocks is held elsewhere
+    assert chain.sum_bytes(2) == chain.gradient_bytes(2)
+
+
+def test_a_gradient_smaller_than_the_error_is_held_in_its_place():
+    few, many = (chain_of([8, 8, 8], batch_size=rows, backend=UNCOMPILED) for rows in (1032, 1033))
+    assert LARGE_DELTA_ROWS == 1024
+    assert few.workspace_bytes(2) == 1032 * 8 * 4
+    assert many.workspace_bytes(2) == (8 * 8 + 8 + 1024 * 8) * 4
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_onto_the_velocity_neither_a_step_nor_row_blocks_hold_a_gradient(name):
+    chain = chain_of([4, 3, 2], batch_size=5, backend=name, momentum=0.9)
+    apart = 0 if chain.error_in_place else chain.array_bytes(5 * 3)
+    assert [chain.workspace_bytes(layer) for layer in (1, 2)] == [0, apart]
+    assert [chain.sum_bytes(layer) for layer in (1, 2)] == [0, 0]
+    assert chain.gradient_bytes(2) == chain.array_bytes(6) + chain.array_bytes(2)
+
+
+def test_optimizer_says_what_is_held_of_gradients():
+    class Squares:
+        uptake = IN_PIECES
+
+    for name in FACTS:
+        assert chain_of([4, 3, 2], batch_size=5, backend=name, optimizer=Squares()).uptake == IN_PIECES
+        assert chain_of([4, 3, 2], batch_size=5, backend=name, optimizer=Momentum(0.5)).uptake == ONTO_VELOCITY
+        plain = chain_of([4, 3, 2], batch_size=5, backend=name, optimizer=GradientDescent())
+        assert plain == chain_of([4, 3, 2], batch_size=5, backend=name)
+
+
 def test_forward_takes_two_operations_a_weight_and_row():
     assert [CHAIN.forward_flops(layer) for layer in (1, 2)] == [2 * 5 * 12, 2 * 5 * 6]
     assert CHAIN.forward_flops(1, rows=2) == 2 * 2 * 12
@@ -69,7 +106,7 @@ def test_float64_takes_twice_the_bytes():
 
 def test_each_array_of_cupy_s_is_rounded_up_to_512_bytes():
     chain = chain_of([4, 3, 2], batch_size=5, backend="cupy")
-    assert (chain.activation_bytes(1), chain.gradient_bytes(1), chain.workspace_bytes(2)) == (512, 1024, 1536)
+    assert (chain.activation_bytes(1), chain.gradient_bytes(1), chain.workspace_bytes(2)) == (512, 1024, 512)
     assert [chain.array_bytes(values) for values in (0, 1, 128, 129)] == [0, 512, 512, 1024]
 
 
@@ -99,6 +136,7 @@ def test_chain_has_the_facts_of_its_backend(name):
         ({"batch_size": 2.0}, "batch size must be"),
         ({"batch_size": None}, "batch size must be"),
         ({"batch_size": 5, "dtype": "float16"}, "unknown dtype 'float16'; choose float32 or float64"),
+        ({"batch_size": 5, "momentum": 1}, "momentum must be at least 0 and below 1; got 1"),
         ({"batch_size": 5, "backend": "cuda"}, "unknown backend 'cuda'; choose numpy or cupy"),
     ],
 )

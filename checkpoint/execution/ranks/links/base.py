@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
 
-WAVE, TOTAL, STATE = range(3)
-"""What is sent: sums on their way, totals, and the optimizer's state when a network is saved."""
+WAVE, TOTAL, STATE, SEED = range(4)
+"""What is sent: sums on their way, totals, the optimizer's state to be saved, and velocities that sums begin with."""
 
 SPINS = 50
 """So often a request is tested at once; then with pauses, as another rank may need the core."""
