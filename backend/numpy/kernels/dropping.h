@@ -34,7 +34,8 @@ NOT_INLINE void drop(const Step *s, int64_t row, int64_t column, int64_t n, T fa
     for (int64_t start = unit / 4 * 4; start < end; start += UNITS_AT_ONCE) {
         words_of(s, (uint32_t)(start / 4), (uint32_t)(s->first_row + row), words);
         const int64_t low = larger(start, unit), high = smaller(start + UNITS_AT_ONCE, end);
-        for (int64_t u = low; u < high; u++) a[u - unit] = words[u - start] < s->dropped_below ? 0 : factor * a[u - unit];
+        for (int64_t u = low; u < high; u++)
+            a[u - unit] = words[u - start] < s->dropped_below ? 0 : factor * a[u - unit];
     }
 }
 
