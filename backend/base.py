@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from backend import formulas, rules
+from backend.dropping import Drop, dropped
 from backend.errors import MeterError
 from backend.facts import Facts
 from backend.formulas import Array
@@ -167,6 +168,15 @@ class Backend:
         """a[:, columns] := d * activation'(a[:, columns]): a layer's output becomes its error, in place."""
         a[:, columns] = formulas.times_derivative(self.xp, d, a[:, columns], activation)
 
+    def drop_(self, a: Array, drop: Drop, columns: slice = slice(None), *, undo: bool = False) -> None:
+        """Set the dropped outputs among those columns of a layer's output `a` to 0, and divide the rest by their share.
+
+        `undo` multiplies the rest by it again. See `backend.dropping`.
+        """
+        columns = slice(*columns.indices(a.shape[1])[:2])
+        kept = np.where(dropped(drop, a.shape[0], columns), 0, drop.factor(undo=undo))
+        a[:, columns] *= self.asarray(kept, self.dtype_name(a))
+
     def scale_rows_(self, d: Array, weights: Array) -> None:
         """d := each row of the matrix d times its weight (rows,)."""
         d *= self.xp.reshape(weights, (d.shape[0], 1))
@@ -200,15 +210,25 @@ class Backend:
     # A layer's steps, made of these kernels; a backend may have one kernel for a whole step.
 
     def forward_layer_(
-        self, a: Array, W: Array, b: Array, activation: str, *, out: Array, soon: Array | None = None
+        self,
+        a: Array,
+        W: Array,
+        b: Array,
+        activation: str,
+        *,
+        out: Array,
+        soon: Array | None = None,
+        drop: Drop | None = None,
     ) -> bool:
         """out := activation(a W + b): `a` (rows, n_in), `W` (n_in, n_out), `b` (n_out,), `out` (rows, n_out).
 
         Returns False where the backend has seen that a value is not finite; one that does not look returns True.
-        `soon` is the array needed next: a backend may prefetch it, or ignore it.
+        `soon` is the array needed next: a backend may prefetch it, or ignore it. `drop`: which outputs are set to 0.
         """
         self.matmul(a, W, out=out)
         self.add_bias_activate_(out, b, activation)
+        if drop is not None:
+            self.drop_(out, drop)
         return True
 
     def backward_layer_(
@@ -226,6 +246,7 @@ class Backend:
         keep: float = 1.0,
         piece: Array | None = None,
         soon: tuple[Array | None, Array | None] = (None, None),
+        drop: Drop | None = None,
     ) -> None:
         """A layer's gradient for c of its inputs, those from `first` on, and then the error of the layer below.
 
@@ -236,7 +257,8 @@ class Backend:
         `activation` is the layer below's: those columns of `a`, its output, become its error in place. None leaves `a`
         as it is: it is the input. `piece` is scratch memory for some rows of the error, a vector of a multiple of c
         values; backends whose facts say `error_in_place` need none.
-        `soon` are the arrays needed next: a backend may prefetch them, or ignore them.
+        `soon` are the arrays needed next: a backend may prefetch them, or ignore them. `drop` is what was dropped of
+        `a`, whose error is 0.
         """
         width = weight.shape[0]
         columns = slice(first, first + width)
@@ -255,7 +277,11 @@ class Backend:
             chunk = slice(start, min(start + rows, delta.shape[0]))
             d = self.xp.reshape(piece[: (chunk.stop - start) * width], (chunk.stop - start, width))
             self.matmul(delta[chunk, :], Wt, out=d)
+            if drop is not None:  # the slope is that of the whole output
+                self.drop_(a[chunk, :], drop.from_row(start), columns, undo=True)
             self.hidden_delta_(a[chunk, :], d, activation, columns)
+            if drop is not None:
+                self.drop_(a[chunk, :], drop.from_row(start), columns)
 
     def backward_onto_weights_(
         self,
@@ -269,6 +295,7 @@ class Backend:
         width: int,
         rate: float,
         piece: Array | None = None,
+        drop: Drop | None = None,
     ) -> None:
         """`backward_layer_`, with `rate` times the gradient taken off the weights of those c = `width` inputs at once.
 
@@ -285,8 +312,13 @@ class Backend:
         if b is not None:
             self.sum_rows(delta, out=b, onto=True, factor=-rate)
         self.add_product_(weights, a[:, columns].T, delta, factor=-rate)
-        if activation is not None:
-            self.hidden_delta_(a, d, activation, columns)
+        if activation is None:
+            return
+        if drop is not None:
+            self.drop_(a, drop, columns, undo=True)
+        self.hidden_delta_(a, d, activation, columns)
+        if drop is not None:
+            self.drop_(a, drop, columns)
 
     def all_finite(self, v: Array) -> bool:
         """Whether no value of `v`, a vector or a row-major matrix, is NaN or infinite."""

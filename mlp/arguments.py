@@ -67,3 +67,18 @@ def check_name(kind: str, value: Any, choices: Sequence[str]) -> str:
     if not isinstance(value, str) or value not in choices:
         raise NetworkError(f"unknown {kind} {value!r}; choose {' or '.join(choices)}")
     return value
+
+
+def check_dropout(dropout: Any, *, hidden: int) -> tuple[float, ...]:
+    """The dropout of each of the `hidden` layers. Raises `NetworkError` unless each is from 0 up to 1.
+
+    >>> check_dropout(0.5, hidden=2), check_dropout([0, 0.2], hidden=2)
+    ((0.5, 0.5), (0.0, 0.2))
+    """
+    rates = tuple(dropout) if isinstance(dropout, Sequence) and not isinstance(dropout, str) else (dropout,) * hidden
+    if len(rates) != hidden:
+        raise NetworkError(f"dropout must be one number, or {hidden}, one for each hidden layer; got {len(rates)}")
+    for rate in (dropout,) if not isinstance(dropout, Sequence) or isinstance(dropout, str) else rates:
+        if not 0 <= check_number("dropout", rate) < 1:
+            raise NetworkError(f"dropout must be at least 0 and below 1; got {rate!r}")
+    return tuple(float(rate) for rate in rates)

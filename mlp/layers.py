@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend import Backend
+from backend.dropping import Drop
 from mlp.buffers import Room
 from mlp.costs import error_activation
 from mlp.errors import not_finite
@@ -28,7 +29,7 @@ class BackwardStep:
     `a` = a_{l-1} becomes delta_{l-1} in place, but for layer 1, whose input stays as it is; `delta` = delta_l. The
     gradient is made `gradient_rows` rows at a time, and written over what is there or, with `onto`, `factor` times it
     is added onto `keep` times that. `piece` is room for a piece of the error below, None where the backend needs none.
-    `soon` are the arrays needed next, to prefetch.
+    `soon` are the arrays needed next, to prefetch. `drop` is what was dropped of `a`.
     """
 
     layer: int
@@ -41,11 +42,13 @@ class BackwardStep:
     factor: float = 1.0
     keep: float = 1.0
     soon: tuple[Any, Any] = (None, None)
+    drop: Drop | None = None
 
 
 class Layers(Store):
     """Layers of `sizes` on `backend`, with one activation each and a cost; the values of the parameters are not set."""
 
+    seed = 0
     whole_gradients = False
     """Whether a layer's gradient is to be whole before any of it is applied."""
 
@@ -57,6 +60,9 @@ class Layers(Store):
         self.cost = cost
         self.error_activation = error_activation(cost, activations[-1])
         """The activation whose slope is in the output error; "identity" where the cost cancels it."""
+        self.dropped_below = (0,) * len(activations)
+        """What `Drop.below` is for each layer; 0 where no output is dropped."""
+        self._at: tuple[int, int] | None = None
         self.row_weights: RowWeights | None = None
         """The weights of the samples of the step that begins next; None where all are 1."""
         self.is_finite = True
@@ -65,6 +71,23 @@ class Layers(Store):
     def layer_activation(self, layer: int) -> str:
         """The name of layer `layer`'s activation, 1 .. L."""
         return self._activations[layer - 1]
+
+    @contextmanager
+    def in_training(self, step: int, row: int) -> Iterator[None]:
+        """A block in which layers run forward for a step, the number of those before it, on rows from `row` on.
+
+        So they drop outputs, the same ones whenever a row is run in that step. Elsewhere none is dropped.
+        """
+        before, self._at = self._at, (step, row)
+        try:
+            yield
+        finally:
+            self._at = before
+
+    def drop_of(self, layer: int, place: tuple[int, int] | None) -> Drop | None:
+        """What is dropped of a layer's output in a step, on rows from one on; None for nothing."""
+        below = self.dropped_below[layer - 1]
+        return Drop(below, self.seed, place[0], layer, place[1]) if below and place is not None else None
 
     @contextmanager
     def weighting(self, weights: Any, rows: int) -> Iterator[None]:
@@ -88,7 +111,10 @@ class Layers(Store):
         weights, k = self.weights, layer - 1
         soon = weights[layer] if layer < len(weights) else None
         activation = self.layer_activation(layer)
-        self.is_finite = self.backend.forward_layer_(a, weights[k], self.biases[k], activation, out=out, soon=soon)
+        drop = self.drop_of(layer, self._at)
+        self.is_finite = self.backend.forward_layer_(
+            a, weights[k], self.biases[k], activation, out=out, soon=soon, drop=drop
+        )
         return out
 
     @in_program
@@ -137,12 +163,14 @@ class Layers(Store):
         in_pieces: bool,
         pieces: str = "large",
         planned_rows: int | None = None,
+        place: tuple[int, int] | None = None,
     ) -> Iterator[Gradient]:
         """Yield the gradient of one layer, and turn `a` = a_{layer-1} into delta_{layer-1}, in place.
 
         `delta` = delta_layer is (rows, n_l); for layer 1, `a` is the input and stays as it is. Live beside the two: a
         piece of the weight gradient (`in_pieces`) or all of it, the bias gradient and, where the backend can't do
-        without, a piece of the error below. `pieces` for `planned_rows` say how large they are (`mlp.pieces`).
+        without, a piece of the error below. `pieces` for `planned_rows` say how large they are (`mlp.pieces`). `place`:
+        the step and the first row that the layers were run forward with (`in_training`).
         """
         n_in, n_out = self.weights[layer - 1].shape
         # A gradient in pieces lives until the next is asked for; a whole one belongs to whoever asked for it.
@@ -150,7 +178,7 @@ class Layers(Store):
         rows = self._gradient_rows(layer, delta, pieces, planned_rows) if in_pieces else n_in
         bias, gradient = new((n_out,)), new((rows, n_out))
         piece = self._piece_of_error(room, layer, delta, rows, pieces, planned_rows)
-        step = self._backward_step(layer, a, delta, rows, piece)
+        step = self._backward_step(layer, a, delta, rows, piece, place)
         for first in range(0, n_in, rows):
             part = gradient[: min(rows, n_in - first), :]
             self._run(step, first, part, None if first else bias)
@@ -176,13 +204,14 @@ class Layers(Store):
         pieces: str = "large",
         planned_rows: int | None = None,
         next_total: Gradient | None = None,
+        place: tuple[int, int] | None = None,
     ) -> None:
         """`backward_layer` for some rows of the mini-batch: their gradient is written to `total`, or added `onto` it.
 
         `next_total` is that of the layer below, if it has one yet, which these rows are added onto next.
         """
         soon = None if next_total is None else next_total.weight
-        self._add_rows(layer, a, delta, total, room, pieces, planned_rows, onto=onto, soon=soon)
+        self._add_rows(layer, a, delta, total, room, pieces, planned_rows, place, onto=onto, soon=soon)
         self._check_error(layer, total.bias)
 
     def _add_rows(
@@ -194,6 +223,7 @@ class Layers(Store):
         room: Room,
         pieces: str,
         planned_rows: int | None,
+        place: tuple[int, int] | None,
         **onto: Any,
     ) -> None:
         """Do a backward step whose gradient goes to `total`; `onto` says how, as `_backward_step` takes it."""
@@ -201,7 +231,7 @@ class Layers(Store):
         if not self.backend.facts.error_in_place:
             rows = self._gradient_rows(layer, delta, pieces, planned_rows)
         piece = self._piece_of_error(room, layer, delta, rows, pieces, planned_rows)
-        step = self._backward_step(layer, a, delta, rows, piece, **onto)
+        step = self._backward_step(layer, a, delta, rows, piece, place, **onto)
         for first in range(0, n_in, rows):
             part = total.weight[first : min(first + rows, n_in), :]
             self._run(step, first, part, None if first else total.bias)
@@ -215,6 +245,7 @@ class Layers(Store):
         delta: Any,
         rows: int,
         piece: Any,
+        place: tuple[int, int] | None,
         *,
         onto: bool = False,
         factor: float = 1.0,
@@ -225,7 +256,8 @@ class Layers(Store):
             return BackwardStep(layer, a, delta, None, rows, piece, onto, factor, keep, (soon, None))
         self.backend.release(a)
         below, next_weight = self.layer_activation(layer - 1), self.weights[layer - 2]
-        return BackwardStep(layer, a, delta, below, rows, piece, onto, factor, keep, (soon, next_weight))
+        drop = self.drop_of(layer - 1, place)
+        return BackwardStep(layer, a, delta, below, rows, piece, onto, factor, keep, (soon, next_weight), drop)
 
     def _run(self, step: BackwardStep, first: int, weight: Any, bias: Any) -> None:
         """Do a backward step for the inputs from `first` on; `bias` is None but for the first of them."""
@@ -242,6 +274,7 @@ class Layers(Store):
             keep=step.keep,
             piece=step.piece,
             soon=step.soon,
+            drop=step.drop,
         )
 
     def _gradient_rows(self, layer: int, delta: Any, pieces: str, planned_rows: int | None) -> int:

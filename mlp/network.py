@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from backend import Backend, select_backend
+from backend.dropping import below_of
 from mlp import costs
 from mlp.activations import ACTIVATIONS
-from mlp.arguments import DTYPES, INITIALIZATIONS, check_name, check_rate, check_whole
+from mlp.arguments import DTYPES, INITIALIZATIONS, check_dropout, check_name, check_rate, check_whole
 from mlp.costs import COSTS
 from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError, TrainingError
@@ -63,6 +64,10 @@ class Network(Shown):
     is the usual one, "nesterov", "adam", "adamw", "rmsprop" or "adagrad", or an object of `mlp.optimizers` such as
     `Adam(beta1=0.8)`. `backend`: a name or a `Backend`.
 
+    `dropout`: the share of the outputs of hidden layers that a step sets to 0, one for all or one for each; the rest
+    are divided by the share that is left. Which ones follows from the seed, the step, the layer, the row and the unit
+    alone (`backend.dropping`); evaluation and prediction drop none.
+
     Raises `NetworkError` for an argument that makes no network, `BackendUnavailable` for the backend.
 
     >>> net = Network([2, 3, 1], seed=1)
@@ -82,6 +87,7 @@ class Network(Shown):
         momentum: float = 0.0,
         optimizer: str | Ruled | None = None,
         seed: int = 0,
+        dropout: float | Iterable[float] = 0.0,
         backend: str | Backend = "numpy",
     ) -> None:
         widths = check_sizes(sizes)
@@ -97,11 +103,13 @@ class Network(Shown):
         self.scaling: Scaling | None = None
         """How the raw values of its training data became inputs; None where nobody scaled them here."""
         self.seed = check_whole("seed", seed, least=0)
+        self.dropout = check_dropout(dropout, hidden=len(widths) - 2)
         self.output_activation = costs.output_activation(
             cost, activation=activation, units=widths[-1], given=output_activation
         )
         activations = (*[activation] * (len(widths) - 2), self.output_activation)
         super().__init__(widths, activations, cost=cost, dtype=dtype, backend=select_backend(backend))
+        self.dropped_below = (*map(below_of, self.dropout), 0)
         parameters = initial_parameters(
             widths, initialization=initialization, activation=activation, dtype=dtype, seed=self.seed
         )
@@ -153,9 +161,10 @@ class Network(Shown):
         weights = None if self.row_weights is None else self.row_weights.values
         room = self.buffers.begin(places_of(self, X.shape[0], in_pieces=in_pieces, onto=rate is not None))
         try:
-            activations = [X]
+            activations, place = [X], (self.steps_trained, 0)
             for layer in range(1, self.n_layers + 1):
-                with self.buffers.offering(room.take((X.shape[0], self.sizes[layer]))):
+                offering = self.buffers.offering(room.take((X.shape[0], self.sizes[layer])))
+                with offering, self.in_training(*place):
                     activations.append(self.new_activation(layer, activations[-1]))
             delta = activations.pop()
             if in_pieces:
@@ -166,9 +175,9 @@ class Network(Shown):
             for layer in range(self.n_layers, 0, -1):
                 a = activations.pop()
                 if rate is None:
-                    yield from self.backward_layer(layer, a, delta, room, in_pieces=in_pieces)
+                    yield from self.backward_layer(layer, a, delta, room, in_pieces=in_pieces, place=place)
                 else:
-                    self.backward_onto(layer, a, delta, room, rate=rate)
+                    self.backward_onto(layer, a, delta, room, rate=rate, place=place)
                 self.count.actions += 1
                 room.give(delta)
                 delta = a  # which now holds the error of the layer below

@@ -92,6 +92,7 @@ class Stepper(Parameters, Protocol):
     optimizer: Optimizer | Ruled
     optimizer_state: dict[str, tuple[tuple[Any, Any], ...]]
     steps_trained: int
+    seed: int
     cost_total: Any
     """What adds costs up; where there are whole steps, in its `array`."""
     row_weights: RowWeights | None
@@ -195,7 +196,7 @@ def _update_of(optimizer: Optimizer | Ruled) -> Update | None:
 
 def _numbers_of(network: Stepper, rows: int, rate: float) -> dict[str, Any]:
     """What a program of a step of `network` is run with."""
-    optimizer = network.optimizer
+    optimizer, mask = network.optimizer, (network.seed % 2**64, network.steps_trained)
     if isinstance(optimizer, Ruled):
-        return {"rule": optimizer.numbers(rate, StepFacts(rows, network.steps_trained + 1))}
-    return {"rate": rate, "momentum": float(getattr(optimizer, "momentum", 0.0))}
+        return {"rule": optimizer.numbers(rate, StepFacts(rows, network.steps_trained + 1)), "mask": mask}
+    return {"rate": rate, "momentum": float(getattr(optimizer, "momentum", 0.0)), "mask": mask}

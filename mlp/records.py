@@ -36,6 +36,9 @@ class Parameters(Protocol):
     @property
     def cost(self) -> str: ...
 
+    @property
+    def dropped_below(self) -> tuple[int, ...]: ...
+
     def layer_activation(self, layer: int) -> str: ...
 
 
@@ -148,6 +151,12 @@ class Records:
         table["activation"] += np.where(is_error, self._engine.activations[self._layers.error_activation], 0)
         table["a_leading"] = np.where(multiplies, np.where(in_first, x_leading, widths[layer - 1]), 0)
         table["onto"], table["block_rows"] = np.where(is_fused, 0, onto), np.where(is_fused, onto, 0)
+        below_of = np.array([0, *self._layers.dropped_below], np.int64)
+        masked = np.where(is_forward, layer, np.where(is_backward, layer - 1, 0))  # the layer whose output is dropped
+        table["dropped_below"] = below_of[masked]
+        dropping = table["dropped_below"] > 0
+        table["dropped_layer"], table["first_row"] = np.where(dropping, masked, 0), np.where(dropping, start, 0)
+        table["first_unit"] = np.where(dropping & is_backward, first, 0)
         table["y_leading"] = np.where(of_output, y_leading, 0)
         table["cost"] = np.where(is_cost, self._engine.costs[self._layers.cost], 0)
 

@@ -95,6 +95,7 @@ class Updated(Inference):
         ends: bool = True,
         pieces: str = "large",
         planned_rows: int | None = None,
+        place: tuple[int, int] | None = None,
     ) -> None:
         """`backward_layer` with the gradient added onto the weights, or the velocity, at once: none is yielded.
 
@@ -106,28 +107,39 @@ class Updated(Inference):
             weight, bias = self.velocities[layer - 1]
             keep = float(getattr(self.optimizer, "momentum", 0.0)) if begins else 1.0
             onto = {"onto": True, "factor": -rate, "keep": keep}
-            self._add_rows(layer, a, delta, Gradient(layer, weight, bias), room, pieces, planned_rows, **onto)
+            self._add_rows(layer, a, delta, Gradient(layer, weight, bias), room, pieces, planned_rows, place, **onto)
             for w, v in ((self.weights[layer - 1], weight), (self.biases[layer - 1], bias)) if ends else ():
                 self.backend.apply_gradient_(w, v, -1.0)  # w += v
             return
         rows, n_out = delta.shape
         width, error_rows = self.piece_rows(layer, rows, pieces, planned_rows)
         if fits_onto_weights(layer, rows=rows, n_out=n_out, error_rows=error_rows):
-            self._add_onto_weights(layer, a, delta, room, width=width, rate=rate)
+            self._add_onto_weights(layer, a, delta, room, width=width, rate=rate, place=place)
             return
-        own: dict[str, Any] = {"pieces": pieces, "planned_rows": planned_rows}
+        own: dict[str, Any] = {"pieces": pieces, "planned_rows": planned_rows, "place": place}
         for gradient in self.backward_layer(layer, a, delta, room, in_pieces=True, **own):
             self.apply_gradient(gradient, rate)
 
-    def _add_onto_weights(self, layer: int, a: Any, delta: Any, room: Room, *, width: int, rate: float) -> None:
-        W, b, below, piece = self.weights[layer - 1], self.biases[layer - 1], None, None
+    def _add_onto_weights(
+        self,
+        layer: int,
+        a: Any,
+        delta: Any,
+        room: Room,
+        *,
+        width: int,
+        rate: float,
+        place: tuple[int, int] | None,
+    ) -> None:
+        W, b, below, piece, drop = self.weights[layer - 1], self.biases[layer - 1], None, None, None
         if layer > 1:
             self.backend.release(a)
+            drop = self.drop_of(layer - 1, place)
             below, piece = self.layer_activation(layer - 1), room.take((delta.shape[0] * width,))
         for first in range(0, W.shape[0], width):
             part = {"first": first, "width": min(width, W.shape[0] - first)}
             self.backend.backward_onto_weights_(
-                a, delta, W, None if first else b, below, **part, rate=rate, piece=piece
+                a, delta, W, None if first else b, below, **part, rate=rate, piece=piece, drop=drop
             )
         if piece is not None:
             room.give(piece)

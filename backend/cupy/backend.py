@@ -14,12 +14,14 @@ import numpy as np
 from backend.base import Backend
 from backend.cupy.detection import import_cupy, usable_device
 from backend.cupy.kernels import elementwise, optimizers, reports, sums
+from backend.cupy.kernels.dropping import drop_columns
 from backend.cupy.kernels.gemm import gemm
 from backend.cupy.kernels.layout import leading_dimension
 from backend.cupy.kernels.softmax import add_bias_softmax
 from backend.cupy.pool import pool_of
 from backend.cupy.totals import TOTAL_VALUES, CupyCostTotal
 from backend.cupy.uploads import CupyUploads
+from backend.dropping import Drop
 from backend.facts import FACTS
 from backend.memory import DeviceMemory, Usage
 from backend.rules import RuleNumbers
@@ -179,6 +181,10 @@ class CupyBackend(Backend):
             return sums.count_not_finite(v, answer) == 0
 
     # What is reported of a network's output
+
+    def drop_(self, a: Any, drop: Drop, columns: slice = slice(None), *, undo: bool = False) -> None:
+        with self.device:
+            drop_columns(a, drop, columns, undo=undo)
 
     def scale_rows_(self, d: Any, weights: Any) -> None:
         with self.device:

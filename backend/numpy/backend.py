@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from backend.dropping import Drop
 from backend.errors import BackendUnavailable
 from backend.facts import FACTS
 from backend.numpy.arrays import NumpyArrays
 from backend.numpy.kernels import door
-from backend.numpy.kernels.engine import KEPT_SLOTS, NO_ACTIVATION, Engine, load_engine
+from backend.numpy.kernels.engine import KEPT_SLOTS, NO_ACTIVATION, NO_RULE, Engine, load_engine
 from backend.numpy.totals import NumpyCostTotal
 from backend.rules import RULES, RuleNumbers
 
@@ -57,12 +58,15 @@ class NumpyBackend(NumpyArrays):
         *,
         out: np.ndarray,
         soon: np.ndarray | None = None,
+        drop: Drop | None = None,
     ) -> bool:
         rows, (n_in, n_out), dtype = a.shape[0], W.shape, out.dtype
         inputs, leading = door.matrix("a", a, dtype, (rows, n_in), gaps=True)
         return self.engine.run_one(
             dtype,
             "forward",
+            NO_RULE,
+            _key(drop),
             layer=1,
             activation=self.engine.activations[activation],
             rows=rows,
@@ -73,6 +77,7 @@ class NumpyBackend(NumpyArrays):
             W=door.matrix("W", W, dtype, (n_in, n_out))[0],
             b=door.vector("b", b, dtype, n_out),
             out=door.matrix("out", out, dtype, (rows, n_out), written=True)[0],
+            **_mask(drop),
         )
 
     def backward_layer_(
@@ -90,6 +95,7 @@ class NumpyBackend(NumpyArrays):
         keep: float = 1.0,
         piece: np.ndarray | None = None,
         soon: tuple[np.ndarray | None, np.ndarray | None] = (None, None),
+        drop: Drop | None = None,
     ) -> None:
         rows, (n_in, n_out), dtype, width = a.shape[0], W.shape, a.dtype, weight.shape[0]
         if not 0 <= first <= n_in - width:
@@ -103,6 +109,8 @@ class NumpyBackend(NumpyArrays):
         self.engine.run_one(
             dtype,
             "backward_momentum" if scaled else "backward",
+            NO_RULE,
+            _key(drop),
             rate=-factor,
             momentum=keep,
             activation=NO_ACTIVATION if activation is None else self.engine.activations[activation],
@@ -115,6 +123,7 @@ class NumpyBackend(NumpyArrays):
             delta=door.matrix("delta", delta, dtype, (rows, n_out))[0],
             W=weights + first * n_out * a.itemsize,
             **{f"weight_{kind}": gradient, f"bias_{kind}": bias_place},
+            **_mask(drop, first),
         )
 
     def apply_gradient_(self, w: np.ndarray, g: np.ndarray, rate: float) -> None:
@@ -176,6 +185,18 @@ class NumpyBackend(NumpyArrays):
 
     def count_correct(self, a: np.ndarray, y: np.ndarray) -> int:
         return int(self.engine.library.engine_count_correct(*_pair(a, y)))
+
+
+def _mask(drop: Drop | None, first_unit: int = 0) -> dict[str, int]:
+    """The fields of a record that say what is dropped."""
+    if drop is None:
+        return {}
+    return {"dropped_below": drop.below, "dropped_layer": drop.layer, "first_row": drop.row, "first_unit": first_unit}
+
+
+def _key(drop: Drop | None) -> tuple[int, int]:
+    """The seed and the step that the mask follows from."""
+    return (0, 0) if drop is None else (drop.seed % 2**64, drop.step)
 
 
 def _loaded() -> Engine:

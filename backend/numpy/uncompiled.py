@@ -11,8 +11,10 @@ from math import sqrt
 import numpy as np
 
 from backend.base import Backend
+from backend.dropping import Drop
 from backend.facts import FACTS, UNCOMPILED
 from backend.numpy.arrays import NumpyArrays
+from backend.numpy.dropping import drop_row
 from backend.numpy.in_place import activate, dot, softmax, times_derivative, times_log
 from backend.numpy.rules_in_place import apply_rule
 from backend.numpy.working import NUMBERS, WORK_VALUES, flat_tiles, tiles, work
@@ -106,6 +108,14 @@ class UncompiledNumpy(NumpyArrays):
             if np.count_nonzero(finite) < finite.size:
                 return False
         return True
+
+    def drop_(self, a: np.ndarray, drop: Drop, columns: slice = slice(None), *, undo: bool = False) -> None:
+        first, stop, _ = columns.indices(a.shape[1])
+        at_once = WORK_VALUES - 4
+        for i, row in enumerate(a):
+            for start in range(first, stop, at_once):
+                part = row[start : min(start + at_once, stop)]
+                drop_row(part, drop, drop.row + i, start, undo=undo)
 
     def scale_rows_(self, d: np.ndarray, weights: np.ndarray) -> None:
         np.multiply(d, weights.reshape(-1, 1), out=d)

@@ -41,6 +41,12 @@ def add_network_options(parser: argparse.ArgumentParser, defaults: RunSettings) 
     network.add_argument("--dtype", help=f"{' or '.join(DTYPES)} {_given(defaults, 'dtype')}")
     network.add_argument("--momentum", type=float, metavar="M", help=f"0 up to 1 {_given(defaults, 'momentum')}")
     network.add_argument(
+        "--dropout",
+        type=float,
+        metavar="SHARE",
+        help=f"of hidden outputs that a step sets to 0, 0 up to 1 {_given(defaults, 'dropout')}",
+    )
+    network.add_argument(
         "--optimizer",
         metavar="NAME",
         help=f"{' or '.join(OPTIMIZERS)}, with arguments as in adam:beta1=0.8 {_given(defaults, 'optimizer')}",

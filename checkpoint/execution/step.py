@@ -61,7 +61,7 @@ class Execution:
         self._network, self._y, self._run, self._in_pieces = network, y, run, in_pieces
         self._uptake, self._rate = uptake, rate
         self._counts_cost = in_pieces if counts_cost is None else counts_cost
-        self._weights = network.row_weights
+        self._weights, self._step = network.row_weights, network.steps_trained
         self._batch_size = X.shape[0]
         self._pieces = _Pieces(pieces=schedule.pieces, planned_rows=schedule.planned_rows)
         self._held = {0: _Held(X, 0)}
@@ -77,7 +77,8 @@ class Execution:
             self._fill(layer, below, rows)
             return
         place = self._room.take((rows[1] - rows[0], self._network.sizes[layer]))
-        with self._network.buffers.offering(place):
+        offering = self._network.buffers.offering(place)
+        with offering, self._network.in_training(self._step, rows[0]):
             (a,) = self._run(below, layer - 1, layer)
         if a is not place:  # somebody else's way to run a layer made it
             self._room.give(place)
@@ -88,7 +89,8 @@ class Execution:
         network = self._network
         if rows[0] == 0:
             self._held[layer] = _Held(self._room.take((self._batch_size, network.sizes[layer])), 0)
-        network.forward_layer(layer, below, out=self._held[layer].rows(rows))
+        with network.in_training(self._step, rows[0]):
+            network.forward_layer(layer, below, out=self._held[layer].rows(rows))
         network.check_output(layer)
         if rows[1] == self._batch_size:
             network.backend.protect(self._held[layer].array)
@@ -140,18 +142,23 @@ class Execution:
             network.backend.release(self._held[layer - 1].array)
         a = self._held[layer - 1].rows(rows)
         whole = rows == (0, self._batch_size)
+        place = self._step, rows[0]
         onto = self._uptake == ONTO_VELOCITY or (whole and self._uptake == ONTO_WEIGHTS)
         if onto:
             begins, ends = rows[0] == 0, rows[1] == self._batch_size
             how = {"rate": self._rate, "begins": begins, "ends": ends, **self._pieces}
-            network.backward_onto(layer, a, delta, self._room, **how)
+            network.backward_onto(layer, a, delta, self._room, place=place, **how)
         elif whole:
-            yield from network.backward_layer(layer, a, delta, self._room, in_pieces=self._in_pieces, **self._pieces)
+            yield from network.backward_layer(
+                layer, a, delta, self._room, in_pieces=self._in_pieces, place=place, **self._pieces
+            )
         else:
             again = layer in self._sums
             total = self._sums[layer] if again else self._new_sum(layer)
             below = self._sums.get(layer - 1)
-            network.add_backward_layer(layer, a, delta, total, self._room, onto=again, next_total=below, **self._pieces)
+            network.add_backward_layer(
+                layer, a, delta, total, self._room, onto=again, next_total=below, place=place, **self._pieces
+            )
             del total
         del a, delta
         if rows[1] == self._end(layer):

@@ -34,6 +34,7 @@ class RunSettings:
     dtype: str = "float32"
     momentum: float = 0.0
     optimizer: str = "sgd"
+    dropout: float | list[float] = 0.0
     seed: int = 0
     epochs: int = 5
     batch_size: int = 100
@@ -103,6 +104,7 @@ def make_network(
         "dtype": settings.dtype,
         "momentum": settings.momentum,
         "optimizer": settings.optimizer,
+        "dropout": settings.dropout,
         "seed": settings.seed,
         "backend": select_backend(settings.backend, device=settings.device),
     }

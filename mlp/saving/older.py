@@ -10,7 +10,10 @@ from mlp.data.scaling import PIXELS
 MAX_COUNT = 2**53
 """The most that a saved count may be: what every reader of JSON can say exactly."""
 
-ADDED = {2: ("epochs_trained", "scaling", "arguments"), 3: ("optimizer", "steps_trained", "output_activation")}
+ADDED = {
+    2: ("epochs_trained", "scaling", "arguments"),
+    3: ("optimizer", "steps_trained", "output_activation", "dropout"),
+}
 """The facts that each format added."""
 
 _PLANNED_BY = ("checkpoint", "budget", "offload")
@@ -20,7 +23,7 @@ def added_after(number: int) -> set[str]:
     """The facts that a state of format `number` lacks.
 
     >>> sorted(added_after(2))
-    ['optimizer', 'output_activation', 'steps_trained']
+    ['dropout', 'optimizer', 'output_activation', 'steps_trained']
     """
     return {name for later, names in ADDED.items() if later > number for name in names}
 
@@ -39,6 +42,7 @@ def unsaid(record: Mapping[str, Any], number: int) -> dict[str, Any]:
         }
     if number < 3:
         facts |= {"optimizer": "sgd", "steps_trained": _steps_of(progress), "output_activation": _output_of(record)}
+        facts["dropout"] = []
     return facts
 
 

@@ -39,6 +39,7 @@ class Savable(Protocol):
     momentum: float
     optimizer: Optimizer | Ruled
     seed: int
+    dropout: tuple[float, ...]
     backend: Backend
     epochs_trained: int
     steps_trained: int
@@ -89,9 +90,9 @@ class Progress:
 class SavedState:
     """The facts of a saved state: those that make the network, how far training is, and where that was.
 
-    `optimizer` is its text, see `mlp.optimizers.named`. `epochs_trained`, `steps_trained` and `scaling` are the
-    network's. `arguments`: what a class above `Network` needs beside `network_arguments` to make its network again,
-    text by name, the class itself under "class".
+    `dropout` is that of each hidden layer, empty for none. `optimizer` is its text, see `mlp.optimizers.named`.
+    `epochs_trained`, `steps_trained` and `scaling` are the network's. `arguments`: what a class above `Network` needs
+    beside `network_arguments` to make its network again, text by name, the class itself under "class".
 
     `environment`: the versions and the device that the last bits depend on, see `mlp.saving.environment`. `notes`: any
     text, by name. Raises `StateError` for values that no network has.
@@ -108,6 +109,7 @@ class SavedState:
     progress: Progress | None = None
     epochs_trained: int = 0
     optimizer: str = "sgd"
+    dropout: tuple[float, ...] = ()
     steps_trained: int = 0
     scaling: Scaling | None = None
     arguments: Mapping[str, str] = field(default_factory=dict)
@@ -122,6 +124,7 @@ class SavedState:
         _check("seed", type(self.seed) is int and self.seed >= 0, self.seed)
         for name in ("epochs_trained", "steps_trained"):
             _check(name, is_count(getattr(self, name)), getattr(self, name))
+        _check("dropout", _is_dropout(self.dropout, len(self.sizes) - 2), self.dropout)
         _check("optimizer", isinstance(self.optimizer, str), self.optimizer)
         try:
             optimizer_of(self.optimizer, momentum=self.momentum)
@@ -143,7 +146,8 @@ class SavedState:
     def network_arguments(self) -> dict[str, Any]:
         """`Network`'s arguments, but for sizes and backend."""
         names = ("activation", "output_activation", "cost", "initialization", "dtype", "momentum", "optimizer", "seed")
-        return {name: getattr(self, name) for name in names}
+        one = self.dropout[0] if len(set(self.dropout)) == 1 else list(self.dropout) or 0.0
+        return {**{name: getattr(self, name) for name in names}, "dropout": one}
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -155,7 +159,7 @@ class SavedState:
         record = {**self.network_arguments, "epochs_trained": self.epochs_trained, "steps_trained": self.steps_trained}
         record |= {name: dict(getattr(self, name)) for name in ("arguments", "environment", "notes")}
         record["scaling"] = None if self.scaling is None else asdict(self.scaling)
-        record["sizes"] = format_sizes(self.sizes)
+        record["sizes"], record["dropout"] = format_sizes(self.sizes), list(self.dropout)
         record["progress"] = None if self.progress is None else asdict(self.progress)
         return json.dumps(record)
 
@@ -173,6 +177,8 @@ class SavedState:
         scaling = record.pop("scaling")
         _check("scaling", scaling is None or _has_fields(scaling, Scaling), scaling)
         _check("sizes", isinstance(sizes, str), sizes)
+        _check("dropout", isinstance(record["dropout"], list), record["dropout"])
+        record["dropout"] = tuple(record["dropout"])
         _check("progress", progress is None or _has_fields(progress, Progress), progress)
         try:
             widths = parse_sizes(sizes)
@@ -197,6 +203,7 @@ def state_of(
         seed=network.seed,
         progress=progress,
         optimizer=_text_of(network.optimizer),
+        dropout=network.dropout if any(network.dropout) else (),
         epochs_trained=network.epochs_trained,
         steps_trained=network.steps_trained,
         scaling=network.scaling,
@@ -216,6 +223,13 @@ def _text_of(optimizer: Optimizer | Ruled) -> str:
         return optimizer_text(optimizer)
     except NetworkError as error:
         raise StateError(f"its optimizer cannot be saved: {error}") from None
+
+
+def _is_dropout(value: object, hidden: int) -> bool:
+    """Whether it is no dropout, or a share for each hidden layer."""
+    if not isinstance(value, tuple) or len(value) not in (0, hidden):
+        return False
+    return all(type(rate) in (int, float) and 0 <= rate < 1 for rate in value)
 
 
 def _has_fields(record: object, kind: type[Progress] | type[Scaling]) -> bool:

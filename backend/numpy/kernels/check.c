@@ -80,6 +80,7 @@ static int numbers_fit(const Operation *o) {
     if (o->kind < 0 || o->kind >= N_KINDS || o->cost < 0 || o->cost >= N_COSTS || o->layer < 0) return 0;
     if (o->activation < lowest || o->activation >= N_ACTIVATIONS) return 0;
     if (lowest == NO_ACTIVATION && o->activation == ACTIVATION_softmax) return 0; /* not elementwise */
+    if (o->first_row < 0 || o->first_unit < 0 || o->dropped_layer < 0) return 0;
     if (o->n_out < 1 || (by_rows ? o->rows < 1 : o->rows < 0)) return 0;
     if (multiplies && (o->n_in < 1 || o->a_leading < o->n_in)) return 0;
     if (!multiplies && !by_rows && o->n_in < 0) return 0;

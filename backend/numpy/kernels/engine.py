@@ -28,7 +28,12 @@ NO_RULE = RuleNumbers(0.0)
 
 NO_ACTIVATION = -1
 _NO_MEMORY = -(2**63)
-_C_TYPES: dict[str, Any] = {"int8_t": ctypes.c_int8, "int32_t": ctypes.c_int32, "int64_t": ctypes.c_int64}
+_C_TYPES: dict[str, Any] = {
+    "int8_t": ctypes.c_int8,
+    "int32_t": ctypes.c_int32,
+    "int64_t": ctypes.c_int64,
+    "uint32_t": ctypes.c_uint32,
+}
 _VALUE_BITS = {np.dtype("float32"): 32, np.dtype("float64"): 64}
 
 
@@ -58,6 +63,8 @@ class _Call(ctypes.Structure):
         ("momentum", ctypes.c_double),
         ("seconds", ctypes.c_double),
         ("rule", ctypes.c_double * len(RuleNumbers._fields)),
+        ("seed", ctypes.c_uint64),
+        ("step", ctypes.c_uint64),
     )
 
 
@@ -117,6 +124,7 @@ class Engine:
         dtype: np.dtype,
         kind: str,
         rule: RuleNumbers = NO_RULE,
+        mask: tuple[int, int] = (0, 0),
         /,
         *,
         rate: float = 0.0,
@@ -124,6 +132,8 @@ class Engine:
         **fields: int,
     ) -> bool:
         """Do one operation; each array's field is an address that `door` returned.
+
+        `mask`: the seed and the step that dropout's mask follows from.
 
         With a `layer`, returns whether the numbers that the operation checks are finite; True without.
 
@@ -142,6 +152,7 @@ class Engine:
             momentum,
             1.0,
             rule,
+            *mask,
         )
         ended = self.library.engine_run(ctypes.byref(call))
         if ended == _NO_MEMORY:
@@ -167,7 +178,7 @@ class Program:
         self._table = np.array(table)  # what was checked, and nobody else's
         self._bytes = [0 for _ in bases]
         self._writeable = [bool(a.flags.writeable) for a in bases]
-        call, slot = self._call(bases, 0.0, 0.0, NO_RULE), ctypes.c_int64(-1)
+        call, slot = self._call(bases, 0.0, 0.0, NO_RULE, (0, 0)), ctypes.c_int64(-1)
         self._bytes = [call.bases[k].bytes for k in range(1, len(bases) + 1)]
         first_wrong = engine.library.engine_check(ctypes.byref(call), ctypes.byref(slot))
         if first_wrong < len(table):
@@ -185,13 +196,14 @@ class Program:
         rate: float = 0.0,
         momentum: float = 0.0,
         rule: RuleNumbers = NO_RULE,
+        mask: tuple[int, int] = (0, 0),
     ) -> None:
         """Run all records, in slices of about SLICE_SECONDS. `bases` as they were checked, of the same bytes or more.
 
         Raises `BadNumber` after the record that met a number which is not finite, `MemoryError` for want of scratch
         memory before anything was done, and `ValueError` for bases that do not fit.
         """
-        call = self._call(bases, rate, momentum, rule)
+        call = self._call(bases, rate, momentum, rule, mask)
         while call.first < len(self._table):
             position = self._engine.library.engine_run(ctypes.byref(call))
             if position == _NO_MEMORY:
@@ -201,7 +213,9 @@ class Program:
                 raise BadNumber(list(self._engine.kinds)[record["kind"]], int(record["layer"]))
             call.first = position
 
-    def _call(self, bases: Sequence[np.ndarray], rate: float, momentum: float, rule: RuleNumbers) -> _Call:
+    def _call(
+        self, bases: Sequence[np.ndarray], rate: float, momentum: float, rule: RuleNumbers, mask: tuple[int, int]
+    ) -> _Call:
         if len(bases) != len(self._bytes):
             raise ValueError(f"the program was made for {len(self._bytes)} bases; got {len(bases)}")
         found = (_Base * (len(bases) + 1))()
@@ -223,6 +237,7 @@ class Program:
             momentum,
             SLICE_SECONDS,
             rule,
+            *mask,
         )
 
 

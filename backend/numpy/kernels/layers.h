@@ -45,6 +45,7 @@ static Step block_of(const Step *s, int64_t block) {
     b.a = (T *)s->a + first;
     b.W = (T *)s->W + first * s->n_out;
     b.n_in = smaller(s->block_rows, s->n_in - first);
+    b.first_unit = s->first_unit + first;
     b.next_gradient_values = b.next_W_values = 0;
     if (first) b.bias_gradient = NULL;
     return b;

@@ -21,11 +21,13 @@
 
 /* `layer` is named when a number is bad, and 0 where nothing is checked. Sizes and leadings (from a row to the next) are
    in values. `activation` is the layer's own, or in a backward kind that of the layer below; NO_ACTIVATION for the
-   first layer, whose input stays as it is. */
+   first layer, whose input stays as it is. `dropped_below` is 0 where no output is dropped; then come the layer, and the
+   row of the mini-batch and the unit that its mask begins with. */
 #define NUMBERS(X) \
     X(int8_t, kind) X(int8_t, activation) X(int8_t, cost) X(int8_t, onto) \
     X(int32_t, rows) X(int32_t, n_in) X(int32_t, n_out) X(int32_t, layer) \
-    X(int32_t, a_leading) X(int32_t, y_leading) X(int32_t, block_rows)
+    X(int32_t, a_leading) X(int32_t, y_leading) X(int32_t, block_rows) \
+    X(uint32_t, dropped_below) X(int32_t, dropped_layer) X(int32_t, first_row) X(int32_t, first_unit)
 
 /* Each address is `base << 48 | offset in bytes`: base 0 makes the offset an address, 0 is no array at all. */
 #define ARRAYS(X) \
@@ -81,10 +83,12 @@ static inline int keeps_square(int64_t kind) {
 #define POINTER(name) void *name;
 typedef struct {
     int64_t kind, activation, cost, onto, rows, n_in, n_out, layer, a_leading, y_leading, block_rows;
+    int64_t dropped_below, dropped_layer, first_row, first_unit;
     ARRAYS(POINTER)
     const void *next_gradient, *next_W; /* what the next operation reads, to be fetched meanwhile; NULL where nothing */
     int64_t next_gradient_values, next_W_values;
     double rate, momentum;
+    uint64_t seed, step; /* of masks */
     RuleNumbers rule;
     double *squares; /* NORM_SHARES sums, of a gradient whose norm is clipped */
 } Step;

@@ -6,6 +6,7 @@
    rows, nor one of the batch at a multiple of CHUNK_ROWS changes a bit. */
 #ifndef PRODUCTS_H
 #define PRODUCTS_H
+#include "dropping.h"
 #include "tiles.h"
 
 /* What a part works on of rows x columns values: some rows, or some columns. */
@@ -51,6 +52,7 @@ static int forward(const Step *s, int64_t part, int64_t parts, T *scratch) {
             for (int64_t r = 0; r < m; r++) {
                 activate(p.strip + r * p.across, b + first, out + place + r * n_out, n, s->activation);
                 if (s->layer && !softmaxed) finite &= all_finite(out + place + r * n_out, n);
+                if (s->dropped_below) drop(s, i + r, first, n, drop_factor(s), out + place + r * n_out);
             }
         }
     }
@@ -78,8 +80,12 @@ static void error_below(const Step *s, int64_t part, int64_t parts, T *scratch) 
             fetch_share(s->next_W, s->next_W_values, strip, strips, part, parts);
             multiply_strip(delta + i * terms, terms, 1, m, p.panels, terms, n, p,
                            place_of(a, place + TILE_ROWS * leading), leading);
-            for (int64_t r = 0; r < m; r++)
-                times_derivative(p.strip + r * p.across, a + place + r * leading, n, s->activation);
+            for (int64_t r = 0; r < m; r++) {
+                T *output = a + place + r * leading;
+                if (s->dropped_below) scale(output, n, kept_share(s)); /* as the slope is that of the whole output */
+                times_derivative(p.strip + r * p.across, output, n, s->activation);
+                if (s->dropped_below) drop(s, i + r, first, n, drop_factor(s), output);
+            }
         }
     }
 }

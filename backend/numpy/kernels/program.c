@@ -25,7 +25,11 @@ Step resolved(const Operation *o, const Base *bases) {
               .layer = o->layer,
               .a_leading = o->a_leading,
               .y_leading = o->y_leading,
-              .block_rows = o->block_rows};
+              .block_rows = o->block_rows,
+              .dropped_below = o->dropped_below,
+              .dropped_layer = o->dropped_layer,
+              .first_row = o->first_row,
+              .first_unit = o->first_unit};
 #define RESOLVE(name) s.name = address_of(o->name, bases);
     ARRAYS(RESOLVE)
 #undef RESOLVE
@@ -106,6 +110,8 @@ static int64_t next_stage(Job *job, int64_t threads) {
     r->step = resolved(o, call->bases);
     r->step.rate = call->rate;
     r->step.momentum = call->momentum;
+    r->step.seed = call->seed;
+    r->step.step = call->step;
     r->step.rule = call->rule;
     r->step.squares = r->squares;
     if (r->position + 1 < call->n_operations) look_ahead(&r->step, o + 1, call->bases);

@@ -16,6 +16,7 @@ typedef struct {
     int64_t n_bases, value_bits, threads;
     double rate, momentum, seconds; /* after so many, the call ends with the operation under way */
     RuleNumbers rule;
+    uint64_t seed, step; /* the key and the count of dropout's masks */
 } Call;
 
 #define NO_MEMORY INT64_MIN

@@ -61,6 +61,8 @@ class NetworkOnRanks(NetworkWithCheckpointing):
                 f"ranks need kernels that add up in one order however rows are cut, the compiled ones of numpy; here "
                 f"they are those of {self.backend.variant}"
             )
+        if any(self.dropout) and link.ranks > 1:
+            raise CheckpointError("several ranks do not drop outputs; leave dropout out, or train in one process")
         if self.transfers is not None or arguments.get("offload") is not None:
             raise CheckpointError("ranks do not offload; leave offload out")
         if self._schedule is not None and self._schedule.row_block and link.ranks > 1:

@@ -25,6 +25,7 @@ KERNEL_BYTES = {
     "add_bias_activate_": 0,
     "output_delta_": 0,
     "hidden_delta_": 0,
+    "drop_": 0,
     "scale_rows_": 0,
     "sum_rows": 0,
     "add_product_": 0,

@@ -19,6 +19,7 @@ WIDER = {"float32": np.float64, "float64": np.longdouble}
 
 NO_KERNELS = {
     "cost_total",
+    "drop_",
     "asarray",
     "to_numpy",
     "empty",
