@@ -4,8 +4,8 @@
 // parts[block] := the cost of the block's rows, in double; outputs count as at least `smallest`, and 1 less one as `left`
 extern "C" __global__ void cost_parts(const Item *a, long long a_down, long long a_along, const Item *y,
                                       long long y_down, long long y_along, long long rows, long long columns,
-                                      long long cost, double smallest, double left,
-                                      const Item *weights, double *parts) {
+                                      long long cost, double smallest, double left, const Item *weights,
+                                      double *parts) {
     __shared__ double part[THREADS];
     int lanes = blockDim.x, place = threadIdx.y * lanes + threadIdx.x;
     double total = 0;
@@ -16,7 +16,8 @@ extern "C" __global__ void cost_parts(const Item *a, long long a_down, long long
             double x = a[i * a_down + j * a_along], wanted = y[i * y_down + j * y_along];
             if (cost == QUADRATIC_COST) of_row += (x - wanted) * (x - wanted) / 2;
             else if (wanted != 0) of_row -= wanted * log(x < smallest ? smallest : x);
-            if (cost == BINARY_CROSS_ENTROPY_COST && wanted != 1) of_row -= (1 - wanted) * log(1 - x < left ? left : 1 - x);
+            if (cost == BINARY_CROSS_ENTROPY_COST && wanted != 1)
+                of_row -= (1 - wanted) * log(1 - x < left ? left : 1 - x);
         }
         total += weights ? weights[i] * of_row : of_row;
     }
