@@ -59,13 +59,13 @@ __device__ inline void apply(Rule rule, Item *w, long long w_leading, const Item
 }
 
 // Each kernel has these arguments, and applies its own rule.
-#define ARGUMENTS                                                                                               \
-    Item *w, long long w_leading, const Item *g, long long g_leading, Item *v, long long v_leading, Item *q,    \
-        long long q_leading, long long rows, long long columns, double rate, double scale, double l2,           \
-        double decay, double beta1, double beta2, double epsilon, double correction
-#define APPLY(rule)                                                                                             \
-    Numbers r = {(Item)rate,  (Item)scale,       (Item)l2,      (Item)decay,     (Item)beta1, (Item)(1 - beta1), \
-                 (Item)beta2, (Item)(1 - beta2), (Item)epsilon, (Item)correction};                              \
+#define ARGUMENTS                                                                                                   \
+    Item *w, long long w_leading, const Item *g, long long g_leading, Item *v, long long v_leading, Item *q,        \
+        long long q_leading, long long rows, long long columns, double rate, double scale, double l2, double decay, \
+        double beta1, double beta2, double epsilon, double correction
+#define APPLY(rule)                                                                                   \
+    Numbers r = {(Item)rate,        (Item)scale, (Item)l2,          (Item)decay,   (Item)beta1,       \
+                 (Item)(1 - beta1), (Item)beta2, (Item)(1 - beta2), (Item)epsilon, (Item)correction}; \
     apply(rule, w, w_leading, g, g_leading, v, v_leading, q, q_leading, rows, columns, r);
 
 extern "C" __global__ void rule_sgd(ARGUMENTS) { APPLY(SGD) }
@@ -73,7 +73,7 @@ extern "C" __global__ void rule_momentum(ARGUMENTS) { APPLY(MOMENTUM) }
 extern "C" __global__ void rule_nesterov(ARGUMENTS) { APPLY(NESTEROV) }
 extern "C" __global__ void rule_adam(ARGUMENTS) { APPLY(ADAM) }
 extern "C" __global__ void rule_rmsprop(ARGUMENTS) { APPLY(RMSPROP) }
-extern "C" __global__ void rule_adagrad(ARGUMENTS) { APPLY(ADAGRAD) }
+extern "C" __global__ void rule_adagrad(ARGUMENTS){APPLY(ADAGRAD)}
 
 // The sum of a block's threads' values, in pairs, for thread 0.
 __device__ inline double sum_of_block(double own) {
