@@ -28,13 +28,10 @@ def test_absent_peer_is_not_built(monkeypatch: pytest.MonkeyPatch) -> None:
         build(Way(JIT, "peer", "jax"), TINY)
 
 
-def test_peers_are_in_an_extra_and_nowhere_else() -> None:
+def test_peers_are_in_extras_that_ask_for_them_and_nowhere_else() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    others = [
-        *project["dependencies"],
-        *(name for extra, names in extras.items() if extra != "bench" for name in names),
-    ]
-    for peer in ("torch", "jax"):
-        assert any(name.startswith(peer) for name in extras["bench"])
-        assert not any(name.startswith(peer) for name in others)
+    for peer, asking in (("torch", {"bench", "torch"}), ("jax", {"bench"})):
+        naming = {extra for extra, names in extras.items() if any(name.startswith(peer) for name in names)}
+        assert naming == asking
+        assert not any(name.startswith(peer) for name in project["dependencies"])
