@@ -1,6 +1,7 @@
 """Tests inherit nothing: shown in processes that are started with everything set in odd ways."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -69,3 +70,12 @@ def test_folders_are_kept_and_settings_are_not():
 def test_tests_begin_in_an_empty_folder_of_their_own():
     assert not list(Path.cwd().iterdir())
     assert ROOT not in (Path.cwd(), *Path.cwd().parents)
+
+
+SENDS = re.compile(r"\bSIG(?:INT|TERM|HUP)\b")
+SENDERS = [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if SENDS.search(path.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize("path", SENDERS, ids=[path.stem for path in SENDERS])
+def test_who_sends_signals_asks_for_their_defaults(path: Path) -> None:
+    assert "default_signals" in path.read_text(encoding="utf-8")

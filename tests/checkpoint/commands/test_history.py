@@ -21,6 +21,7 @@ def test_training_draws_its_history(capsys: pytest.CaptureFixture[str], tmp_path
     assert "test cost" in out
 
 
+@pytest.mark.usefixtures("default_signals")
 def test_training_that_is_stopped_keeps_its_epochs_and_draws_them(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

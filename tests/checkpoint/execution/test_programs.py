@@ -282,6 +282,7 @@ def test_infinity_that_a_flat_activation_hides_is_found():
 # How programs end, and where they write
 
 
+@pytest.mark.usefixtures("default_signals")
 def test_interruption_between_slices_ends_a_step(monkeypatch):
     from backend.numpy.kernels import engine
 
