@@ -95,7 +95,7 @@ class Records:
     def add_backward(
         self, layer: int, start: int, rows: int, a: int, delta: int, weight: int, bias: int, *, onto: bool
     ) -> None:
-        """`Layers.add_backward_layer`: a row block's gradient, written to `weight` and `bias` or added onto them."""
+        """`Backward.add_backward_layer`: a row block's gradient, written to `weight` and `bias` or added onto them."""
         width = self._layers.sizes[layer - 1]
         self._noted.append((self._backward, layer, start, rows, 0, width, a, delta, weight, bias, int(onto)))
 
@@ -104,7 +104,7 @@ class Records:
         self._noted.append((self._update, layer, 0, 0, 0, self._layers.sizes[layer - 1], 0, 0, weight, bias, 0))
 
     def backward(self, layer: int, rows: int, a: int, delta: int, weight: int, bias: int, piece_rows: int) -> None:
-        """`Layers.backward_layer` for the whole mini-batch, with each piece of the gradient applied at once."""
+        """`Backward.backward_layer` for the whole mini-batch, with each piece of the gradient applied at once."""
         n_in = self._layers.sizes[layer - 1]
         if self._fused:
             self._noted.append((self._backward_update, layer, 0, rows, 0, n_in, a, delta, weight, bias, piece_rows))

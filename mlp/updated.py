@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from backend import Backend
+from mlp.backward import Backward
 from mlp.buffers import Room
 from mlp.gradient import Gradient
 from mlp.inference import Inference
@@ -16,7 +17,7 @@ UPTAKE_METHODS = ("backprop", "backward_layer", "add_backward_layer", "apply_gra
 """What makes gradients and takes them up in pieces. A subclass with one of its own gets every gradient."""
 
 
-class Updated(Inference):
+class Updated(Backward, Inference):
     """Layers with an optimizer. Its state counts as rest, and copies have their own."""
 
     optimizer: Optimizer | Ruled

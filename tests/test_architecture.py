@@ -34,10 +34,13 @@ GROUND = ("errors", "arguments", "units", "output", "palette")
 APART = {
     "backend.numpy": ("backend.cupy", "backend.select", "backend.places"),
     "backend.cupy": ("backend.numpy", "backend.select", "backend.places"),
-    "backend.base": ("backend.numpy", "backend.cupy", "backend.select", "backend.places"),
+    **dict.fromkeys(
+        ("backend.base", "backend.arrays", "backend.kernels", "backend.layer_steps"),
+        ("backend.numpy", "backend.cupy", "backend.select", "backend.places"),
+    ),
     "backend.transfers": ("backend.numpy", "backend.cupy", "backend.places"),
-    "mlp.data": ("mlp.network", "mlp.training", "mlp.saving", "mlp.layers"),
-    "mlp.training": ("mlp.network", "mlp.saving"),
+    "mlp.data": ("mlp.network", "mlp.steps", "mlp.training", "mlp.saving", "mlp.layers", "mlp.backward"),
+    "mlp.training": ("mlp.network", "mlp.steps", "mlp.saving"),
 }
 """What is to be read without what. Here `backend` and `mlp` have rules; `checkpoint` has its levels."""
 

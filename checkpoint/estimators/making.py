@@ -4,7 +4,8 @@ from typing import Any
 
 from backend import select_backend
 from checkpoint.estimators.parameters import Wanted
-from checkpoint.execution.network import NetworkWithCheckpointing, chain_on
+from checkpoint.execution.network import NetworkWithCheckpointing
+from checkpoint.execution.scheduled import chain_on
 from checkpoint.planning.plan import plan_chain
 from checkpoint.planning.planned import Plan
 from checkpoint.schedule.schedule import Schedule

@@ -1,43 +1,31 @@
-"""The network that is trained with checkpointing: the reader of schedules that runs them on arrays."""
+"""The network that is trained with checkpointing: the reader of schedules that runs them on arrays.
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+`checkpoint.execution.scheduled` says which schedule it is for a batch size.
+"""
+
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from backend import Backend, Transfers
-from checkpoint.arguments import whole_number
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.arenas import Arenas
-from checkpoint.execution.arguments import arguments_text
-from checkpoint.execution.place import check_offload, rates_of, transfers_to
 from checkpoint.execution.program import written
+from checkpoint.execution.scheduled import ScheduledNetwork
 from checkpoint.execution.step import Execution
-from checkpoint.planning.budget import checked_budget, resolve_budget
-from checkpoint.planning.offloading import Offloading
-from checkpoint.planning.plan import plan_chain
-from checkpoint.planning.planned import Plan
 from checkpoint.schedule.actions import Action, Backward, Fetch, Forward, Offload, Release
-from checkpoint.schedule.chain import MAX_ROWS, Chain, chain_of
-from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
-from checkpoint.schedule.simulation import simulate
-from checkpoint.strategies import every_nth
-from checkpoint.strategies.offloaded import every_nth_offloaded
-from checkpoint.units import counted, format_bytes
-from mlp import Gradient, Network, NetworkError
+from mlp import Gradient
 from mlp.arguments import as_whole
 from mlp.overriding import in_program, is_as_written
 from mlp.program import Written
 from mlp.records import Records
-from mlp.uptake import IN_PIECES, ONTO_WEIGHTS, possible_uptake
+from mlp.uptake import IN_PIECES
 
 Observer = Callable[[int, Action], None]
 """Called after an action of a step, with its position in the schedule."""
 
 
-class NetworkWithCheckpointing(Network):
+class NetworkWithCheckpointing(ScheduledNetwork):
     """A `Network` whose backpropagation follows a schedule; the gradients are those of plain backpropagation.
 
     Give one of three: `checkpoint_every_nth_layer`, the classic n; `budget_bytes`, array bytes above rest that a step
@@ -57,128 +45,15 @@ class NetworkWithCheckpointing(Network):
     at the first step, `BudgetError` for a budget that is too small.
     """
 
-    on_ranks = False
-    """Whether several ranks train this network, each on its rows: schedules are then a rank's."""
-
     _execution_kind: type[Execution] = Execution
-    _schedules: dict[int, Schedule]
-
-    def __init__(
-        self,
-        sizes: Iterable[int],
-        *,
-        checkpoint_every_nth_layer: int | None = None,
-        budget_bytes: int | str | None = None,
-        schedule: Schedule | Plan | None = None,
-        offload: str | Path | Transfers | None = None,
-        offloading: Offloading | None = None,
-        **as_network: Any,
-    ) -> None:
-        given = sum(choice is not None for choice in (checkpoint_every_nth_layer, budget_bytes, schedule))
-        if given != 1:
-            raise CheckpointError(
-                f"give one of checkpoint_every_nth_layer, budget_bytes and schedule; got {given or 'none'} of them"
-            )
-        check_offload(offload, offloading)
-        super().__init__(sizes, **as_network)
-        if checkpoint_every_nth_layer is not None:
-            write = every_nth if offload is None else every_nth_offloaded
-            n = whole_number("checkpoint_every_nth_layer", checkpoint_every_nth_layer)
-            schedule = write(n_layers=self.n_layers, n=n)
-        if isinstance(schedule, Plan):
-            schedule = schedule.schedule
-        if schedule is None:
-            budget_bytes = checked_budget(budget_bytes)
-        elif not isinstance(schedule, Schedule):
-            raise CheckpointError(f"schedule must be a Schedule, such as a plan's; got {repr(schedule)[:60]}")
-        else:
-            simulate(schedule, self.chain(schedule.batch_size or 1))
-        self.budget_bytes = budget_bytes
-        self._place, self._offloading = offload, offloading
-        self._schedule = schedule
-        self.transfers = self._open_transfers()
-        """Where activations are offloaded to; None where none are."""
-        self._observers: tuple[Observer, ...] = ()
+    _observers: tuple[Observer, ...] = ()
 
     def _forget_steps(self) -> None:
-        """Plans are made anew too, as what is held of gradients follows from the optimizer."""
         super()._forget_steps()
-        self._schedules, self.arenas = {}, Arenas()
-
-    def _open_transfers(self) -> Transfers | None:
-        offloads = self._schedule is not None and any(isinstance(action, Offload) for action in self._schedule)
-        return transfers_to(self.backend, self._place, needed=offloads)
+        self.arenas = Arenas()
 
     def __getstate__(self) -> dict[str, Any]:
-        if isinstance(self._place, Transfers):
-            raise CheckpointError("this network was given Transfers, which are one network's, so it cannot be copied")
-        state = super().__getstate__()
-        del state["transfers"]
-        return state | {"_observers": ()}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        self.transfers = self._open_transfers()
-
-    @property
-    def _way(self) -> str:
-        """The schedule, or the budget and the batch sizes that were planned for, in a few words."""
-        if self._schedule is not None:
-            return f"{self._schedule.name or 'a schedule'}, {counted(len(self._schedule), 'action')}"
-        budget = self.budget_bytes if isinstance(self.budget_bytes, str) else format_bytes(self.budget_bytes or 0)
-        rows = ", ".join(f"{size:,}" for size in self._schedules)
-        return f"planned in {budget}" + (f" for batches of {rows}" if rows else " when the batch size is known")
-
-    def chain(self, batch_size: int) -> Chain:
-        """The chain that this network is for mini-batches of `batch_size` rows."""
-        chain = chain_on(self.backend, self.sizes, batch_size=batch_size, dtype=self.dtype)
-        return replace(chain, uptake=self.uptake, whole_gradients=self.whole_gradients)
-
-    def schedule_for(self, batch_size: int) -> Schedule:
-        """The schedule of a step on `batch_size` rows; a plan is made once for each size.
-
-        Raises `NetworkError` for a batch size below 1, `CheckpointError` or a subclass where no schedule can be had.
-        """
-        batch_size = whole_number("the batch size", batch_size, most=MAX_ROWS, error=NetworkError)
-        if batch_size not in self._schedules:
-            # A smaller mini-batch than others fits where they do: it works in pieces of the same size.
-            most = max(batch_size, *self._schedules, 1)
-            self._schedules[batch_size] = self._new_schedule(replace(self.chain(batch_size), planned_rows=most))
-        return self._schedules[batch_size]
-
-    def use_plan(self, schedule: Schedule, *, batch_size: int) -> bool:
-        """Follow `schedule`, planned earlier for this budget, on `batch_size` rows; returns whether it can be.
-
-        It cannot where it takes more than the budget, or offloads and this network does not.
-        """
-        if not isinstance(schedule, Schedule):
-            raise CheckpointError(f"schedule must be a Schedule, such as a plan's; got {repr(schedule)[:60]}")
-        offloads = any(isinstance(action, Offload) for action in schedule)
-        if self.budget_bytes is None or (offloads and self.transfers is None):
-            return False
-        try:
-            chain = self.chain(batch_size)
-            simulate(schedule, chain)
-            fits = arena_bytes(schedule, chain) <= resolve_budget(self.budget_bytes, chain)
-        except CheckpointError:
-            return False
-        if fits:
-            self._schedules[batch_size] = schedule
-        return fits
-
-    @property
-    def saved_arguments(self) -> Mapping[str, str]:
-        """The schedule, or the budget and the plans made for it, as text for a saved state."""
-        return arguments_text(budget_bytes=self.budget_bytes, schedule=self._schedule, plans=self._schedules)
-
-    def _new_schedule(self, chain: Chain) -> Schedule:
-        if self._schedule is not None:
-            schedule = self._schedule.for_batch(chain.batch_size)
-            simulate(schedule, chain)
-            return schedule
-        if self._place is not None and self._offloading is None:
-            self._offloading = rates_of(self.backend, self._place, dtype=self.dtype)
-        return plan_chain(chain, budget_bytes=self.budget_bytes or 0, offloading=self._offloading).schedule
+        return super().__getstate__() | {"_observers": ()}
 
     @in_program
     def forward_between_checkpoints(self, a: Any, start: int, stop: int) -> list[Any]:
@@ -277,14 +152,3 @@ class NetworkWithCheckpointing(Network):
             yield
         finally:
             self._observers = around
-
-
-def chain_on(backend: Backend, sizes: Iterable[int], *, batch_size: int, dtype: str = "float32") -> Chain:
-    """`chain_of` for whichever backend is at hand, by what it says of itself."""
-    return replace(
-        chain_of(sizes, batch_size=batch_size, dtype=dtype),
-        allocation_bytes=backend.facts.allocation_bytes,
-        error_in_place=backend.facts.error_in_place,
-        sum_rows=backend.facts.chunk_rows,
-        uptake=possible_uptake(ONTO_WEIGHTS, backend.facts),
-    )

@@ -25,7 +25,7 @@ class _Held:
 
 
 class _Pieces(TypedDict):
-    """The pieces that backward steps work in, as `mlp.layers` wants to know them."""
+    """The pieces that backward steps work in, as `mlp.backward` wants to know them."""
 
     pieces: str
     planned_rows: int | None

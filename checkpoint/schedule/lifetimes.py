@@ -4,7 +4,7 @@ An array lives from the action that takes it to the last action that it is used 
 takes come before all returns, so whole actions are exact, and the sums of what lives are `simulate`'s bytes. The order
 is the one in which the executor takes them, and the program places them: the first array listed is the first taken.
 
-Source of what each action takes: `checkpoint.execution.step` and `mlp.network`, which run them on arrays.
+Source of what each action takes: `checkpoint.execution.step` and `mlp.steps`, which run them on arrays.
 """
 
 from dataclasses import replace

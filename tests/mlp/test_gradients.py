@@ -9,8 +9,8 @@ from hypothesis import given
 from checkpoint import NetworkWithCheckpointing
 from mlp import Network, NetworkError
 from mlp.activations import ACTIVATIONS
+from mlp.backward import BackwardStep
 from mlp.costs import COSTS
-from mlp.layers import BackwardStep
 from tests.conftest import Case, cases, gradients_of, parameters_of, same_bits
 from tests.definitions import cost_of
 

@@ -91,7 +91,7 @@ def test_saved_plan_is_followed_and_not_made_again(tmp_path: Path, monkeypatch: 
     network = NetworkWithCheckpointing(SIZES, budget_bytes=budget())
     schedule = network.schedule_for(ROWS)
     network.save(tmp_path / "net.state")
-    monkeypatch.setattr("checkpoint.execution.network.plan_chain", None)
+    monkeypatch.setattr("checkpoint.execution.scheduled.plan_chain", None)
     loaded = load(tmp_path / "net.state")
     assert isinstance(loaded, NetworkWithCheckpointing)
     assert loaded.schedule_for(ROWS) == schedule
@@ -212,7 +212,7 @@ def test_resumed_run_follows_the_plans_of_its_state(tmp_path: Path, monkeypatch:
     state = tmp_path / "run.state"
     train = ["train", "--data", "sample", "--sizes", "784,32x8,10", "--batch-size", "500", "--epochs"]
     assert program.main([*train, "1", "--budget", "60%", "--save", str(state)]) == 0
-    monkeypatch.setattr("checkpoint.execution.network.plan_chain", None)
+    monkeypatch.setattr("checkpoint.execution.scheduled.plan_chain", None)
     assert program.main(["train", "--resume", str(state), "--epochs", "2"]) == 0
 
 

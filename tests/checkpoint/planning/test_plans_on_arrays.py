@@ -5,7 +5,7 @@ import pytest
 
 from backend import Backend, select_backend
 from checkpoint import BudgetError, NetworkWithCheckpointing, simulate, store_all
-from checkpoint.execution.network import chain_on
+from checkpoint.execution.scheduled import chain_on
 from checkpoint.planning.plan import plan_chain
 from mlp import Network
 from tests.conftest import compiled_only, parameters_of, same_bits

@@ -1,0 +1,178 @@
+"""What of a network that several ranks train is this rank's: its layers, its rows, its schedules and its memory."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from checkpoint.errors import CheckpointError
+from checkpoint.execution.network import NetworkWithCheckpointing
+from checkpoint.execution.ranks.batches import ShareOfBatches
+from checkpoint.execution.ranks.links.base import Link
+from checkpoint.execution.ranks.parts import Part, Parts
+from checkpoint.execution.ranks.saving import save_on_ranks
+from checkpoint.execution.ranks.seeds import are_wanted
+from checkpoint.execution.ranks.slots import Slots
+from checkpoint.execution.saved import CHOICES
+from checkpoint.ranks.cutting import check_block_rows, own_blocks, shares
+from checkpoint.ranks.items import owners_of
+from checkpoint.ranks.planned import schedule_in
+from checkpoint.schedule.actions import Rows
+from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.schedule import Schedule
+from checkpoint.schedule.simulation import simulate
+from checkpoint.strategies import store_all
+from mlp import StateError
+from mlp.overriding import is_as_written
+from mlp.sizes import check_sizes
+from mlp.training.batches import Batches
+from mlp.updated import UPTAKE_METHODS
+from mlp.uptake import IN_PIECES, uptake_of
+
+
+class SharedNetwork(NetworkWithCheckpointing):
+    """A network of which every rank of `link` has one.
+
+    Its arguments are those of `NetworkOnRanks`, which takes the steps.
+    """
+
+    def __init__(self, sizes: Iterable[int], *, link: Link, block_rows: int | None = None, **arguments: Any) -> None:
+        widths = check_sizes(sizes)
+        self.link, self.on_ranks = link, link.ranks > 1
+        self.owners = owners_of(widths, link.ranks)
+        block_rows = None if block_rows is None else check_block_rows(block_rows)
+        self._parts = Parts(widths, link.rank, self.owners, ranks=link.ranks, block_rows=block_rows)
+        if not any(arguments.get(name) is not None for name in CHOICES):
+            arguments["schedule"] = store_all(n_layers=len(widths) - 1)
+        super().__init__(widths, **arguments)
+        if link.ranks > 1 and self.backend.facts.chunk_rows is None:
+            raise CheckpointError(
+                f"ranks need kernels that add up in one order however rows are cut, the compiled ones of numpy; here "
+                f"they are those of {self.backend.variant}"
+            )
+        if any(self.dropout) and link.ranks > 1:
+            raise CheckpointError("several ranks do not drop outputs; leave dropout out, or train in one process")
+        if self.transfers is not None or arguments.get("offload") is not None:
+            raise CheckpointError("ranks do not offload; leave offload out")
+        if self._schedule is not None and self._schedule.row_block and link.ranks > 1:
+            raise CheckpointError(
+                "ranks cut the mini-batch themselves; give a schedule without row blocks, and their rows as block_rows"
+            )
+        self._slots: tuple[int, Slots] | None = None
+        self._coming_rows: int | None = None
+
+    def _zeros(self) -> tuple[tuple[Any, Any], ...]:
+        """The arrays of this rank's own layers; those of the others are empty."""
+        shapes = [
+            [a.shape if self.owns(k + 1) else (0, *a.shape[1:]) for k, a in enumerate(arrays)]
+            for arrays in (self.weights, self.biases)
+        ]
+        pair = [self.backend.empties(some, self.dtype) for some in shapes]
+        for array in (*pair[0], *pair[1]):
+            array[...] = 0
+        return tuple(zip(*pair, strict=True))
+
+    def owns(self, layer: int) -> bool:
+        """Whether this rank has the optimizer state of `layer`, and applies its gradients."""
+        return self.owners[layer - 1] == self.link.rank
+
+    def chain(self, batch_size: int) -> Chain:
+        chain = super().chain(batch_size)
+        return chain if self.link.ranks == 1 else replace(chain, adds_up=True)
+
+    def schedule_for(self, batch_size: int) -> Schedule:
+        """The schedule of row blocks of `batch_size` rows: that of the largest block, so that all ranks follow one."""
+        if self.link.ranks == 1 or self._schedule is not None:
+            return super().schedule_for(batch_size)
+        return super().schedule_for(max(batch_size, self._parts.most_own))
+
+    def _new_schedule(self, chain: Chain) -> Schedule:
+        if self._schedule is not None or self.link.ranks == 1:
+            return super()._new_schedule(chain)
+        rows = chain.planned_rows or chain.batch_size
+        slot_bytes = chain.array_bytes(self._parts.slot_values(rows, whole=self.whole_gradients))
+        return schedule_in(self.budget_bytes or 0, chain, slot_bytes=slot_bytes)
+
+    def save(self, path: str | Path, *, keep: int = 0) -> None:
+        """As `Network.save`, by all ranks together: rank 0 writes the file of one process."""
+        if not self.on_ranks:
+            super().save(path, keep=keep)
+        elif not save_on_ranks(path, self, keep=keep) and self.link.rank:
+            raise StateError("could not be saved by rank 0", path=Path(path))
+
+    def __getstate__(self) -> dict[str, Any]:
+        raise CheckpointError("a network on ranks is bound to its link, so it cannot be copied; save it and load that")
+
+    @property
+    def saved_arguments(self) -> Mapping[str, str]:
+        """As those of a network in one process; plans are a rank's, and made again."""
+        kept, self._schedules = self._schedules, {}
+        try:
+            return super().saved_arguments
+        finally:
+            self._schedules = kept
+
+    @property
+    def uptake(self) -> str:
+        """On ranks, gradients are passed on in pieces; a layer's sum may begin with its velocity."""
+        others = [name for name in UPTAKE_METHODS if name != "backward_layer"]  # which is as ever on one rank
+        as_ever = not self.on_ranks and is_as_written(self, others)
+        return uptake_of(self.optimizer, self.backend.facts) if as_ever else IN_PIECES
+
+    @property
+    def is_seeded(self) -> bool:
+        """Whether sums begin with velocities."""
+        return are_wanted(self)
+
+    # What this rank does in a step
+
+    def part(self, rows: int) -> Part:
+        """This rank's part in a step on a mini-batch of `rows` rows."""
+        return self._parts.part(rows, self)
+
+    def predicted_peak_bytes(self, rows: int) -> int:
+        """The most bytes above rest that this rank takes in a step on a mini-batch of `rows` rows."""
+        if self.link.ranks == 1:
+            return simulate(self.schedule_for(rows), self.chain(rows)).peak_bytes
+        part = self.part(rows)
+        sizes = {stop - start for start, stop in part.own}
+        return max((simulate(part.wave.schedule, self.chain(size)).peak_bytes for size in sizes), default=0)
+
+    def own_rows(self, rows: int) -> int:
+        """How many rows of a mini-batch of `rows` rows are this rank's."""
+        return rows if self.link.ranks == 1 else sum(stop - start for start, stop in self.part(rows).own)
+
+    def reserve(self, rows: int) -> int:
+        """Allocate what steps on mini-batches of at most `rows` rows need between them; returns its bytes."""
+        if self.link.ranks == 1:
+            return 0
+        wave = self.part(rows).wave
+        if self._slots is None or self._slots[0] != self._parts.most_rows:
+            self._slots = None  # before the larger ones exist
+            slots = Slots(wave.items, wave.slots, self.sizes, self.backend, self.dtype)
+            if self.link.rank in self.owners:
+                slots.hold_totals()
+            self._slots = self._parts.most_rows, slots
+        return self._slots[1].nbytes
+
+    # Data
+
+    def share_of(self, data: Batches) -> Batches:
+        """This rank's rows of the mini-batches of `data`, for `update_mini_batch`."""
+        return data if self.link.ranks == 1 else ShareOfBatches(self, data)
+
+    def evaluated_rows(self, rows: int) -> tuple[int, int]:
+        """This rank's share of a data set."""
+        own = own_blocks(shares(rows, self.link.ranks), self.link.rank, self.link.ranks)
+        return own[0] if own else (0, 0)
+
+    def all_sums(self, sums: list[tuple[float, float]]) -> list[tuple[float, float]]:
+        """The sums of all ranks, which all of them have then."""
+        return [(correct, cost) for text in self.link.exchange(json.dumps(sums)) for correct, cost in json.loads(text)]
+
+    def expect(self, rows: int) -> tuple[Rows, ...]:
+        """The next mini-batch has `rows` rows, of which `update_mini_batch` is given these, this rank's alone."""
+        self._coming_rows = rows
+        self.reserve(rows)
+        return self.part(rows).own
