@@ -72,8 +72,10 @@ def test_tests_begin_in_an_empty_folder_of_their_own():
     assert ROOT not in (Path.cwd(), *Path.cwd().parents)
 
 
-SENDS = re.compile(r"\bSIG(?:INT|TERM|HUP)\b")
-SENDERS = [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if SENDS.search(path.read_text(encoding="utf-8"))]
+SENDS = re.compile(r"(?:signal\.|\")SIG(?:INT|TERM|HUP)\b")
+SENDERS = [
+    path for path in sorted((ROOT / "tests").rglob("test_*.py")) if SENDS.search(path.read_text(encoding="utf-8"))
+]
 
 
 @pytest.mark.parametrize("path", SENDERS, ids=[path.stem for path in SENDERS])

@@ -11,7 +11,7 @@ import pytest
 from mlp import read_state
 from tests.ranks.launching import PROGRAM, needs_mpi, processes, run, started
 
-pytestmark = [needs_mpi, pytest.mark.usefixtures("default_signals")]
+pytestmark = [*needs_mpi, pytest.mark.usefixtures("default_signals")]
 
 LONG = (*PROGRAM[:-1], "100000", "--ranks", "--save-every", "1step")
 SECONDS = 5
