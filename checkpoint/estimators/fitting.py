@@ -137,6 +137,8 @@ def _train(
         warnings.warn("Training interrupted by user.", stacklevel=4)
     except TrainingError as error:
         if not watch.diverged():
+            if watch.lost:
+                raise ValueError(str(error)) from None
             raise ValueError(
                 f"Solver produced non-finite parameter weights. The input data may contain large values and need to be "
                 f"preprocessed. ({error})"

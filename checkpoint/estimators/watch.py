@@ -2,13 +2,14 @@
 
 import warnings
 from collections.abc import Callable
-from math import inf, nan
+from math import inf, isfinite, nan
 from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
 from checkpoint.estimators.rates import Rates
-from mlp import EpochRecord
+from checkpoint.units import counted
+from mlp import EpochRecord, TrainingError
 from mlp.training.stopping import BestParameters, Patience
 
 
@@ -32,14 +33,22 @@ class Watch:
     ) -> None:
         self._estimator, self._rates, self._samples, self._epochs = estimator, rates, samples, epochs
         self._loss, self._validation = loss, None if score is None or best is None else (score, best)
+        self.lost = False
+        """Whether a loss was not finite."""
 
     def __call__(self, record: EpochRecord) -> bool:
-        """Whether to stop."""
+        """Whether to stop. Raises `TrainingError` for a loss that is not finite."""
         estimator = self._estimator
         estimator.n_iter_ += 1
         estimator.t_ += self._samples
         estimator.loss_ = self._loss(record)
         estimator.loss_curve_.append(estimator.loss_)
+        self.lost = not isfinite(estimator.loss_)
+        if self.lost:
+            raise TrainingError(
+                f"the training loss is {estimator.loss_} after {counted(estimator.n_iter_, 'epoch')}, as targets, "
+                f"outputs or weights are too large for it; scale X and y, or lower learning_rate_init"
+            )
         if estimator.verbose:
             print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
         patience: Patience = estimator._patience

@@ -133,3 +133,12 @@ def test_class_that_the_first_partial_fit_did_not_name_is_refused():
 def test_predicting_before_fitting_is_refused(kind):
     with pytest.raises(NotFittedError, match="not fitted yet"):
         kind().predict(X)
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_targets_whose_squares_are_infinite_are_refused(early):
+    X = np.linspace(-1, 1, 60).reshape(-1, 1)
+    model = MLPRegressor(early_stopping=early, max_iter=3, random_state=0)
+    with pytest.raises(ValueError, match=r"the training loss is inf after 1 epoch, .*; scale X and y") as error:
+        model.fit(X, X[:, 0] * 1e300)
+    assert one_line(error)
