@@ -121,7 +121,9 @@ class Steps(Updated):
         """One step: w -= eta / batch * gradient by plain gradient descent, or what the network's optimizer does.
 
         `weights` (batch,): how much each sample counts, from 0 on; the step is then that of the weighted mean. Where
-        all are 0, so is the gradient.
+        all are 0, so is the gradient. `RowWeights`, which `mlp.row_weights.row_weights` returns and `SGD` makes before
+        each step, are at rest as the mini-batch is. A plain array is converted first, and the result held until the
+        step is over: batch * itemsize bytes beyond those that are predicted.
 
         Raises `TrainingError` for a layer's output or error that is not finite, before anything of that layer changes.
         Under momentum in row blocks, earlier blocks are in its velocity then, and in those of others; its weights are

@@ -16,6 +16,9 @@ from checkpoint.schedule.schedule import Schedule
 class Simulation:
     """What a schedule costs on a chain. Bytes are array bytes above rest, and exact.
 
+    At rest are the parameters and the mini-batch, with the weights of its rows where it has such: a plain array of
+    weights that `update_mini_batch` has to convert is beyond these bytes.
+
     `peak_bytes` is the most at any moment. `bytes_after[i]` are held after action i, `peaks[i]` is the most while it
     runs. `recomputed[i]` says whether it runs a layer forward that has run before. `recomputed_layers` counts such
     runs in whole mini-batches, `recomputed_flops` their operations. `offloaded_bytes` are copied to the host in a step,

@@ -5,9 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from checkpoint import NetworkWithCheckpointing, micro_batches
+from checkpoint import NetworkWithCheckpointing, micro_batches, simulate
 from checkpoint.execution.verifying import VerifyingNetwork
 from mlp import Network, NetworkError
+from mlp.row_weights import row_weights
 from tests.conftest import Case, gradients_of, parameters_of, same_bits
 
 CASE = Case((6, 9, 7, 3), 20, "tanh", "cross-entropy", seed=4)
@@ -79,6 +80,18 @@ def test_weighted_steps_have_the_same_bits_however_they_are_taken(cost, dtype):
 def test_weighted_steps_take_the_bytes_that_are_predicted(metered, dtype):
     network = CASE.network(metered, dtype, VerifyingNetwork, checkpoint_every_nth_layer=2)
     network.update_mini_batch(*CASE.batch(metered, dtype), eta=0.5, weights=WEIGHTS)
+
+
+def test_weights_made_before_a_step_are_at_rest_and_others_are_beyond_what_is_predicted(metered, dtype):
+    network = CASE.network(metered, dtype, NetworkWithCheckpointing, checkpoint_every_nth_layer=1)
+    X, y = CASE.batch(metered, dtype)
+    predicted = simulate(network.schedule_for(20), network.chain(20)).peak_bytes
+    peaks = []
+    for weights in (row_weights(WEIGHTS, 20, dtype=dtype, backend=metered), WEIGHTS):
+        with metered.measure() as usage:
+            network.update_mini_batch(X, y, eta=0.5, weights=weights)
+        peaks.append(usage.peak_bytes)
+    assert peaks == [predicted, predicted + metered.facts.placed_bytes(20 * np.dtype(dtype).itemsize)]
 
 
 @pytest.mark.parametrize(
