@@ -31,7 +31,8 @@ def parse_bytes(text: str, *, whole_bytes: int | None = None) -> int:
     unit = match[2].lower() if match else None
     if match is None or (unit != "%" and unit not in _UNITS) or (unit == "%" and whole_bytes is None):
         shown = text if len(text) <= 40 else text[:37] + "..."
-        raise CheckpointError(f"a number of bytes is written like 64MiB, 1.5GB or 50%; got {shown!r}")
+        examples = "64MiB or 1.5GB" if whole_bytes is None else "64MiB, 1.5GB or 50%"
+        raise CheckpointError(f"a number of bytes is written like {examples}; got {shown!r}")
     number = float(match[1])
     amount = int(number / 100 * (whole_bytes or 0)) if unit == "%" else int(number * _UNITS[unit or ""])
     if amount < 1:

@@ -86,6 +86,15 @@ def test_a_limit_goes_with_no_other_way_to_choose(
     assert wanted in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("limit", ["50%", "nonsense", "auto"])
+@pytest.mark.parametrize("command", [["train", "--data", "sample"], ["plan", *LONG]])
+def test_limit_that_is_no_number_of_bytes_is_not_offered_a_share(
+    command: list[str], limit: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "--memory-limit", limit]) == 2
+    assert f"a number of bytes is written like 64MiB or 1.5GB; got '{limit}'" in capsys.readouterr().err
+
+
 def test_plan_shows_the_limit_and_its_parts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = tmp_path / "plan.json"
     assert main(["plan", *LONG, "--memory-limit", "2GiB", "--json", str(report)]) == 0
