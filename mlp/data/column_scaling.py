@@ -5,7 +5,6 @@ What was fitted is part of what a network is: it goes with its saved state, and 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,9 @@ from numpy.typing import NDArray
 
 from mlp.data.errors import DataError
 from mlp.data.statistics import ColumnStatistics
+
+WIDEST = 1e308
+"""Shifts and divisors are below this in magnitude."""
 
 FITTED = ("standard", "minmax")
 KINDS = ("none", "255", *FITTED)
@@ -33,7 +35,7 @@ class ColumnScaling:
     def __post_init__(self) -> None:
         numbers = (*self.shift, *self.divisor)
         fits = self.kind in FITTED and 0 < len(self.shift) == len(self.divisor)
-        if not fits or not all(type(x) in (int, float) and -1e308 < x < 1e308 and isfinite(x) for x in numbers):
+        if not fits or not all(type(x) in (int, float) and abs(x) < WIDEST for x in numbers):
             raise DataError(f"scaling by columns: wanted {' or '.join(FITTED)}, with a finite number for each column")
         if min(self.divisor) <= 0:
             raise DataError("scaling by columns: wanted divisors above 0")
@@ -45,8 +47,10 @@ class ColumnScaling:
         out[...] = values
 
 
-def fitted(kind: str, statistics: ColumnStatistics) -> ColumnScaling:
+def fitted(kind: str, statistics: ColumnStatistics, *, names: Sequence[str] = ()) -> ColumnScaling:
     """The scaling of `kind` for these columns. A constant column becomes 0, as there is nothing to divide by.
+
+    Raises `DataError` for a column too wide or too large for that, called by its name if there are `names`.
 
     >>> statistics = ColumnStatistics(2)
     >>> statistics.add(np.array([[1.0, 5.0], [3.0, 5.0]]))
@@ -60,9 +64,14 @@ def fitted(kind: str, statistics: ColumnStatistics) -> ColumnScaling:
             shift, divisor = statistics.least.copy(), statistics.most - statistics.least
     constant = statistics.constant
     shift[constant], divisor[constant] = statistics.least[constant], 1.0
-    wide = ~np.isfinite(shift) | ~np.isfinite(divisor)
-    if wide.any():
-        raise DataError(f"column {int(wide.argmax())} (from 0) is too wide to scale in float64; leave it out")
+    fits = (np.abs(shift) < WIDEST) & (divisor < WIDEST)
+    if not fits.all():
+        k = int(fits.argmin())
+        shown = repr(names[k]) if names else f"{k} (from 0)"
+        raise DataError(
+            f"column {shown} holds values from {statistics.least[k]:g} to {statistics.most[k]:g}, too large or too far "
+            f"apart to scale in float64; leave it out"
+        )
     divisor[divisor <= 0] = 1.0  # a spread that float64 cannot tell from none
     return ColumnScaling(kind, tuple(shift.tolist()), tuple(divisor.tolist()))
 

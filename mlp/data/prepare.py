@@ -57,10 +57,10 @@ def prepared(
     parts = [raw.train] if raw.test is None else [raw.train, raw.test]
     labels = ["train", "test"] if raw.test is not None else [""]
     noun = "images" if all(X.dtype == np.uint8 for X, _ in parts) else "inputs"
-    where = [f"{name}: {label} {noun}".replace("  ", " ") for label in labels]
+    begun = [f"{name}: {label} " if label else f"{name}: " for label in labels]
+    where, places, targets_where = ([begin + what for begin in begun] for what in (noun, "labels", "targets"))
     inputs = [_inputs(X, place) for (X, _), place in zip(parts, where, strict=True)]
     shape = _one_shape([X for X, _ in parts], where)
-    places = [f"{name}: {label} labels" if label else f"{name}: labels" for label in labels]
     classes, targets = targets_of(
         [np.asanyarray(y) for _, y in parts],
         where=places,
@@ -81,7 +81,7 @@ def prepared(
 
     def seen_by(training: NDArray[np.intp] | None) -> Survey | None:
         pairs = [(X, y.stored) for X, y in zip(inputs, targets, strict=True)]
-        return _seen(raw, reading, pairs, training, where, names)
+        return _seen(raw, reading, pairs, training, where, targets_where, names)
 
     if known is None:
         train, test, validation = _parts(inputs, targets, reading, name)
@@ -123,7 +123,10 @@ def _inputs(X: Any, where: str) -> Any:
     if X.dtype.kind not in "fiub":
         raise DataError(f"{where}: wanted numbers, found {X.dtype}; convert them first")
     if 0 in X.shape:
-        raise DataError(f"{where}: there are none, shape {tuple(X.shape)}; wanted at least one value of one row")
+        remedy = "; leave the test part out" if where.rpartition(": ")[2].startswith("test ") and len(X) == 0 else ""
+        raise DataError(
+            f"{where}: there are none, shape {tuple(X.shape)}; wanted at least one value of one row{remedy}"
+        )
     if not isinstance(X, np.ndarray):
         return X.flat()  # read by rows
     if X.ndim > 2 and not X.flags.c_contiguous:
@@ -180,16 +183,17 @@ def _seen(
     pairs: list[tuple[Any, Any]],
     training: NDArray[np.intp] | None,
     where: list[str],
+    targets_where: list[str],
     names: Sequence[str],
 ) -> Survey | None:
     """What the pass over the data finds; None where none is needed: images of bytes in memory, or on request."""
     if raw.in_file and reading.skip_pass:
         return None
     if not raw.in_file and pairs[0][0].dtype == np.uint8 and reading.scale not in FITTED:
-        for (_, y), place in zip(pairs, where, strict=True):
-            check_finite(y.reshape(len(y), -1), where=f"targets of {place}")
+        for (_, y), place in zip(pairs, targets_where, strict=True):
+            check_finite(y.reshape(len(y), -1), where=place)
         return None
-    return survey(pairs, training=training, where=where, names=names)
+    return survey(pairs, training=training, where=where, targets_where=targets_where, names=names)
 
 
 def _scaling(
@@ -203,7 +207,11 @@ def _scaling(
         kind = str(reading.scale)
         columns = names or [f"column {k}" for k in range(inputs[0].shape[1])]
         said = said_of_constants(kind, seen.statistics, columns)
-        return fitted(kind, seen.statistics), [said.replace("{", "{{").replace("}", "}}")] if said else []
+        try:
+            by_columns = fitted(kind, seen.statistics, names=names)
+        except DataError as error:
+            raise DataError(f"{name}: {error}") from None
+        return by_columns, [said.replace("{", "{{").replace("}", "}}")] if said else []
     if reading.scale == "255":
         return PIXELS, []
     if reading.scale is None and all(X.dtype == np.uint8 for X in inputs):

@@ -46,6 +46,11 @@ class Reading:
             raise DataError(f"skip_pass is true or false; found {self.skip_pass!r}")
 
     def check_fits(self) -> None:
-        """Raise `DataError` where a scaling is to be fitted, and the pass that does so to be left out."""
+        """Raise `DataError` for a scaling to be fitted on a pass left out, and for a column that is named twice."""
         if self.skip_pass and self.scale in FITTED:
             raise DataError(f"--scale {self.scale} is fitted on the pass that --skip-data-pass leaves out; drop one")
+        if self.target in self.drop:
+            raise DataError(f"--target and --drop both name {self.target!r}, which is no input anyway; do not drop it")
+        twice = next((name for name in self.drop if self.drop.count(name) > 1), None)
+        if twice is not None:
+            raise DataError(f"--drop names {twice!r} twice; name each column once")

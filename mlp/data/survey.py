@@ -49,13 +49,18 @@ def digest_of(arrays: Sequence[Any]) -> str:
 
 
 def survey(
-    parts: Sequence[tuple[Any, Any]], *, training: NDArray[np.intp] | None, where: Sequence[str], names: Sequence[str]
+    parts: Sequence[tuple[Any, Any]],
+    *,
+    training: NDArray[np.intp] | None,
+    where: Sequence[str],
+    targets_where: Sequence[str],
+    names: Sequence[str],
 ) -> Survey:
     """Go through the inputs and the targets of each part, once, in the order of `digest_of`.
 
     `parts`: pairs of inputs (n, features) and targets. `training`: the rows of the first part that are trained on, in
-    increasing order; None for all. `where`: each part's name; `names`: of the inputs, which may be empty. Raises
-    `DataError` for a value that is not finite, which says where it is.
+    increasing order; None for all. `where`, `targets_where`: what each part's inputs and targets are called;
+    `names`: of the inputs, which may be empty. Raises `DataError` for a value that is not finite, and says where it is.
     """
     sha256 = hashlib.sha256()
     statistics = ColumnStatistics(parts[0][0].shape[1])
@@ -75,9 +80,7 @@ def survey(
         for rows in row_blocks(targets):
             block = np.ascontiguousarray(targets[rows])
             sha256.update(block.data)
-            _check_finite(
-                block.reshape(len(block), -1), first=rows.start, where=f"targets of {where[number]}", names=()
-            )
+            _check_finite(block.reshape(len(block), -1), first=rows.start, where=targets_where[number], names=())
     return Survey(sha256.hexdigest(), statistics, least, most)
 
 
@@ -101,8 +104,10 @@ def _check_finite(block: NDArray[Any], *, first: int, where: str, names: Sequenc
     if block.dtype.kind != "f" or np.isfinite(block).all():
         return
     row, column = (int(place[0]) for place in np.nonzero(~np.isfinite(block)))
-    name = repr(names[column]) if names else str(column)
     found = "NaN" if np.isnan(block[row, column]) else "infinite"
+    if block.shape[1] == 1 and not names:
+        raise DataError(f"{where}: row {first + row} (from 0) is {found}; fill it in, or leave the row out")
+    name = repr(names[column]) if names else str(column)
     raise DataError(
         f"{where}: row {first + row} (from 0), column {name} is {found}; fill it in, or leave the row or the column out"
     )

@@ -4,6 +4,7 @@ The data may be in memory, mapped or in a file. A mini-batch is filled in blocks
 bounded number, however long the data is.
 """
 
+from math import isfinite, isnan
 from typing import Any
 
 import numpy as np
@@ -56,7 +57,8 @@ class SampleBatches:
         numbers = self._samples.numbers(rows)
         targets = self._samples.targets
         if not isinstance(targets, Labels):
-            return np.asarray(targets.stored[numbers]).astype(self._taker.dtype, order="C")
+            with np.errstate(over="ignore"):  # values too large for the dtype become infinite, which is checked
+                return np.asarray(targets.stored[numbers]).astype(self._taker.dtype, order="C")
         classes = targets.numbers(numbers)
         if self._columns == 1:  # two classes by one output
             return classes.reshape(-1, 1).astype(self._taker.dtype)
@@ -90,7 +92,8 @@ class SampleBatches:
         if isinstance(self._by, ColumnScaling):
             self._by.apply(block, out)
         elif self._by is None:
-            out[...] = block
+            with np.errstate(over="ignore"):  # as above
+                out[...] = block
         elif block.dtype == np.uint8:
             as_inputs(block, out.dtype, out=out, scaling=self._by)
         else:
@@ -119,7 +122,8 @@ def batches_of_part(taker: Taker, dataset: Dataset, part: str) -> SampleBatches:
     >>> len(batches_of_part(Network([sample.features, sample.outputs]), sample, "test"))
     1000
 
-    Raises `NetworkError` where they don't fit the network, or it was trained on values of another range.
+    Raises `NetworkError` where they don't fit the network, it was trained on values of another range, or a target is
+    not finite in its dtype.
     """
     samples: Samples | None = getattr(dataset, part)
     if samples is None:
@@ -133,9 +137,27 @@ def batches_of_part(taker: Taker, dataset: Dataset, part: str) -> SampleBatches:
         )
     batches = SampleBatches(taker, samples, by=dataset.preparation.scaling, finite=dataset.finite)
     if dataset.preparation.classes is None:
+        of_part = "" if dataset.test.targets is dataset.train.targets else "test " if part == "test" else "train "
+        where = f"{dataset.name}: {of_part}targets"
         for start in range(0, len(samples), CHECKED_ROWS):
-            check_targets(batches.targets(slice(start, start + CHECKED_ROWS)), taker.cost, first=start)
+            y = batches.targets(slice(start, start + CHECKED_ROWS))
+            _check_finite(y, samples, start, where=where, dtype=taker.dtype)
+            check_targets(y, taker.cost, first=start)
     return batches
+
+
+def _check_finite(y: np.ndarray, samples: Samples, start: int, *, where: str, dtype: str) -> None:
+    """Raise `NetworkError` unless `y`, the targets of `samples` from `start` on, are finite in `dtype`."""
+    wrong = np.argwhere(~np.isfinite(y))
+    if not len(wrong):
+        return
+    place, column = (int(number) for number in wrong[0])
+    row = start + place if samples.rows is None else int(samples.rows[start + place])
+    value = float(samples.targets.stored[row][column])
+    at = f"row {row} (from 0)" + (f", column {column}," if y.shape[1] > 1 else "")
+    if isfinite(value):
+        raise NetworkError(f"{where}: {at} holds {value:.3g}, more than {dtype} can; scale them, or take float64")
+    raise NetworkError(f"{where}: {at} is {'NaN' if isnan(value) else 'infinite'}; fill it in, or leave the row out")
 
 
 def _check_range(taker: Taker, scaling: Scaling | None) -> None:

@@ -256,3 +256,37 @@ def test_state_that_says_what_does_not_fit_its_network_is_refused(
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 2
     assert all("other.state: " in line and "damaged" in line for line in errors)
+
+
+@pytest.mark.parametrize(("value", "said"), [(1e39, "holds 1e+39, more than float32 can"), (np.nan, "is NaN")])
+def test_targets_that_no_network_takes_are_refused_before_any_step(
+    value: float, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = write_pair(np.where(np.arange(300) == 299, value, VALUES))
+    for skip in ([], ["--skip-data-pass"]):
+        assert run("train", "--sizes", "5", "--epochs", "1", "--data", data, *skip) == 2
+        error = capsys.readouterr().err.splitlines()[-1]
+        assert error.startswith(f"mlp-checkpointing: error: {data}: targets: row 299 (from 0) {said}")
+
+
+@pytest.mark.parametrize(
+    ("drop", "said"),
+    [("kind", "--target and --drop both name 'kind'"), ("a,b, a", "--drop names 'a' twice; name each column once")],
+)
+def test_column_that_is_named_twice_is_refused(drop: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("train", *SMALL, "--data", write_table(), "--target", "kind", "--drop", drop) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_export_says_what_of_the_data_stays_behind(capsys: pytest.CaptureFixture[str]) -> None:
+    train("--data", write_table(), "--target", "kind")
+    capsys.readouterr()
+    assert run("export", "run.state", "w.safetensors", "--json", "found.json") == 0
+    assert found()["left_out"] == ["the scaling of inputs", "the names of classes", "the names of columns"]
+    said = "nor what run.state has of its data: the scaling of inputs, the names of classes and the names of columns;"
+    assert said in capsys.readouterr().out
+    Path("run.state").unlink()
+    train("--data", write_pair(), "--scale", "none")
+    assert run("export", "run.state", "w.safetensors", "--json", "found.json") == 0
+    assert found()["left_out"] == []
+    assert "nor what" not in capsys.readouterr().out

@@ -8,6 +8,7 @@ import pytest
 from mlp import Network, NetworkError
 from mlp.data import DataError, Preparation, Reading, load, split_rows
 from mlp.data.column_scaling import ColumnScaling
+from mlp.data.columns import Column
 from mlp.data.prepare import Raw, prepared
 from mlp.data.statistics import ColumnStatistics
 from mlp.data.survey import survey
@@ -192,6 +193,50 @@ def test_values_too_large_for_the_dtype_are_said() -> None:
     assert abs(taken(made(inputs=np.full((60, 4), 1e300), scale="minmax"), 3, dtype="float32")[0]).max() == 0
 
 
+@pytest.mark.parametrize("part", ["train", "test"])
+@pytest.mark.parametrize(("columns", "place"), [(1, r"row \d+ \(from 0\)"), (2, r"row \d+ \(from 0\), column 1,")])
+def test_targets_too_large_for_the_dtype_are_refused_with_their_place(columns: int, place: str, part: str) -> None:
+    dataset = made(np.tile(X[:, :1], columns), scale="none")
+    samples = getattr(dataset, part)
+    row = int(samples.rows[-1])
+    samples.targets.stored[row, -1] = -1e39
+    found = f"^own: targets: {place} holds -1e\\+39, more than float32 can; scale them, or take float64$"
+    with pytest.raises(NetworkError, match=found) as refused:
+        batches_of_part(Network([4, columns]), dataset, part)
+    assert f"row {row} " in str(refused.value)
+    assert taken(dataset, columns, part=part)[1].min() == -1e39
+
+
+def test_place_of_a_target_names_its_part_where_the_data_has_two() -> None:
+    y = X[:, 0] + np.where(np.arange(60) == 7, 1e39, 0)
+    dataset = prepared(Raw((X, X[:, 0]), (X, y)), name="own")
+    batches_of_part(Network([4, 1]), dataset, "train")
+    with pytest.raises(NetworkError, match=r"^own: test targets: row 7 \(from 0\) holds 1e\+39, more than float32"):
+        batches_of_part(Network([4, 1]), dataset, "test")
+    with pytest.raises(DataError, match=r"^own: test targets: row 7 \(from 0\) is NaN"):
+        prepared(Raw((X, X[:, 0]), (X, np.where(y > 1e38, np.nan, y))), name="own")
+
+
+@pytest.mark.parametrize("kind", ["standard", "minmax"])
+@pytest.mark.parametrize("values", [(1e308, 0), (1e308, -1e308), (1e308, 1e308)])
+def test_column_too_large_to_scale_is_named_with_the_data(kind: str, values: tuple[float, float]) -> None:
+    wide = X.copy()
+    wide[:, 2] = np.resize(values, 60)
+    raw, reading = Raw((wide, LABELS)), Reading(scale=kind)
+    with pytest.raises(DataError, match=r"^own: column 2 \(from 0\) holds values from .*1e\+308, too large or too far"):
+        prepared(raw, name="own", reading=reading)
+    raw = Raw((wide, LABELS), columns=tuple(map(Column, "abcd")))
+    with pytest.raises(DataError, match=r"^own: column 'c' holds values from"):
+        prepared(raw, name="own", reading=reading)
+
+
+def test_empty_test_part_is_to_be_left_out() -> None:
+    with pytest.raises(DataError, match=r"own: test inputs: .* shape \(0, 4\); .*; leave the test part out$"):
+        prepared(Raw((X, LABELS), (X[:0], LABELS[:0])), name="own")
+    with pytest.raises(DataError, match=r"wanted at least one value of one row$"):
+        prepared(Raw((X[:0], LABELS[:0]), (X, LABELS)), name="own")
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_value_that_is_not_finite_is_found_with_its_place(value: float) -> None:
     wrong = X.copy()
@@ -200,12 +245,13 @@ def test_value_that_is_not_finite_is_found_with_its_place(value: float) -> None:
         made(inputs=wrong)
     y = X[:, 0].copy()
     y[5] = value
-    with pytest.raises(DataError, match=r"targets of own: inputs: row 5 \(from 0\)"):
+    found = r"^own: targets: row 5 \(from 0\) is (NaN|infinite); fill it in, or leave the row out$"
+    with pytest.raises(DataError, match=found):
         made(y)
 
 
 def test_pass_in_blocks_finds_what_one_block_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments: dict[str, Any] = {"training": np.arange(3, 50), "where": ["own"], "names": ()}
+    arguments: dict[str, Any] = {"training": np.arange(3, 50), "where": ["own"], "targets_where": ["own"], "names": ()}
     whole = survey([(X, LABELS)], **arguments)
     monkeypatch.setattr("mlp.data.survey.BLOCK_BYTES", 5 * 4 * 8)
     blocks = survey([(X, LABELS)], **arguments)
