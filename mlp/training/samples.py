@@ -91,13 +91,14 @@ class SampleBatches:
     def _scale(self, block: np.ndarray, out: np.ndarray) -> None:
         if isinstance(self._by, ColumnScaling):
             self._by.apply(block, out)
-        elif self._by is None:
-            with np.errstate(over="ignore"):  # as above
-                out[...] = block
-        elif block.dtype == np.uint8:
+        elif self._by is not None and block.dtype == np.uint8:
             as_inputs(block, out.dtype, out=out, scaling=self._by)
         else:
-            np.divide(block, self._by.high, out=out, casting="same_kind", dtype=np.float64)
+            with np.errstate(over="ignore"):  # as in `targets`
+                if self._by is None:
+                    out[...] = block
+                else:
+                    np.divide(block, self._by.high, out=out, casting="same_kind", dtype=np.float64)
 
 
 class ImageBatches(SampleBatches):
