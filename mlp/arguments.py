@@ -1,6 +1,7 @@
 """Plain arguments, checked where they enter: numbers, whole numbers, and names out of a list. No arrays here."""
 
 from collections.abc import Sequence
+from inspect import signature
 from math import isfinite, nan
 from numbers import Real
 from operator import index
@@ -34,12 +35,45 @@ LARGEST = {"float32": (2 - 2**-23) * 2.0**127, "float64": (2 - 2**-52) * 2.0**10
 """The largest number of each dtype."""
 
 
-def check_rate(eta: Any, dtype: str) -> float:
-    """`eta` as a float. Raises `NetworkError` unless it is finite, in the network's dtype too."""
-    rate = check_number("eta", eta)
+SMALLEST = {"float32": 2.0**-149, "float64": 2.0**-1074}
+"""The smallest number above 0 of each dtype; half of it is rounded to 0."""
+
+
+def vanishes(eta: float, dtype: str, rows: int) -> bool:
+    """Whether `eta`, which is not 0, is 0 in `dtype` once it is divided by the `rows` of a mini-batch."""
+    return eta != 0 and abs(eta / rows) <= SMALLEST[dtype] / 2
+
+
+def check_rate(eta: Any, dtype: str, *, rows: int = 1, name: str = "eta") -> float:
+    """`eta` as a float. Raises `NetworkError` unless it is finite, in the network's dtype too.
+
+    A rate above 0 that is 0 in the dtype, for each of the `rows` of a mini-batch, is refused; 0 itself is not.
+    """
+    rate = check_number(name, eta)
     if abs(rate) > LARGEST[dtype]:
-        raise NetworkError(f"eta must be at most {LARGEST[dtype]:.3g}, the largest {dtype}; got {rate:.3g}")
+        raise NetworkError(f"{name} must be at most {LARGEST[dtype]:.3g}, the largest {dtype}; got {rate:.3g}")
+    if vanishes(rate, dtype, rows):
+        raise NetworkError(
+            f"{name} {rate:.3g} over {rows} rows is 0 in {dtype}, so that nothing would be learnt; raise {name}"
+        )
     return rate
+
+
+def check_called_with_one(name: str, function: Any, *, wanted: str) -> None:
+    """Raise `NetworkError`, saying what was `wanted`, unless `function` can be called with one argument.
+
+    >>> check_called_with_one("eta", abs, wanted="a function of the count of steps")
+    """
+    if not callable(function):
+        raise NetworkError(f"{name} must be {wanted}; got {repr(function)[:60]}")
+    try:
+        taken = signature(function)
+    except (TypeError, ValueError):  # it is written in C and does not say
+        return
+    try:
+        taken.bind(None)
+    except TypeError as error:
+        raise NetworkError(f"{name} must be {wanted}; {repr(function)[:60]} is not: {error}") from None
 
 
 def check_whole(name: str, value: Any, *, least: int) -> int:

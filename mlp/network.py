@@ -22,7 +22,7 @@ from mlp.shown import Shown
 from mlp.sizes import check_sizes
 from mlp.steps import Steps
 from mlp.training.history import Callback, History
-from mlp.training.loop import train
+from mlp.training.loop import check_callbacks, check_training, train
 from mlp.training.pairs import batches_of
 from mlp.training.rates import LearningRate
 from mlp.training.smoothing import SmoothedBatches
@@ -157,6 +157,8 @@ class Network(Steps, Shown):
         `early_stopping` stops when these get no better: an `EarlyStopping`, or its patience in epochs. `callbacks` are
         called with the record of each epoch; one that returns True stops.
         """
+        check_training(epochs=epochs, mini_batch_size=mini_batch_size, eta=eta, n_samples=None, dtype=self.dtype)
+        check_callbacks(callbacks)
         data = batches_of(self, training_data, name="training_data")
         weights = sample_weights(self, data, sample_weight=sample_weight, class_weight=class_weight)
         held = None if validation_data is None else batches_of(self, validation_data, name="validation_data")

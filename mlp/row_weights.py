@@ -27,15 +27,25 @@ class RowWeights:
 def row_weights(weights: Any, rows: int, *, dtype: str, backend: Backend) -> RowWeights:
     """`weights` (rows,), any numbers from 0 on, on the backend's device; all are 0 where their sum is.
 
+    They are divided by a power of two near the largest first, which changes no bit of the result, and keeps their sum
+    and what they are multiplied by in range.
+
     Raises `NetworkError` for anything else.
     """
     if isinstance(weights, RowWeights):
         return weights
     host = np.asarray(backend.to_numpy(as_array("weights", weights, backend)))
     check_weights("weights", host, rows)
-    total = float(host.sum(dtype=np.float64))
-    scaled = np.zeros(rows) if total == 0 else host * (rows / total)
-    return RowWeights(backend.asarray(scaled.astype(dtype)))
+    return RowWeights(backend.asarray(_summing_to(rows, host).astype(dtype)))
+
+
+def _summing_to(rows: int, weights: np.ndarray) -> np.ndarray:
+    """`weights` times what makes their sum `rows`; zeros where all are."""
+    if not weights.any():
+        return np.zeros(rows)
+    floats = weights if weights.dtype.kind == "f" else weights.astype(np.float64)
+    near_1 = np.ldexp(floats, -np.frexp(floats.max())[1])  # the largest is from 0.5 to 1
+    return np.asarray(near_1 * (rows / float(near_1.sum(dtype=np.float64))))
 
 
 def check_weights(name: str, weights: np.ndarray, rows: int) -> None:

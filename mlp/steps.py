@@ -6,7 +6,7 @@ elementwise is in place.
 Source of the equations: M. A. Nielsen, Neural Networks and Deep Learning (2015), chapter 2, with rows for columns.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mlp.arguments import check_rate
@@ -117,6 +117,9 @@ class Steps(Updated):
 
     # Learning
 
+    def expect_batches(self, sizes: Sequence[int]) -> None:
+        """Mini-batches of `sizes` rows come next. A subclass raises its error where it cannot take steps on them."""
+
     def update_mini_batch(self, X: Any, y: Any, *, eta: float, weights: Any = None) -> None:
         """One step: w -= eta / batch * gradient by plain gradient descent, or what the network's optimizer does.
 
@@ -130,7 +133,7 @@ class Steps(Updated):
         as they were. `save` refuses such a network.
         """
         X, y = self.as_batch(X, y)
-        rate = check_rate(eta, self.dtype) / X.shape[0]
+        rate = check_rate(eta, self.dtype, rows=X.shape[0]) / X.shape[0]
         try:
             with self.weighting(weights, X.shape[0]):
                 self._take_step(X, y, rate)

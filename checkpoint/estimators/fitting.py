@@ -20,6 +20,7 @@ from checkpoint.estimators.rates import Rates
 from checkpoint.estimators.starting import starting_parameters
 from checkpoint.estimators.watch import Watch, begin
 from mlp import ArrayBatches, EpochRecord, Network, NetworkError, TrainingError, format_sizes, train
+from mlp.arguments import check_rate
 from mlp.training.stopping import BestParameters
 from mlp.training.validation import SomeBatches
 
@@ -50,6 +51,7 @@ def fit(estimator: Any, X: Any, y: Any, sample_weight: Any, *, partial: bool) ->
     first = _first_parameters(estimator, wanted, sizes, dtype, random, goes_on=goes_on, partial=partial)
     rows, held = _parts(estimator, y, random)
     batch_size = _batch_size(estimator, len(rows))
+    check_rate(estimator.learning_rate_init, dtype, rows=batch_size, name="learning_rate_init")
     weight = batch_size if weights is None else batch_size * float(weights[rows].mean())
     optimizer = optimizer_of(estimator, batch_weight=weight)
     if not (fitted and partial):

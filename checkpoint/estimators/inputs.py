@@ -57,6 +57,12 @@ def weights_of(sample_weight: Any, n_samples: int) -> np.ndarray | None:
         raise ValueError(f"sample_weight {int(weights.argmin())} is {weights.min():g}; weights must be 0 or more")
     if not weights.any():
         raise ValueError("sample_weight is zero for every sample, which leaves nothing to learn from")
+    with np.errstate(over="ignore"):
+        total = float(weights.sum())
+    if not np.isfinite([total, n_samples / total]).all():
+        raise ValueError(
+            f"sample_weight sums to {total:g}, which nothing can be divided by; scale the weights to near 1"
+        )
     return weights
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mlp.training.rates import InverseScaling
+
 LEAST_RATE = 1e-6
 SMALLER = 5.0
 """An adaptive rate is divided by this when nothing improves, until it is no more than the least."""
@@ -22,7 +24,7 @@ class Rates:
     def epoch_done(self, samples: int) -> None:
         """An epoch is over, after `samples` samples since the first."""
         if self.kind == "invscaling":
-            self.now = self.first / (samples + 1) ** self.power
+            self.now = InverseScaling(eta=self.first, power=self.power)(samples)
 
     def nothing_improves(self) -> bool:
         """Whether to stop; an adaptive rate becomes smaller instead, as long as it is above the least."""

@@ -59,8 +59,9 @@ def restore_plans(network: Network, state: SavedState, path: Path) -> None:
         and not network.on_ranks
         and state.environment.get("backend") == network.backend.name
     ):
-        for batch_size, plan in plans_of(state.arguments, path).items():
-            network.use_plan(plan, batch_size=batch_size)
+        plans = plans_of(state.arguments, path)
+        for batch_size in sorted(plans, reverse=True):  # percent are of the largest
+            network.use_plan(plans[batch_size], batch_size=batch_size)
 
 
 def _chain(state: SavedState) -> Chain | None:

@@ -36,6 +36,8 @@ class ScheduledNetwork(Network):
     """Whether several ranks train this network, each on its rows: schedules are then a rank's."""
 
     _schedules: dict[int, Schedule]
+    _most_rows = 1
+    """The rows of the largest mini-batch so far, or to come: text for a budget is of what that one takes."""
 
     def __init__(
         self,
@@ -115,9 +117,18 @@ class ScheduledNetwork(Network):
         batch_size = whole_number("the batch size", batch_size, most=MAX_ROWS, error=NetworkError)
         if batch_size not in self._schedules:
             # A smaller mini-batch than others fits where they do: it works in pieces of the same size.
-            most = max(batch_size, *self._schedules, 1)
-            self._schedules[batch_size] = self._new_schedule(replace(self.chain(batch_size), planned_rows=most))
+            most = max(self._most_rows, batch_size)
+            schedule = self._new_schedule(replace(self.chain(batch_size), planned_rows=most))
+            self._schedules[batch_size], self._most_rows = schedule, most
         return self._schedules[batch_size]
+
+    def expect_batches(self, sizes: Iterable[int]) -> None:
+        """Make the schedules of mini-batches of `sizes` rows, before any step changes weights.
+
+        A budget in percent is of the largest one's from now on. Raises as `schedule_for` does.
+        """
+        for batch_size in sorted(set(sizes), reverse=True):
+            self.schedule_for(batch_size)
 
     def use_plan(self, schedule: Schedule, *, batch_size: int) -> bool:
         """Follow `schedule`, planned earlier for this budget, on `batch_size` rows; returns whether it can be.
@@ -132,11 +143,12 @@ class ScheduledNetwork(Network):
         try:
             chain = self.chain(batch_size)
             simulate(schedule, chain)
-            fits = arena_bytes(schedule, chain) <= resolve_budget(self.budget_bytes, chain)
+            fits = arena_bytes(schedule, chain) <= self._budget_for(chain)
         except CheckpointError:
             return False
         if fits:
             self._schedules[batch_size] = schedule
+            self._most_rows = max(self._most_rows, batch_size)
         return fits
 
     @property
@@ -151,7 +163,12 @@ class ScheduledNetwork(Network):
             return schedule
         if self._place is not None and self._offloading is None:
             self._offloading = rates_of(self.backend, self._place, dtype=self.dtype)
-        return plan_chain(chain, budget_bytes=self.budget_bytes or 0, offloading=self._offloading).schedule
+        return plan_chain(chain, budget_bytes=self._budget_for(chain), offloading=self._offloading).schedule
+
+    def _budget_for(self, chain: Chain) -> int:
+        """The bytes of the budget for `chain`: those for the largest mini-batch, where it is smaller than that."""
+        largest = replace(chain, batch_size=max(self._most_rows, chain.batch_size))
+        return resolve_budget(self.budget_bytes or 0, largest)
 
 
 def chain_on(backend: Backend, sizes: Iterable[int], *, batch_size: int, dtype: str = "float32") -> Chain:

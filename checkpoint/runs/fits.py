@@ -26,6 +26,7 @@ def check_fits(settings: RunSettings, dataset: Dataset, backend: Backend) -> Non
         mini_batch_size=settings.batch_size,
         eta=settings.eta,
         n_samples=len(dataset.train),
+        dtype=settings.dtype,
     )
     values = sum(n_in * n_out + n_out for n_in, n_out in pairwise(settings.sizes))
     needed = values * ITEM_BYTES.get(settings.dtype, 4) * (1 + len(settings.optimizer_made.state_names))

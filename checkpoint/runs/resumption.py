@@ -162,6 +162,7 @@ def row_blocks(network: Network, batch_size: int, n_samples: int) -> str:
     sizes = {min(batch_size, n_samples), n_samples % batch_size or batch_size}
     digest = hashlib.sha256()
     blocked = False
+    network.expect_batches(sizes)
     for size in sorted(sizes):
         schedule = network.schedule_for(size)
         if keeps_bits(schedule, network.chain(size)):

@@ -12,7 +12,7 @@ from mlp.optimizers.ruled import Ruled
 class Nesterov(Ruled):
     """v := momentum v - eta g, then w := w + momentum v - eta g, where g is the mean gradient; 0 < momentum < 1."""
 
-    momentum: float
+    momentum: float = 0.0  # which is refused
 
     name: ClassVar[str] = "nesterov"
     usual_eta: ClassVar[float] = 0.1

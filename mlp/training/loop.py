@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from backend.totals import CostTotal
-from mlp.arguments import check_whole
+from mlp.arguments import DTYPES, check_called_with_one, check_name, check_whole
 from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError, TrainingError
 from mlp.row_weights import RowWeights, row_weights
@@ -18,7 +18,7 @@ from mlp.training.batches import Batches, known_finite
 from mlp.training.history import Callback, EpochRecord, History, Step
 from mlp.training.metrics import Evaluated, Evaluations
 from mlp.training.progress import bar, check_verbose, measured_of, say
-from mlp.training.rates import LearningRate, check_learning_rate, rate_at
+from mlp.training.rates import LearningRate, check_learning_rate, step_rate
 from mlp.training.stopping import Learned, Stopper
 
 
@@ -33,6 +33,8 @@ class Trainee(Evaluated, Learned, Protocol):
 
     @property
     def seed(self) -> int: ...
+
+    def expect_batches(self, sizes: Sequence[int]) -> None: ...
 
     def share_of(self, data: Batches) -> Batches: ...
 
@@ -85,8 +87,11 @@ def train(
     Raises `NetworkError` for arguments that train nothing, and `TrainingError`, with layer, epoch and step, as soon as
     an error is not finite.
     """
-    check_training(epochs=epochs, mini_batch_size=mini_batch_size, eta=eta, n_samples=len(training_data))
+    n_samples = len(training_data)
+    check_training(epochs=epochs, mini_batch_size=mini_batch_size, eta=eta, n_samples=n_samples, dtype=network.dtype)
+    check_callbacks(callbacks)
     verbose = check_verbose(verbose)
+    network.expect_batches((mini_batch_size, n_samples % mini_batch_size or mini_batch_size))
     if first_epoch is None:
         first_epoch, epochs = network.epochs_trained + 1, network.epochs_trained + epochs
     network.scaling = getattr(training_data, "scaling", network.scaling)
@@ -118,7 +123,7 @@ def train(
                     more = {} if weights is None else _weights_of(network, weights, step, mini_batch_size, rows)
                     batch_seconds += time.perf_counter() - begun
                     steps_before = network.steps_trained
-                    rate = rate_at(eta, steps_before)
+                    rate = step_rate(eta, steps_before, dtype=network.dtype, rows=X.shape[0])
                     try:
                         with network.trusting_inputs() if known_finite(training_data) else nullcontext():
                             take_step(X, y, rate, **more)
@@ -159,15 +164,24 @@ def _weights_of(
     return {"weights": row_weights(some, len(some), dtype=network.dtype, backend=network.backend)}
 
 
-def check_training(*, epochs: int, mini_batch_size: int, eta: LearningRate, n_samples: int) -> None:
-    """Raise `NetworkError` for arguments that allow no training."""
+def check_training(*, epochs: int, mini_batch_size: int, eta: LearningRate, n_samples: int | None, dtype: str) -> None:
+    """Raise `NetworkError` for arguments that allow no training; `n_samples` is None before the data is read."""
     check_whole("epochs", epochs, least=1)
-    check_whole("the mini-batch size", mini_batch_size, least=1)
-    if mini_batch_size > n_samples:
+    rows = check_whole("the mini-batch size", mini_batch_size, least=1)
+    if n_samples is not None and mini_batch_size > n_samples:
         raise NetworkError(
             f"the mini-batch size must be at most the {n_samples} samples there are; got {mini_batch_size}"
         )
-    check_learning_rate(eta)
+    check_learning_rate(eta, dtype=check_name("dtype", dtype, DTYPES), rows=rows)
+
+
+def check_callbacks(callbacks: Any) -> None:
+    """Raise `NetworkError` unless `callbacks` is a sequence of functions of one argument."""
+    wanted = "functions of the record of an epoch"
+    if not isinstance(callbacks, Sequence):
+        raise NetworkError(f"callbacks must be a list of {wanted}; got {repr(callbacks)[:60]}")
+    for callback in callbacks:
+        check_called_with_one("each of callbacks", callback, wanted=f"one of the {wanted}")
 
 
 def epoch_order(n_samples: int, *, seed: int, epoch: int) -> np.ndarray:

@@ -6,10 +6,10 @@ network counts its steps and saves their number, so a training that goes on has 
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from math import cos, pi
+from math import cos, exp, inf, log, pi
 from typing import Any
 
-from mlp.arguments import check_number, check_whole
+from mlp.arguments import check_called_with_one, check_number, check_rate, check_whole, vanishes
 from mlp.errors import NetworkError
 
 LearningRate = float | Callable[[int], float]
@@ -31,6 +31,8 @@ class _Rate:
                 object.__setattr__(self, name, check_number(name, value, wanted="above 0 and finite", above=0))
             elif check_number(name, value) < 0:
                 raise NetworkError(f"{name} must be 0 or more; got {value!r}")
+            else:
+                object.__setattr__(self, name, float(value))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +59,12 @@ class StepDecay(_Rate):
     factor: float = 0.1
 
     def __call__(self, step: int) -> float:
-        return float(self.eta * self.factor ** (step // self.every))
+        times = step // self.every
+        try:
+            rate = self.eta * self.factor**times
+        except OverflowError:
+            rate = _exp(log(self.eta) + times * log(self.factor))
+        return _checked(rate, step)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +79,10 @@ class InverseScaling(_Rate):
     power: float = 0.5
 
     def __call__(self, step: int) -> float:
-        return float(self.eta / (step + 1) ** self.power)
+        try:
+            return float(self.eta / (step + 1) ** self.power)
+        except OverflowError:
+            return _exp(log(self.eta) - self.power * log(step + 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +102,7 @@ class Cosine(_Rate):
 
     def __call__(self, step: int) -> float:
         share = min(step, self.steps) / self.steps
-        return self.floor + (self.eta - self.floor) * (1 + cos(pi * share)) / 2
+        return _checked(self.floor + (self.eta - self.floor) * (1 + cos(pi * share)) / 2, step)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +119,7 @@ class WarmUp(_Rate):
 
     def __call__(self, step: int) -> float:
         if step < self.steps:
-            return rate_at(self.then, 0) * (step + 1) / self.steps
+            return _checked(rate_at(self.then, 0) * (step + 1) / self.steps, step)
         return rate_at(self.then, step - self.steps)
 
 
@@ -117,18 +127,51 @@ def rate_at(eta: LearningRate, step: int) -> float:
     """The learning rate after `step` steps. Raises `NetworkError` where a function returns no number, 0 or more."""
     if not callable(eta):
         return float(eta)
+    return _checked(eta(step), step)
+
+
+def _checked(rate: Any, step: int) -> float:
+    """`rate`, that after `step` steps, as a float. Raises `NetworkError` unless it is finite and 0 or more."""
     wanted = "a finite number, 0 or more"
-    rate = check_number(f"eta after {step} steps", eta(step), wanted=wanted)
-    if rate < 0:
-        raise NetworkError(f"eta after {step} steps must be {wanted}; got {rate:g}")
-    return rate
+    number = check_number(f"eta after {step} steps", rate, wanted=wanted)
+    if number < 0:
+        raise NetworkError(f"eta after {step} steps must be {wanted}; got {number:g}")
+    return number
 
 
-def check_learning_rate(eta: Any) -> None:
-    """Raise `NetworkError` unless `eta` is a number above 0, or can be called."""
+def _exp(number: float) -> float:
+    """e to the power of `number`, infinity where that is too large for a float."""
+    try:
+        return exp(number)
+    except OverflowError:
+        return inf
+
+
+def step_rate(eta: LearningRate, step: int, *, dtype: str, rows: int) -> float:
+    """The learning rate of a step on `rows` rows in `dtype`, after `step` steps; 0 where a function's has vanished.
+
+    Raises `NetworkError` as `rate_at` does.
+    """
+    rate = rate_at(eta, step)
+    return 0.0 if callable(eta) and vanishes(rate, dtype, rows) else rate
+
+
+def check_learning_rate(eta: Any, *, dtype: str | None = None, rows: int = 1) -> None:
+    """Raise `NetworkError` unless `eta` is a number above 0, or a function of one argument.
+
+    With `dtype`, that of a network, the number must be above 0 in it too when divided by `rows`; so must the number
+    that a rate of this file begins with.
+    """
     _check_rate_or_number("eta", eta)
+    while isinstance(eta, WarmUp):
+        eta = eta.then
+    first = getattr(eta, "eta", None) if isinstance(eta, _Rate) else None if callable(eta) else eta
+    if dtype is not None and first is not None:
+        check_rate(first, dtype, rows=rows)
 
 
 def _check_rate_or_number(name: str, value: Any) -> None:
-    if not callable(value):
+    if callable(value):
+        check_called_with_one(name, value, wanted="a number above 0, or a function of the count of steps before")
+    else:
         check_number(name, value, wanted="above 0 and finite", above=0)

@@ -30,7 +30,9 @@ def sample_weights(
         weights *= given
     if class_weight is not None:
         classes = _classes(network, data)
-        weights *= _of_classes(class_weight, classes)[classes]
+        with np.errstate(over="ignore"):
+            weights *= _of_classes(class_weight, classes)[classes]
+        check_weights("sample_weight times class_weight", weights, len(data))
     if not weights.any():
         raise NetworkError("the weights of all samples are 0, so there is nothing to learn; give some above 0")
     return weights

@@ -55,7 +55,7 @@ class NetworkOnRanks(SharedNetwork):
             if own:
                 X, y = self.as_batch(X, y)
         self.reserve(rows)
-        part, rate = self.part(rows), check_rate(eta, self.dtype) / rows
+        part, rate = self.part(rows), check_rate(eta, self.dtype, rows=rows) / rows
         self._rate = rate
         seeds = Seeds(self, self.link, part.wave.items, part.wave.owner) if are_wanted(self) else None
         blocks = {

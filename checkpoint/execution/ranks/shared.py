@@ -87,6 +87,13 @@ class SharedNetwork(NetworkWithCheckpointing):
             return super().schedule_for(batch_size)
         return super().schedule_for(max(batch_size, self._parts.most_own))
 
+    def expect_batches(self, sizes: Iterable[int]) -> None:
+        if self.link.ranks == 1:
+            super().expect_batches(sizes)
+            return
+        for rows in sorted(set(sizes), reverse=True):
+            self.part(rows)
+
     def _new_schedule(self, chain: Chain) -> Schedule:
         if self._schedule is not None or self.link.ranks == 1:
             return super()._new_schedule(chain)

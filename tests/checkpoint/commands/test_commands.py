@@ -146,6 +146,8 @@ WRONG = {
     "batch larger than the data": (["train", *TINY, "--batch-size", "4001"], "at most the 4000 samples"),
     "batch of none": (["train", *TINY, "--batch-size", "0"], "1 or more"),
     "eta not finite": (["train", *TINY, "--eta", "nan"], "eta must be above 0"),
+    "eta 0 in the dtype": (["train", *TINY, "--eta", "1e-50"], "is 0 in float32"),
+    "rate not finite": (["train", *TINY, "--rate", "step:every=1,factor=1e200"], "eta"),
     "too few outputs": (["train", *TINY, "--sizes", "784,8,9"], "at least 10"),
     "wrong inputs": (["train", *TINY, "--sizes", "100,8,10"], "784 inputs"),
     "no such data": (["train", "--data", "/no/such/file.npz"], "/no/such/file.npz"),

@@ -269,16 +269,6 @@ def test_targets_that_no_network_takes_are_refused_before_any_step(
         assert error.startswith(f"mlp-checkpointing: error: {data}: targets: row 299 (from 0) {said}")
 
 
-@pytest.mark.parametrize("scale", ["none", "255"])
-def test_inputs_of_a_file_not_read_through_are_refused_without_a_warning(
-    scale: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    data = write_pair()
-    np.save("X.npy", np.where(np.arange(300)[:, None] % 4 == 0, 1e300, X))
-    assert run("train", "--sizes", "5", "--epochs", "1", "--data", data, "--skip-data-pass", "--scale", scale) == 2
-    assert capsys.readouterr().err.endswith("X holds a value that is not finite, NaN or infinite; remove it\n")
-
-
 @pytest.mark.parametrize(
     ("drop", "said"),
     [("kind", "--target and --drop both name 'kind'"), ("a,b, a", "--drop names 'a' twice; name each column once")],

@@ -6,6 +6,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from checkpoint import MLPClassifier, MLPRegressor
+from mlp import NetworkError
 
 X = np.arange(24.0).reshape(8, 3) / 24
 CLASSES = np.arange(8) % 2
@@ -142,3 +143,20 @@ def test_targets_whose_squares_are_infinite_are_refused(early):
     with pytest.raises(ValueError, match=r"the training loss is inf after 1 epoch, .*; scale X and y") as error:
         model.fit(X, X[:, 0] * 1e300)
     assert one_line(error)
+
+
+@pytest.mark.parametrize("weight", [1e308, 1e-320])
+def test_weights_whose_sum_divides_nothing_are_refused(weight):
+    with pytest.raises(ValueError, match=r"sample_weight sums to .*; scale the weights"):
+        MLPClassifier([2], max_iter=1).fit(X, CLASSES, sample_weight=np.full(8, weight))
+
+
+def test_rate_that_is_0_in_the_dtype_is_refused():
+    with pytest.raises(NetworkError, match=r"^learning_rate_init 1e-50 over 8 rows is 0 in float32"):
+        MLPClassifier([2], max_iter=1, dtype="float32", learning_rate_init=1e-50).fit(X, CLASSES)
+
+
+@pytest.mark.filterwarnings("ignore:the 3 epochs")
+def test_rate_of_a_large_power_becomes_0():
+    model = MLPClassifier([4], solver="sgd", learning_rate="invscaling", power_t=1e9, max_iter=3).fit(X, CLASSES)
+    assert model._rates.now == 0

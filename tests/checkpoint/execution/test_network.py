@@ -317,11 +317,12 @@ def test_checkpointing_overrides_backprop_and_nothing_else_of_training():
     kinds = NetworkWithCheckpointing.mro()
     kinds = kinds[: kinds.index(Network)]
     own = {name for kind in kinds for name in vars(kind) if not name.startswith("_")}
-    of_saving, of_programs = (
+    of_saving, of_planning, of_programs = (
         {"saved_arguments"},
+        {"expect_batches"},
         {"steps_are_as_written", "works_in_row_blocks", "written_from", "write_step"},
     )
-    assert own & set(dir(Network)) == {"backprop"} | of_saving | of_programs
+    assert own & set(dir(Network)) == {"backprop"} | of_saving | of_planning | of_programs
 
 
 # Bad arguments

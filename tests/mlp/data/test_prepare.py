@@ -193,6 +193,15 @@ def test_values_too_large_for_the_dtype_are_said() -> None:
     assert abs(taken(made(inputs=np.full((60, 4), 1e300), scale="minmax"), 3, dtype="float32")[0]).max() == 0
 
 
+@pytest.mark.parametrize("scale", ["none", "255"])
+def test_inputs_too_large_that_no_pass_has_seen_are_refused_as_they_are_taken(scale: str) -> None:
+    raw = Raw((np.full((60, 4), 1e300), LABELS), in_file=True)
+    dataset = prepared(raw, name="own", reading=Reading(scale=scale, skip_pass=True))
+    batches = batches_of_part(Network([4, 3]), dataset, "train")
+    with pytest.raises(NetworkError, match="X holds a value that is not finite"):  # and no warning
+        batches.take(slice(0, 8))
+
+
 @pytest.mark.parametrize("part", ["train", "test"])
 @pytest.mark.parametrize(("columns", "place"), [(1, r"row \d+ \(from 0\)"), (2, r"row \d+ \(from 0\), column 1,")])
 def test_targets_too_large_for_the_dtype_are_refused_with_their_place(columns: int, place: str, part: str) -> None:

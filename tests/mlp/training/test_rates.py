@@ -178,3 +178,64 @@ def test_eta_that_is_neither_a_number_above_0_nor_a_function_is_refused(eta):
 def test_argument_of_no_rate_is_refused(kind, arguments, message):
     with pytest.raises(NetworkError, match=message):
         kind(**arguments)
+
+
+VANISHING = {
+    "inverse": InverseScaling(eta=1, power=1e9),
+    "inverse, a whole number": InverseScaling(eta=1, power=10**9),
+    "step": StepDecay(eta=1, every=1, factor=1e-200),
+}
+ENDLESS = {
+    "step": StepDecay(eta=1, every=1, factor=1e200),
+    "step, a whole number": StepDecay(eta=1, every=1, factor=10**200),
+    "step by step": StepDecay(eta=1e300, every=1, factor=1e10),
+    "cosine": Cosine(eta=1.7e308, steps=1000),
+    "warm up": WarmUp(steps=100, then=1e308),
+}
+
+
+@pytest.mark.parametrize("name", VANISHING)
+def test_rates_that_vanish_are_0(name):
+    assert VANISHING[name](5) == 0
+    assert VANISHING[name](0) == 1
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_rates_that_are_not_finite_are_refused(name):
+    with pytest.raises(NetworkError, match=r"eta after 5 steps must be a finite number, 0 or more; got inf"):
+        ENDLESS[name](5)
+
+
+def test_power_that_overflows_need_not_make_a_rate_that_does():
+    assert StepDecay(eta=1e-300, every=1, factor=1e160)(2) == pytest.approx(1e20, rel=1e-9)
+    assert InverseScaling(eta=1e300, power=400.0)(9) == pytest.approx(1e-100, rel=1e-9)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rates_that_are_0_in_the_dtype_are_refused_or_0(dtype):
+    tiny = {"float32": 2.0**-148, "float64": 2.0**-1073}[dtype]  # of 22 rows each has less than the smallest number
+    network = Network([4, 3], dtype=dtype)
+    before = [array.copy() for array in parameters_of(network)]
+    for eta in (tiny, Constant(eta=tiny), WarmUp(steps=2, then=tiny)):
+        with pytest.raises(NetworkError, match=f"is 0 in {dtype}"):
+            network.SGD((X, Y), 1, 22, eta)
+    with pytest.raises(NetworkError, match=f"is 0 in {dtype}"):
+        network.update_mini_batch(X.astype(dtype), np.eye(3, dtype=dtype)[Y], eta=tiny)
+    network.SGD((X, Y), 1, 22, lambda step: tiny)  # as at the end of one that falls
+    network.update_mini_batch(X.astype(dtype), np.eye(3, dtype=dtype)[Y], eta=0)
+    assert same_bits(before, parameters_of(network))
+    network.SGD((X, Y), 1, 1, tiny)
+
+
+@pytest.mark.parametrize("eta", [lambda: 1, lambda *, step: 1, StepDecay, WarmUp])
+def test_functions_that_take_no_count_of_steps_are_refused_before_the_data(eta):
+    with pytest.raises(NetworkError, match=r"^eta must be a number above 0, or a function of the count of steps"):
+        Network([4, 3]).SGD(None, 1, 2, eta)
+    with pytest.raises(NetworkError, match=r"^then must be"):
+        WarmUp(steps=2, then=eta)
+
+
+@pytest.mark.parametrize("callbacks", [3, None, [3], "ab", [lambda: 1], [lambda a, b: 1]])
+def test_callbacks_that_are_none_are_refused_before_the_data(callbacks):
+    with pytest.raises(NetworkError, match="callbacks must be"):
+        Network([4, 3]).SGD(None, 1, 2, 0.1, callbacks=callbacks)

@@ -183,3 +183,28 @@ def test_smoothed_labels_are_trained_on_and_the_data_stays(cost, classes, backen
     smoothed = (y * y.dtype.type(0.9) + y.dtype.type(0.1 / classes)).astype(dtype)
     for a, b in zip(found, trained(case.network(backend, dtype), X, smoothed), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [1e307, 1e-320, 2.0**1023, 2.0**-1074])
+def test_weights_near_the_ends_of_their_range_are_as_those_near_1(size, dtype):
+    networks = [CASE.network("numpy", dtype) for _ in range(2)]
+    X, y = CASE.batch(networks[0].backend, dtype)
+    for network, weight in zip(networks, (np.frexp(size)[0], size), strict=True):
+        network.SGD((X, y), 1, 7, 0.5, sample_weight=np.full(20, weight))
+    assert same_bits(*map(parameters_of, networks))
+
+
+@pytest.mark.parametrize("weights", [np.full(20, 1e-45, np.float32), np.full(20, 2**62), np.full(20, True)])
+def test_weights_of_a_step_may_be_of_any_dtype(weights, dtype):
+    networks = [CASE.network("numpy", dtype) for _ in range(2)]
+    X, y = CASE.batch(networks[0].backend, dtype)
+    for network, given in zip(networks, (np.ones(20), weights), strict=True):
+        network.update_mini_batch(X, y, eta=0.5, weights=given)
+    assert same_bits(*map(parameters_of, networks))
+
+
+def test_weights_whose_product_is_not_finite_are_refused():
+    network = CASE.network("numpy", "float32")
+    X, y = CASE.batch(network.backend, "float32")
+    with pytest.raises(NetworkError, match="sample_weight times class_weight must be finite"):
+        network.SGD((X, y), 1, 7, 0.5, sample_weight=np.full(20, 1e307), class_weight={0: 100.0})
