@@ -8,20 +8,19 @@ After all kills the last child trains to the end, and its final weights must be 
 never killed. Children are forks of this process, which has imported everything, so each starts in milliseconds.
 """
 
-import argparse
 import hashlib
-import json
 import os
 import random
 import signal
 import sys
-import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads do not survive a fork
 
+from bench.killing import report_kills
 from mlp import Network, Progress, StateError, Step, restore_state, save_state, train
 from mlp.saving.atomic import remove_leftovers
 from mlp.training.batches import ArrayBatches
@@ -117,8 +116,9 @@ def number_saved(path: Path) -> int:
     return (progress.epoch - 1) * STEPS_PER_EPOCH + progress.step
 
 
-def kill_often(path: Path, kills: int, *, chance: random.Random) -> dict[str, object]:
+def kill_often(folder: Path, kills: int, *, chance: random.Random) -> dict[str, object]:
     """Kill `kills` children; returns the counts and whether the final weights are identical."""
+    path = folder / "run.state"
     lost = in_saving = older = 0
     reached = 0
     for _ in range(kills):
@@ -154,20 +154,15 @@ def kill_often(path: Path, kills: int, *, chance: random.Random) -> dict[str, ob
     }
 
 
+def lost_nothing(found: Mapping[str, object]) -> bool:
+    """Whether every state was whole and recent, and the end the same."""
+    return not found["states_lost"] and not found["states_older_than_reported"] and bool(found["identical"])
+
+
 def main() -> int:
     """Kill and report; 0 if nothing was lost."""
-    parser = argparse.ArgumentParser(prog="python -m bench.kill", description="Kill a training run at random moments.")
-    parser.add_argument("--kills", type=int, default=200, metavar="N")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the moments")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="also write the figures")
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        found = kill_often(Path(folder) / "run.state", args.kills, chance=random.Random(args.seed))  # noqa: S311
-    for name, value in found.items():
-        print(f"{name.replace('_', ' ')}: {value}")
-    if args.json:
-        args.json.write_text(json.dumps(found, indent=2) + "\n")
-    return 0 if not found["states_lost"] and not found["states_older_than_reported"] and found["identical"] else 1
+    about = "Kill a training run at random moments."
+    return report_kills(kill_often, lost_nothing, name="kill", description=about, kills=200)
 
 
 if __name__ == "__main__":

@@ -8,17 +8,16 @@ of another number, go on from it. After all kills the last ones train to the end
 be those of one process that was never killed.
 """
 
-import argparse
-import json
 import os
 import random
 import re
 import signal
 import sys
-import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
+from bench.killing import report_kills
 from bench.ranks.launching import report, started
 from mlp import StateError, read_state
 
@@ -74,21 +73,16 @@ def kill_often(folder: Path, kills: int, *, chance: random.Random) -> dict[str, 
     }
 
 
+def lost_nothing(found: Mapping[str, object]) -> bool:
+    """Whether every state was whole and recent, the end the same, and all ranks ended in time."""
+    good = not found["states_lost"] and not found["states_older"] and found["identical"]
+    return bool(good) and float(str(found["slowest_end_seconds"])) < SECONDS
+
+
 def main() -> int:
     """Kill and report; 0 if nothing was lost."""
-    parser = argparse.ArgumentParser(prog="python -m bench.ranks.kill", description="Kill ranks at random moments.")
-    parser.add_argument("--kills", type=int, default=20, metavar="N")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the moments")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="also write the figures")
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        found = kill_often(Path(folder), args.kills, chance=random.Random(args.seed))  # noqa: S311
-    for name, value in found.items():
-        print(f"{name.replace('_', ' ')}: {value}")
-    if args.json:
-        args.json.write_text(json.dumps(found, indent=2) + "\n")
-    good = not found["states_lost"] and not found["states_older"] and found["identical"]
-    return 0 if good and float(str(found["slowest_end_seconds"])) < SECONDS else 1
+    about = "Kill ranks at random moments."
+    return report_kills(kill_often, lost_nothing, name="ranks.kill", description=about, kills=20)
 
 
 if __name__ == "__main__":

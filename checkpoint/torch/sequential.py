@@ -17,7 +17,7 @@ from checkpoint.torch.candidates import Candidate, chains, equal_splits, planned
 from checkpoint.torch.library import torch
 from checkpoint.torch.meter import allocated
 from checkpoint.torch.model import LayerTrace, is_segment, parts_of
-from checkpoint.torch.trace import step_backward, traces_of
+from checkpoint.torch.trace import keeping, step_backward, traces_of
 from checkpoint.units import format_bytes, parse_bytes
 
 
@@ -118,24 +118,14 @@ def measured_peak(module: Any, sample: Any) -> int:
 
     The output is held, and gradients do not exist before. Gradients and buffers are left as they were.
     """
-    gradients = [(parameter, parameter.grad) for parameter in module.parameters()]
-    buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]
 
     def step() -> Any:
         output = module(sample)
         step_backward(output)
         return output
 
-    try:
-        for parameter, _ in gradients:
-            parameter.grad = None
+    with keeping(module):
         return allocated(step, sample.device).peak_bytes
-    finally:
-        for parameter, gradient in gradients:
-            parameter.grad = gradient
-        with torch.no_grad():
-            for buffer, before in buffers:
-                buffer.copy_(before)
 
 
 def _budget(budget: int | str, whole_bytes: int) -> int:

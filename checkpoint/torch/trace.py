@@ -196,21 +196,28 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 @contextmanager
-def _undisturbed(module: Any, device: Any) -> Iterator[None]:
-    """A block after which gradients, buffers and random numbers are as before."""
+def keeping(module: Any) -> Iterator[None]:
+    """A block that begins without gradients, and after which gradients and buffers are as before."""
     gradients = [(parameter, parameter.grad) for parameter in module.parameters()]
     buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]
     try:
         for parameter, _ in gradients:
             parameter.grad = None
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.enable_grad():
-            yield
+        yield
     finally:
         for parameter, gradient in gradients:
             parameter.grad = gradient
         with torch.no_grad():
             for buffer, before in buffers:
                 buffer.copy_(before)
+
+
+@contextmanager
+def _undisturbed(module: Any, device: Any) -> Iterator[None]:
+    """A block after which gradients, buffers and random numbers are as before."""
+    devices = [device] if device.type == "cuda" else []
+    with keeping(module), torch.random.fork_rng(devices=devices), torch.enable_grad():
+        yield
 
 
 def _storage(tensor: Any) -> Any:
