@@ -3,40 +3,16 @@
 As in `mlp.layers`, whoever runs a step says which layer is next.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
-from backend.dropping import Drop
 from mlp.buffers import Room
 from mlp.errors import not_finite
 from mlp.gradient import Gradient
 from mlp.layers import Layers
 from mlp.overriding import in_program
 from mlp.pieces import error_piece_rows, gradient_piece_rows
-
-
-@dataclass(frozen=True, slots=True)
-class BackwardStep:
-    """One layer's backward step on some rows of the mini-batch.
-
-    `a` = a_{l-1} becomes delta_{l-1} in place, but for layer 1, whose input stays as it is; `delta` = delta_l. The
-    gradient is made `gradient_rows` rows at a time, and written over what is there or, with `onto`, `factor` times it
-    is added onto `keep` times that. `piece` is room for a piece of the error below, None where the backend needs none.
-    `soon` are the arrays needed next, to prefetch. `drop` is what was dropped of `a`.
-    """
-
-    layer: int
-    a: Any
-    delta: Any
-    below: str | None
-    gradient_rows: int
-    piece: Any = None
-    onto: bool = False
-    factor: float = 1.0
-    keep: float = 1.0
-    soon: tuple[Any, Any] = (None, None)
-    drop: Drop | None = None
 
 
 class Backward(Layers):
@@ -71,10 +47,10 @@ class Backward(Layers):
         rows = self._gradient_rows(layer, delta, pieces, planned_rows) if in_pieces else n_in
         bias, gradient = new((n_out,)), new((rows, n_out))
         piece = self._piece_of_error(room, layer, delta, rows, pieces, planned_rows)
-        step = self._backward_step(layer, a, delta, rows, piece, place)
+        run = self._backward_step(layer, a, delta, piece, place)
         for first in range(0, n_in, rows):
             part = gradient[: min(rows, n_in - first), :]
-            self._run(step, first, part, None if first else bias)
+            run(first=first, weight=part, bias=None if first else bias)
             if not first:
                 self._check_error(layer, bias)
             yield Gradient(layer, part, bias if first + rows >= n_in else None, first, delta.shape[0])
@@ -124,10 +100,10 @@ class Backward(Layers):
         if not self.backend.facts.error_in_place:
             rows = self._gradient_rows(layer, delta, pieces, planned_rows)
         piece = self._piece_of_error(room, layer, delta, rows, pieces, planned_rows)
-        step = self._backward_step(layer, a, delta, rows, piece, place, **onto)
+        run = self._backward_step(layer, a, delta, piece, place, **onto)
         for first in range(0, n_in, rows):
             part = total.weight[first : min(first + rows, n_in), :]
-            self._run(step, first, part, None if first else total.bias)
+            run(first=first, weight=part, bias=None if first else total.bias)
         if piece is not None:
             room.give(piece)
 
@@ -136,7 +112,6 @@ class Backward(Layers):
         layer: int,
         a: Any,
         delta: Any,
-        rows: int,
         piece: Any,
         place: tuple[int, int] | None,
         *,
@@ -144,30 +119,30 @@ class Backward(Layers):
         factor: float = 1.0,
         keep: float = 1.0,
         soon: Any = None,
-    ) -> BackwardStep:
-        if layer == 1:
-            return BackwardStep(layer, a, delta, None, rows, piece, onto, factor, keep, (soon, None))
-        self.backend.release(a)
-        below, next_weight = self.layer_activation(layer - 1), self.weights[layer - 2]
-        drop = self.drop_of(layer - 1, place)
-        return BackwardStep(layer, a, delta, below, rows, piece, onto, factor, keep, (soon, next_weight), drop)
+    ) -> Callable[..., None]:
+        """One layer's backward step on some rows of the mini-batch, to be called with `first`, `weight` and `bias`.
 
-    def _run(self, step: BackwardStep, first: int, weight: Any, bias: Any) -> None:
-        """Do a backward step for the inputs from `first` on; `bias` is None but for the first of them."""
-        self.backend.backward_layer_(
-            step.a,
-            step.delta,
-            self.weights[step.layer - 1],
-            step.below,
-            first=first,
-            weight=weight,
-            bias=bias,
-            onto=step.onto,
-            factor=step.factor,
-            keep=step.keep,
-            piece=step.piece,
-            soon=step.soon,
-            drop=step.drop,
+        Each call makes the gradient of the inputs from `first` on: written over what is in `weight` and `bias`, None
+        but for the first of them, or with `onto`, `factor` times it is added onto `keep` times that. `soon` is the
+        array needed next, to prefetch.
+        """
+        below, next_weight, drop = None, None, None
+        if layer > 1:
+            self.backend.release(a)
+            below, next_weight = self.layer_activation(layer - 1), self.weights[layer - 2]
+            drop = self.drop_of(layer - 1, place)
+        return partial(
+            self.backend.backward_layer_,
+            a,
+            delta,
+            self.weights[layer - 1],
+            below,
+            onto=onto,
+            factor=factor,
+            keep=keep,
+            piece=piece,
+            soon=(soon, next_weight),
+            drop=drop,
         )
 
     def _gradient_rows(self, layer: int, delta: Any, pieces: str, planned_rows: int | None) -> int:

@@ -116,6 +116,18 @@ class Layers(Store):
         self.cost_total.add(a, y, self.cost, weights)
 
     @in_program
+    def begin_backward(self, a: Any, y: Any, weights: Any = None, *, counts_cost: bool) -> None:
+        """Turn `a` = a_L of some rows of a step into delta_L, in place; first add their cost, where `counts_cost`.
+
+        `weights` (rows,): those of these rows, or None.
+        """
+        if counts_cost:
+            self.add_cost(a, y, weights)
+        self.to_output_delta(a, y)
+        if weights is not None:
+            self.backend.scale_rows_(a, weights)
+
+    @in_program
     def to_output_delta(self, a: Any, y: Any) -> None:
         """Turn `a` = a_L into delta_L, in place."""
         self.backend.release(a)

@@ -98,6 +98,9 @@ class Stepper(Parameters, Protocol):
     row_weights: RowWeights | None
 
     @property
+    def momentum(self) -> float: ...
+
+    @property
     def uptake(self) -> str: ...
 
     @property
@@ -199,4 +202,4 @@ def _numbers_of(network: Stepper, rows: int, rate: float) -> dict[str, Any]:
     optimizer, mask = network.optimizer, (network.seed % 2**64, network.steps_trained)
     if isinstance(optimizer, Ruled):
         return {"rule": optimizer.numbers(rate, StepFacts(rows, network.steps_trained + 1)), "mask": mask}
-    return {"rate": rate, "momentum": float(getattr(optimizer, "momentum", 0.0)), "mask": mask}
+    return {"rate": rate, "momentum": network.momentum, "mask": mask}

@@ -26,6 +26,7 @@ STEP_METHODS = (
     "forward_layer",
     "new_activation",
     "add_cost",
+    "begin_backward",
     "to_output_delta",
     "backward_layer",
     "backward_onto",
@@ -64,11 +65,7 @@ class Steps(Updated):
                 with offering, self.in_training(*place):
                     activations.append(self.new_activation(layer, activations[-1]))
             delta = activations.pop()
-            if in_pieces:
-                self.add_cost(delta, y, weights)
-            self.to_output_delta(delta, y)
-            if weights is not None:
-                self.backend.scale_rows_(delta, weights)
+            self.begin_backward(delta, y, weights, counts_cost=in_pieces)
             for layer in range(self.n_layers, 0, -1):
                 a = activations.pop()
                 if rate is None:

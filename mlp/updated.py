@@ -26,16 +26,17 @@ class Updated(Backward, Inference):
     velocities_are_spoilt: bool
     """Whether velocities hold some row blocks of a mini-batch whose step met a number that is not finite."""
 
-    momentum: float
-    """The optimizer's, or 0."""
-
     steps_trained: int
     """How many steps the network has had: an optimizer's corrections and a learning rate may follow from it."""
+
+    @property
+    def momentum(self) -> float:
+        """The optimizer's, or 0."""
+        return float(getattr(self.optimizer, "momentum", 0.0))
 
     def use_optimizer(self, optimizer: Optimizer | Ruled) -> None:
         """Change parameters by `optimizer` from now on; its state is zero, and steps are counted anew."""
         self.optimizer, self.steps_trained, self.velocities_are_spoilt = optimizer, 0, False
-        self.momentum = float(getattr(optimizer, "momentum", 0.0))
         self.whole_gradients = isinstance(optimizer, Ruled) and optimizer.clip is not None
         self.optimizer_state = {name: self._zeros() for name in optimizer.state_names}
         self._forget_steps()
@@ -106,7 +107,7 @@ class Updated(Backward, Inference):
         self._check_error(layer, delta)
         if self.uptake == ONTO_VELOCITY:
             weight, bias = self.velocities[layer - 1]
-            keep = float(getattr(self.optimizer, "momentum", 0.0)) if begins else 1.0
+            keep = self.momentum if begins else 1.0
             onto = {"onto": True, "factor": -rate, "keep": keep}
             self._add_rows(layer, a, delta, Gradient(layer, weight, bias), room, pieces, planned_rows, place, **onto)
             for w, v in ((self.weights[layer - 1], weight), (self.biases[layer - 1], bias)) if ends else ():

@@ -133,11 +133,7 @@ class Execution:
             network.backend.release(self._held[layer].array)
             y = self._y[rows[0] : rows[1], :]
             weights = None if self._weights is None else self._weights.rows(*rows)
-            if self._counts_cost:
-                network.add_cost(delta, y, weights)
-            network.to_output_delta(delta, y)
-            if weights is not None:
-                network.backend.scale_rows_(delta, weights)
+            network.begin_backward(delta, y, weights, counts_cost=self._counts_cost)
         if layer > 1:
             network.backend.release(self._held[layer - 1].array)
         a = self._held[layer - 1].rows(rows)

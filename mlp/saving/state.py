@@ -36,7 +36,6 @@ class Savable(Protocol):
     cost: str
     initialization: str
     dtype: str
-    momentum: float
     optimizer: Optimizer | Ruled
     seed: int
     dropout: tuple[float, ...]
@@ -44,6 +43,9 @@ class Savable(Protocol):
     epochs_trained: int
     steps_trained: int
     scaling: Scaling | None
+
+    @property
+    def momentum(self) -> float: ...
 
     @property
     def saved_arguments(self) -> Mapping[str, str]: ...

@@ -101,7 +101,7 @@ def train(
         lambda X, y, rate, **more: network.update_mini_batch(X, y, eta=rate, **more)
     )
     if order is None and shuffle:
-        order = partial(_seeded_order, len(training_data), network.seed)
+        order = partial(epoch_order, len(training_data), network.seed)
     history = History()
     try:
         for epoch in range(first_epoch, epochs + 1):
@@ -184,13 +184,9 @@ def check_callbacks(callbacks: Any) -> None:
         check_called_with_one("each of callbacks", callback, wanted=f"one of the {wanted}")
 
 
-def epoch_order(n_samples: int, *, seed: int, epoch: int) -> np.ndarray:
+def epoch_order(n_samples: int, seed: int, epoch: int) -> np.ndarray:
     """The order of an epoch's samples: a permutation, (n_samples,)."""
     return np.random.default_rng([seed, epoch]).permutation(n_samples)
-
-
-def _seeded_order(n_samples: int, seed: int, epoch: int) -> np.ndarray:
-    return epoch_order(n_samples, seed=seed, epoch=epoch)
 
 
 def _steps(

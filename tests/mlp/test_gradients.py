@@ -9,7 +9,6 @@ from hypothesis import given
 from checkpoint import NetworkWithCheckpointing
 from mlp import Network, NetworkError
 from mlp.activations import ACTIVATIONS
-from mlp.backward import BackwardStep
 from mlp.costs import COSTS
 from tests.conftest import Case, cases, gradients_of, parameters_of, same_bits
 from tests.definitions import cost_of
@@ -110,9 +109,9 @@ class TakesMeans(Network):
 class GoesBackThroughChangedWeights(Network):
     """An update that comes before the error has gone through the layer."""
 
-    def _run(self, step: BackwardStep, *part: Any) -> None:
-        self.weights[step.layer - 1] *= 1.001
-        super()._run(step, *part)
+    def _backward_step(self, layer: int, *how: Any, **more: Any) -> Any:
+        self.weights[layer - 1] *= 1.001
+        return super()._backward_step(layer, *how, **more)
 
 
 @pytest.mark.parametrize(
