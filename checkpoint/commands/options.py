@@ -41,7 +41,7 @@ def add_checkpoint_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--budget",
         metavar="BYTES",
-        help="array bytes above rest, planned for: 64MiB, 1.5GB, or 50%% of store all's arena",
+        help="array bytes above rest, planned for: 64MiB, 1.5GB, 50%% of store all's arena, or auto",
     )
 
 

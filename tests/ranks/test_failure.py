@@ -90,6 +90,7 @@ def test_rank_that_raises_is_named_once(tmp_path):
     done = run(3, *PROGRAM, *how, "--ranks", "--save", tmp_path / "run.state")
     assert done.returncode == 1
     assert time.monotonic() - begun < 10
+    assert len(named(done.stderr)) == 1, done.stderr
     (line,) = named(done.stderr)
     assert "of 3: epoch 1, step " in line
     assert "not finite" in line

@@ -21,7 +21,10 @@ from checkpoint.execution.ranks.links.mpi import Mpi
 from checkpoint.runs.ending import ending_of
 from checkpoint.runs.ranks.watch import Watch
 
-APART_SECONDS = 0.05
+SAID_SECONDS = 0.05
+"""A rank that has said why it fails waits so long before it ends all: a launcher drops what it has not passed on then."""
+
+APART_SECONDS = 0.15
 """A rank that fails waits so long for each rank before it: what fails on all of them is said once, by the first."""
 
 MOST_APART_SECONDS = 2.0
@@ -53,6 +56,7 @@ def world(link: Link | None = None) -> Iterator[Link]:
         line, status = ending or (f"{type(error).__name__}: {error}", 1)
         sys.stdout.flush()
         print(f"mlp-checkpointing: {who}{' '.join(line.split())}", file=plain, flush=True)
+        time.sleep(SAID_SECONDS)
         link.abort(status)
 
 

@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from backend.facts import UNCOMPILED
 from checkpoint import BudgetError, MLPClassifier, NetworkWithCheckpointing, load, plan_chain
 from checkpoint.commands.program import main
 from checkpoint.execution.verifying import VerifyingNetwork
 from checkpoint.planning.budget import resolve_budget
+from checkpoint.planning.planned import keeps_bits
 from checkpoint.schedule.placement import arena_bytes
 from mlp import Network
-from tests.conftest import parameters_of, same_bits
+from tests.conftest import VARIANT, compiled_only, parameters_of, same_bits
 
 SIZES = (116, 60, 60, 60, 60, 60, 10)
 X = np.random.default_rng(0).random((201, 116), np.float32)
@@ -28,9 +30,12 @@ def test_last_mini_batch_has_the_bytes_of_a_whole_one():
     network, plain = network_in("60%", VerifyingNetwork), Network(SIZES, **AS_NETWORK)
     for each in (network, plain):
         each.SGD((X, Y), 2, 200, 0.01)  # where each step's bytes are compared with those predicted
-    assert same_bits(parameters_of(network), parameters_of(plain))
-    with pytest.raises(BudgetError):  # which are more than the percent of its own
-        plan_chain(network.chain(1), budget_bytes="60%")
+    promised = all(keeps_bits(network.schedule_for(rows), network.chain(rows)) for rows in (1, 200))
+    assert promised or VARIANT == UNCOMPILED
+    assert same_bits(parameters_of(network), parameters_of(plain)) or not promised
+    if VARIANT != UNCOMPILED:  # there no gradient is held, and the percent of its own would do
+        with pytest.raises(BudgetError):  # the bytes of a whole one are more than the percent of its own
+            plan_chain(network.chain(1), budget_bytes="60%")
     in_bytes = resolve_budget("60%", network.chain(200))
     alone = replace(network.chain(1), planned_rows=200)
     assert network.schedule_for(1) == plan_chain(alone, budget_bytes=in_bytes).schedule
@@ -80,6 +85,7 @@ def test_estimators_take_percent_of_a_whole_mini_batch():
     assert model.network_.steps_trained == 2
 
 
+@compiled_only
 def test_commands_name_the_whole_mini_batch(capsys: pytest.CaptureFixture[str], tmp_path: Path):
     options = ["--data", "sample", "--sizes", "784,20x4,10", "--activation", "tanh", "--batch-size", "300"]
     assert main(["train", *options, "--budget", "50%", "--save", str(tmp_path / "state.npz")]) == 2
