@@ -22,7 +22,7 @@ from checkpoint.runs.ending import ending_of
 from checkpoint.runs.ranks.watch import Watch
 
 SAID_SECONDS = 0.05
-"""A rank that has said why it fails waits so long before it ends all: a launcher drops what it has not passed on then."""
+"""A rank that has said why it fails waits so long to end all: a launcher then drops what it has not passed on yet."""
 
 APART_SECONDS = 0.15
 """A rank that fails waits so long for each rank before it: what fails on all of them is said once, by the first."""
