@@ -140,12 +140,14 @@ def test_front_is_what_the_text_says(reports: dict[str, dict[str, Any]]) -> None
 
 
 @compiled_only
-def test_python_of_the_readme_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_python_of_the_readme_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where it saves a network
     found = blocks("README.md", "python")
     assert [len([line for line in block.splitlines() if line]) <= 11 for block in found] == [True, True]
-    names: dict[str, Any] = {}
-    for block in found:
-        exec(compile(block, "README.md", "exec"), names)  # noqa: S102
+    for block in found:  # each by itself
+        exec(compile(block, "README.md", "exec"), {})  # noqa: S102
     first, second = capsys.readouterr().out.splitlines()[:2]
     assert int(first.split()[0]) <= 16 * 2**20
     assert 0 <= float(second.split()[0]) <= 1
