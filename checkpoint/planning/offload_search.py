@@ -90,6 +90,8 @@ class SearchWithOffload:
 
     def _candidate(self, pieces: str, program: OffloadedCheckpoints, plan: OffloadedPlan, need: int) -> Candidate:
         blocks = " with row blocks" if len(self._sizes) > 1 else ""
+        if blocks and self.chain.halves:
+            blocks += ", whose bytes are bounded from above"
         name = f"once-only segments{blocks}, each checkpoint kept or offloaded"
         return Candidate(
             need,

@@ -53,6 +53,8 @@ class SharedNetwork(NetworkWithCheckpointing):
             )
         if any(self.dropout) and link.ranks > 1:
             raise CheckpointError("several ranks do not drop outputs; leave dropout out, or train in one process")
+        if self.stored is not None:
+            raise CheckpointError(f"ranks keep activations in full; leave {self.stored} out of precision")
         if self.transfers is not None or arguments.get("offload") is not None:
             raise CheckpointError("ranks do not offload; leave offload out")
         if self._schedule is not None and self._schedule.row_block and link.ranks > 1:
