@@ -70,8 +70,8 @@ def as_rows(name: str, x: Any, *, width: int, dtype: str, backend: Backend) -> A
         raise NetworkError(f"{name} must be (batch, {width}), a sample a row; got shape {tuple(x.shape)}")
     if x.shape[0] == 0:
         raise NetworkError(f"{name} must have at least one row; got shape {tuple(x.shape)}")
-    arrived = _dtype_name(x) if on_host else backend.dtype_name(x)
-    if arrived != dtype:
+    if x.dtype != dtype:
+        arrived = _dtype_name(x) if on_host else backend.dtype_name(x)
         raise NetworkError(
             f"{name} must be {dtype}, the network's dtype in this machine's byte order, so that "
             f"nothing is converted in a step; got {arrived}; use {name}.astype({dtype!r})"
