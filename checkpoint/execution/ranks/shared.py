@@ -53,6 +53,8 @@ class SharedNetwork(NetworkWithCheckpointing):
                 f"ranks need kernels that add up in one order however rows are cut, the compiled ones of numpy; here "
                 f"they are those of {self.backend.variant}"
             )
+        if self.stored is not None:
+            raise CheckpointError(f"ranks keep activations in full; leave {self.stored} out of precision")
         if self.transfers is not None or arguments.get("offload") is not None:
             raise CheckpointError("ranks do not offload; leave offload out")
         if self._schedule is not None and self._schedule.row_block and link.ranks > 1:
