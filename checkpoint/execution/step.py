@@ -39,7 +39,8 @@ class Execution:
     `transfers`: where activations are offloaded to, if they are. `in_pieces`: see `Network.backprop`. `places`: where
     the step's arrays lie in the network's arena, in the order in which the actions take them. `counts_cost`: whether
     the cost is added to the network's `cost_total`, by default as steps `in_pieces` do. `uptake` and `rate`: how
-    gradients are taken up, and at which rate those that are not yielded, see `mlp.uptake`.
+    gradients are taken up, and at which rate those that are not yielded, see `mlp.uptake`. `first_row`: the row of the
+    whole mini-batch that `X` begins with, where that is a part of it: what is dropped follows from it.
     """
 
     def __init__(
@@ -56,12 +57,13 @@ class Execution:
         counts_cost: bool | None = None,
         uptake: str = IN_PIECES,
         rate: float = 0.0,
+        first_row: int = 0,
     ) -> None:
         self._room = network.buffers.begin(places)
         self._network, self._y, self._run, self._in_pieces = network, y, run, in_pieces
         self._uptake, self._rate = uptake, rate
         self._counts_cost = in_pieces if counts_cost is None else counts_cost
-        self._weights, self._step = network.row_weights, network.steps_trained
+        self._weights, self._step, self._first_row = network.row_weights, network.steps_trained, first_row
         self._batch_size = X.shape[0]
         self._pieces = _Pieces(pieces=schedule.pieces, planned_rows=schedule.planned_rows)
         self._held = {0: _Held(X, 0)}
@@ -82,7 +84,7 @@ class Execution:
             return
         place = self._room.take((rows[1] - rows[0], self._network.sizes[layer]))
         offering = self._network.buffers.offering(place)
-        with offering, self._network.in_training(self._step, rows[0]):
+        with offering, self._network.in_training(*self._place(rows)):
             (a,) = self._run(below, layer - 1, layer)
         if a is not place:  # somebody else's way to run a layer made it
             self._room.give(place)
@@ -106,7 +108,7 @@ class Execution:
         network = self._network
         if rows[0] == 0:
             self._held[layer] = _Held(self._room.take((self._batch_size, network.sizes[layer])), 0)
-        with network.in_training(self._step, rows[0]):
+        with network.in_training(*self._place(rows)):
             network.forward_layer(layer, below, out=self._held[layer].rows(rows))
         network.check_output(layer)
         if rows[1] == self._batch_size:
@@ -155,7 +157,7 @@ class Execution:
             network.backend.release(self._held[layer - 1].array)
         a = self._widened(layer - 1, rows) if network.is_half(layer - 1) else self._held[layer - 1].rows(rows)
         whole = rows == (0, self._batch_size)
-        place = self._step, rows[0]
+        place = self._place(rows)
         onto = self._uptake == ONTO_VELOCITY or (whole and self._uptake == ONTO_WEIGHTS)
         if onto:
             begins, ends = rows[0] == 0, rows[1] == self._batch_size
@@ -185,6 +187,10 @@ class Execution:
             if self._in_pieces:  # it was valid until now
                 self._room.give(total.weight)
                 self._room.give(total.bias)
+
+    def _place(self, rows: Rows) -> tuple[int, int]:
+        """The step, and the first of `rows` in the whole mini-batch."""
+        return self._step, self._first_row + rows[0]
 
     def _widened(self, layer: int, rows: Rows) -> Any:
         """Rows of an activation in halves, in the array that its error will be in."""
