@@ -37,6 +37,7 @@ from checkpoint.runs.settings import RunSettings, make_network
 from checkpoint.runs.stopping import check_stopping
 from checkpoint.runs.trained_data import prepared_alike
 from mlp import data, format_sizes
+from mlp.precision import FULL
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -149,7 +150,7 @@ def _train(args: argparse.Namespace, link: Link) -> int:
     settings = limits.settings if limits else settings
     print(
         f"{format_sizes(settings.sizes)} on {described(dataset)}, {settings.backend} on {backend.device_name}, "
-        f"checkpoints: {settings.choice}"
+        f"{'' if settings.precision == FULL else f'precision {settings.precision}, '}checkpoints: {settings.choice}"
     )
     check_fits(settings, dataset, backend)
     schedule = resumption.schedule(settings) if resumption else None

@@ -22,6 +22,7 @@ from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import store_all
 from checkpoint.units import counted, format_bytes
+from mlp.precision import FULL
 
 SHOWN_CHARACTERS = 400
 """Of a schedule in print; the JSON has all of it."""
@@ -149,7 +150,9 @@ def schedule_text(report: Mapping[str, Any]) -> str:
 def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     planned, schedule = report["planned"], report["schedule"]
     name = f"planned in {format_bytes(report['budget_bytes'])}" if planned else schedule["name"]
-    yield (f"{report['title']}{', '.join(['', *filter(None, (report['dtype'], report['backend']))])}: {name}")
+    precision = None if report["precision"] in (None, FULL) else f"precision {report['precision']}"
+    of = ", ".join(["", *filter(None, (report["dtype"], precision, report["backend"]))])
+    yield f"{report['title']}{of}: {name}"
     yield (
         f"peak above rest: {report['peak_bytes']:,} bytes ({format_bytes(report['peak_bytes'])}), "
         f"{report['peak_share']:.1%} of store all's {format_bytes(report['store_all_peak_bytes'])}"
