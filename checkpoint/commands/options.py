@@ -71,6 +71,17 @@ def add_offload_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_sum_groups_option(parser: argparse.ArgumentParser) -> None:
+    """--sum-groups."""
+    parser.add_argument(
+        "--sum-groups",
+        type=int,
+        metavar="G",
+        help="make sums in G groups of a mini-batch's rows, and add those up as a tree: many ranks wait less, and the "
+        "last bits of weights are those of G groups, whatever the number of ranks (default: one process's order)",
+    )
+
+
 def add_json_option(parser: argparse.ArgumentParser) -> None:
     """--json."""
     parser.add_argument(
