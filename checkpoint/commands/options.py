@@ -20,7 +20,12 @@ def path_of(text: str) -> Path:
 def add_backend_options(parser: argparse.ArgumentParser) -> None:
     """--backend and --device."""
     parser.add_argument("--backend", default="numpy", help=f"{' or '.join(NAMES)} (default: numpy)")
-    parser.add_argument("--device", type=int, metavar="N", help="the GPU's number, with --backend cupy (default: 0)")
+    parser.add_argument(
+        "--device",
+        type=int,
+        metavar="N",
+        help="the GPU's number, with --backend cupy (default: 0, or with train --ranks a node's GPUs round robin)",
+    )
 
 
 def add_data_option(parser: argparse.ArgumentParser, *, default: str = "mnist") -> None:

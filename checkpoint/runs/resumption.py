@@ -186,15 +186,17 @@ def _blocks_of_ranks(network: NetworkOnRanks, sizes: Iterable[int]) -> str:
     """As `row_blocks`: those of turns are those of one process that takes micro-batches."""
     if network.backend.facts.chunk_rows is not None:
         return ""
-    digest = hashlib.sha256()
+    digest, blocked = hashlib.sha256(), False
     for size in sorted(sizes):
-        blocks = network.part(size).wave.blocks
-        text = str(blocks)
-        if network.block_rows is not None:
-            schedule = micro_batches(n_layers=network.n_layers, batch_size=size, rows=network.block_rows)
-            text = " ".join(map(str, schedule))
+        blocks, rows = network.part(size).wave.blocks, network.block_rows
+        if rows is None and len(blocks) == 1:
+            continue
+        blocked, text = True, str(blocks)
+        if rows is not None:
+            schedule = micro_batches(n_layers=network.n_layers, batch_size=size + rows, rows=rows)
+            text = " ".join(map(str, schedule.for_batch(size)))
         digest.update(f"{size} {text};".encode())
-    return digest.hexdigest()[:16]
+    return digest.hexdigest()[:16] if blocked else ""
 
 
 def data_of(args: argparse.Namespace, resumption: Resumption | None) -> str:

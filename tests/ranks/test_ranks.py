@@ -5,6 +5,7 @@ import json
 import pytest
 
 from checkpoint import load
+from checkpoint.commands.program import main
 from tests.checkpoint.reports import described, keys_of
 from tests.conftest import same_bits
 from tests.ranks.launching import PROGRAM, needs_mpi, run
@@ -63,35 +64,21 @@ def test_training_goes_on_on_other_numbers_of_ranks(tmp_path, alone):
     assert third["weights_sha256"] == whole["weights_sha256"]
 
 
-@pytest.fixture(scope="module")
-def grouped(tmp_path_factory):
-    """What `train --sum-groups 3` reports in one process, and its saved state."""
-    folder = tmp_path_factory.mktemp("grouped")
-    done = run(1, *PROGRAM, "--sum-groups", "3", "--json", folder / "run.json", "--save", folder / "run.state")
-    assert done.returncode == 0, done.stderr
-    return json.loads((folder / "run.json").read_text()), folder / "run.state"
-
-
-@pytest.mark.parametrize("ranks", [2, 4])
-def test_sums_of_groups_have_the_same_bits_on_any_number_of_ranks(tmp_path, alone, grouped, ranks):
-    done = run(ranks, *PROGRAM, "--ranks", "--sum-groups", "3", "--json", tmp_path / "run.json")
-    assert done.returncode == 0, done.stderr
-    report = json.loads((tmp_path / "run.json").read_text())
-    assert report["weights_sha256"] == grouped[0]["weights_sha256"] != alone[0]["weights_sha256"]
-    for rank in report["ranks"]:
-        assert rank["measured_peak_bytes"] == rank["predicted_peak_bytes"]
-
-
-def test_groups_are_saved_and_other_ones_are_refused(tmp_path, grouped):
-    resumed = ("-m", "checkpoint", "train", "--resume", grouped[1], "--epochs", "3")
-    done = run(1, *resumed, "--sum-groups", "2")
-    assert done.returncode == 2
-    assert "was trained with sums of 3 groups of rows" in done.stderr
-    done = run(3, *resumed, "--ranks", "--save", tmp_path / "run.state", "--json", tmp_path / "resumed.json")
-    assert done.returncode == 0, done.stderr
-    done = run(1, *PROGRAM[:-1], "3", "--sum-groups", "3", "--json", tmp_path / "whole.json")
-    found, whole = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("resumed", "whole"))
-    assert found["weights_sha256"] == whole["weights_sha256"]
+def test_sums_of_groups_have_the_same_bits_on_any_number_of_ranks_and_are_saved(tmp_path, capsys):
+    state, groups = tmp_path / "run.state", ("--sum-groups", "3")
+    for epochs, saved in (("1", ("--save", state)), ("2", ())):
+        arguments = (*PROGRAM[2:-1], epochs, *groups, "--json", tmp_path / f"alone {epochs}.json", *saved)
+        assert main(list(map(str, arguments))) == 0
+    assert main(["train", "--resume", str(state), "--epochs", "2", "--sum-groups", "2"]) == 2
+    assert "was trained with sums of 3 groups of rows; with sums of 2 groups" in capsys.readouterr().err
+    resumed = ("-m", "checkpoint", "train", "--resume", state, "--epochs", "2")
+    for ranks, how in ((2, (*PROGRAM, *groups)), (4, resumed)):
+        done = run(ranks, *how, "--ranks", "--json", tmp_path / "run.json")
+        assert done.returncode == 0, done.stderr
+        found, alone = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("run", "alone 2"))
+        assert found["weights_sha256"] == alone["weights_sha256"]
+        for rank in found["ranks"]:
+            assert rank["measured_peak_bytes"] == rank["predicted_peak_bytes"]
 
 
 def test_several_processes_without_ranks_are_refused_in_one_line(tmp_path):

@@ -8,13 +8,15 @@ from checkpoint import NetworkWithCheckpointing, chain_of, micro_batches, store_
 from checkpoint.execution.ranks.links.alone import Alone
 from checkpoint.execution.ranks.network import NetworkOnRanks
 from checkpoint.ranks.planned import figures
+from checkpoint.runs.ranks.together import print_gpus
+from checkpoint.runs.resumption import row_blocks
 from mlp.optimizers import Adam
 from tests.checkpoint.ranks.test_ranks_on_threads import data
 from tests.checkpoint.ranks.threads import on_threads
 from tests.conftest import backend_called, same_bits
 
 pytestmark = pytest.mark.gpu
-SIZES, STEPS = (9, 12, 12, 3), (300, 300, 129, 20)
+SIZES, STEPS = (9, 12, 12, 3), (129, 300, 20)
 
 
 def host(network):
@@ -91,3 +93,36 @@ def test_array_that_nobody_has_spoken_of_arrives_too():
         return backend.to_numpy(array).tolist()
 
     assert on_threads(2, work) == [[0.0] * 5] * 2
+
+
+def test_row_blocks_that_are_saved_tell_which_trainings_end_alike():
+    n = len(SIZES) - 1
+    schedule = micro_batches(n_layers=n, batch_size=300, rows=128)
+    alone = row_blocks(NetworkWithCheckpointing(SIZES, schedule=schedule, backend="cupy"), 300, 1000)
+    found = {
+        (ranks, rows): on_threads(
+            ranks,
+            lambda link, rows=rows: row_blocks(
+                NetworkOnRanks(SIZES, link=link, block_rows=rows, backend="cupy"), 300, 1000
+            ),
+        )[0]
+        for ranks in (2, 3)
+        for rows in (None, 128)
+    }
+    assert found[2, 128] == found[3, 128] == alone
+    assert len({alone, found[2, None], found[3, None], ""}) == 4
+
+
+def test_gpus_of_several_kinds_are_named(capsys):
+    class Other(type(select_backend("cupy"))):
+        device_name = "CUDA device 0, another GPU"
+
+    def work(link):
+        kind = Other if link.rank == 2 else type(select_backend("cupy"))
+        print_gpus(link, NetworkOnRanks(SIZES, link=link, block_rows=128, backend=kind()))
+
+    on_threads(3, work)
+    shown = capsys.readouterr().out
+    assert "the GPUs are of several kinds" in shown
+    assert "and another GPU on rank 2: all ranks have the same weights, but their last bits depend on which" in shown
+    assert "number of ranks" not in shown

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checkpoint import CheckpointError, every_nth, store_all
+from checkpoint.commands.program import main
 from checkpoint.execution.ranks.links.alone import Alone
 from checkpoint.execution.ranks.network import NetworkOnRanks
 from mlp import Network
@@ -19,7 +20,7 @@ __all__ = ["small_pieces"]
 pytestmark = compiled_only
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(
     ranks=st.integers(2, 5),
     groups=st.integers(2, 5),
@@ -80,3 +81,12 @@ def test_other_groups_end_elsewhere():
 def test_groups_that_there_cannot_be_are_refused(how, problem):
     with pytest.raises(CheckpointError, match=re.escape(problem)):
         NetworkOnRanks((4, 3), link=Alone(), **how)
+
+
+def test_command_refuses_what_goes_with_no_groups(capsys):
+    for how, problem in (
+        (("--checkpoint", "micro:128"), "sums of groups are for one share a rank"),
+        (("--verify",), "leave it out, or --ranks and --sum-groups"),
+    ):
+        assert main(["train", "--data", "sample", "--sum-groups", "2", *how]) == 2
+        assert problem in capsys.readouterr().err

@@ -32,9 +32,9 @@ def test_weights_are_those_of_one_process_and_bytes_are_as_predicted(tmp_path, p
 
 
 def test_plans_are_made_with_the_rates_of_rank_0(tmp_path):
-    sizes, rows = (32,) * 18, 768
+    sizes, rows = (32,) * 10, 384
     fast = Offloading(1e12, 1e9)
-    least = plan(sizes, batch_size=256, budget_bytes="40%", offloading=fast, row_blocks=False)
+    least = plan(sizes, batch_size=128, budget_bytes="40%", offloading=fast, row_blocks=False)
     assert any(isinstance(action, Offload) for action in least.schedule)
 
     def work(link):
