@@ -9,10 +9,10 @@ from tabulate import tabulate
 from checkpoint.planning.choice import Choice
 from checkpoint.planning.offloading import Offloading
 from checkpoint.ranks.cutting import check_block_rows, check_cut, largest_block
-from checkpoint.ranks.items import items_in
+from checkpoint.ranks.items import items_in, owners_of
 from checkpoint.ranks.model import TABLE, WELL_USED, efficiency, most_well_used
 from checkpoint.ranks.planned import figures, schedule_in
-from checkpoint.ranks.slots import slots_of
+from checkpoint.ranks.slots import most_slot_values
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.units import counted, format_bytes
@@ -64,9 +64,13 @@ def schedule_of(
     block = chain.micro_batch(rows)
     if choice.checkpoint != "optimal":
         return choice.within_blocks.schedule(block)
-    of: dict[str, Any] = {"ranks": ranks, "block_rows": block_rows, "sum_groups": sum_groups}
-    items = items_in(chain, rows)
-    values = max(slots_of(items, owns=True, rank=rank, **of).values for rank in range(min(ranks, chain.n_layers)))
+    values = most_slot_values(
+        items_in(chain, rows),
+        owners_of(chain.widths, ranks),
+        ranks=ranks,
+        block_rows=block_rows,
+        sum_groups=sum_groups,
+    )
     return schedule_in(choice.budget or "100%", block, slot_bytes=chain.array_bytes(values), offloading=offloading)
 
 

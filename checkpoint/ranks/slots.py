@@ -1,11 +1,12 @@
 """The arrays that a rank holds for sums, between steps: how many, and how large. Plain numbers; no arrays here."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
+from typing import Any
 
-from backend.facts import CHUNK_ROWS
+from backend.facts import CHUNK_ROWS, LINE_BYTES
 from checkpoint.ranks.cutting import groups_of, shares_of_groups
 from checkpoint.ranks.groups import most_held, spans_of
 from checkpoint.ranks.items import Item
@@ -13,8 +14,8 @@ from checkpoint.ranks.items import Item
 SLOTS = 3
 """Slots of a rank: an item is made in one while the next arrives in another and the last leaves from the third."""
 
-LINE_BYTES, PAGE_BYTES = 64, 4096
-"""Arrays in pinned memory begin at multiples of the one, and all of it is one of the other."""
+PAGE_BYTES = 4096
+"""Memory is pinned in multiples of this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,14 @@ def slots_of(
     if block_rows is not None or len(items) == SLOTS:
         return SlotSizes(tuple(item.values for item in items), total=total)
     return SlotSizes((largest,) * SLOTS, total=total)
+
+
+def most_slot_values(
+    items: Sequence[Item], owners: Collection[int], *, ranks: int, block_rows: int | None, sum_groups: int | None
+) -> int:
+    """The values of the slots of the rank that has the most; `owners` are the ranks that own layers."""
+    of: dict[str, Any] = {"ranks": ranks, "block_rows": block_rows, "sum_groups": sum_groups}
+    return max(slots_of(items, owns=rank in owners, rank=rank, **of).values for rank in range(ranks))
 
 
 @lru_cache(maxsize=16)

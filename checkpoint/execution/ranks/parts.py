@@ -9,7 +9,7 @@ from checkpoint.ranks.cutting import blocks_of, groups_of, largest_block, own_bl
 from checkpoint.ranks.distribution import distribute
 from checkpoint.ranks.items import Item, items_in
 from checkpoint.ranks.replay import replay
-from checkpoint.ranks.slots import SlotSizes, slots_of
+from checkpoint.ranks.slots import SlotSizes, most_slot_values, slots_of
 from checkpoint.ranks.wave import Wave
 from checkpoint.schedule.actions import Rows
 from checkpoint.schedule.chain import Chain
@@ -82,9 +82,16 @@ class Parts:
         """This rank's slots where row blocks of `chain` have at most `rows` rows."""
         return self._slots(items_in(chain, rows))
 
+    def most_slot_values(self, chain: Chain, rows: int) -> int:
+        """The values of the slots of the rank that has the most of them: all plan as it has to."""
+        return most_slot_values(items_in(chain, rows), self._owners, **self._cut)
+
     def _slots(self, items: Sequence[Item]) -> SlotSizes:
-        cut: dict[str, Any] = {"ranks": self._ranks, "block_rows": self._block_rows, "sum_groups": self._sum_groups}
-        return slots_of(items, owns=self._rank in self._owners, rank=self._rank, **cut)
+        return slots_of(items, owns=self._rank in self._owners, rank=self._rank, **self._cut)
+
+    @property
+    def _cut(self) -> dict[str, Any]:
+        return {"ranks": self._ranks, "block_rows": self._block_rows, "sum_groups": self._sum_groups}
 
     @property
     def most_own(self) -> int:

@@ -114,7 +114,7 @@ class SharedNetwork(NetworkWithCheckpointing):
         if self._schedule is not None or not self.on_ranks:
             return super()._new_schedule(chain)
         rows = chain.planned_rows or chain.batch_size
-        slot_bytes = chain.array_bytes(self._parts.slots(chain, rows).values)
+        slot_bytes = chain.array_bytes(self._parts.most_slot_values(chain, rows))
         return schedule_in(self.budget_bytes or 0, chain, slot_bytes=slot_bytes, offloading=self._offloading)
 
     def save(self, path: str | Path, *, keep: int = 0) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -88,6 +89,14 @@ def test_groups_of_rows_shorten_the_line():
     for groups, in_line in ((None, 1023), (32, 31 + 5)):
         expected = (forward + back) / (forward + back * (1 + in_line / 520))
         assert efficiency(schedule, chain, 1024, sum_groups=groups) == pytest.approx(expected)
+
+
+def test_groups_gain_what_the_text_says():
+    chain = chain_of([784, *[512] * 64, 10], batch_size=512_000)
+    schedule = every_nth(n_layers=65, n=1)
+    found = [f"{efficiency(schedule, chain, 1000, sum_groups=groups):.2f}" for groups in (None, 40)]
+    text = " ".join((Path(__file__).parents[3] / "checkpoint" / "README.md").read_text(encoding="utf-8").split())
+    assert "computes {} of the time, and {} with 40 groups".format(*found) in text
 
 
 HOW = [(), ("--budget", "60%"), ("--checkpoint", "micro:128"), ("--checkpoint", "every:2"), ("--sum-groups", "4")]
