@@ -7,6 +7,7 @@ from checkpoint.errors import BudgetError
 from checkpoint.planning.budget import resolve_budget, store_all_bytes
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.plan import plan_chain
+from checkpoint.planning.planned import Plan
 from checkpoint.ranks.cutting import blocks_of, groups_of, own_blocks
 from checkpoint.ranks.groups import spans_of
 from checkpoint.ranks.items import items_in, owners_of
@@ -21,7 +22,7 @@ COST_BYTES = 8
 """Of the sum of the steps' costs, which is held between steps too."""
 
 
-def schedule_in(budget: int | str, chain: Chain, *, slot_bytes: int, offloading: Offloading | None = None) -> Schedule:
+def plan_in(budget: int | str, chain: Chain, *, slot_bytes: int, offloading: Offloading | None = None) -> Plan:
     """The plan for a row block, `chain`, in a rank's `budget`, of which its slots take `slot_bytes`.
 
     Percent are of what store all takes with the slots. Raises `BudgetError` where nothing fits beside them.
@@ -31,7 +32,7 @@ def schedule_in(budget: int | str, chain: Chain, *, slot_bytes: int, offloading:
         budget_bytes = parse_bytes(budget, whole_bytes=store_all_bytes(chain) + slot_bytes)
     try:
         left = max(budget_bytes - slot_bytes, 0)
-        return plan_chain(chain, budget_bytes=left, row_blocks=False, offloading=offloading).schedule
+        return plan_chain(chain, budget_bytes=left, row_blocks=False, offloading=offloading)
     except BudgetError as error:
         least = error.minimum_bytes + slot_bytes
         raise BudgetError(

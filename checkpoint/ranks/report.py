@@ -11,7 +11,7 @@ from checkpoint.planning.offloading import Offloading
 from checkpoint.ranks.cutting import check_block_rows, check_cut, largest_block
 from checkpoint.ranks.items import items_in, owners_of
 from checkpoint.ranks.model import TABLE, WELL_USED, efficiency, most_well_used
-from checkpoint.ranks.planned import figures, schedule_in
+from checkpoint.ranks.planned import figures, plan_in
 from checkpoint.ranks.slots import most_slot_values
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
@@ -71,7 +71,8 @@ def schedule_of(
         block_rows=block_rows,
         sum_groups=sum_groups,
     )
-    return schedule_in(choice.budget or "100%", block, slot_bytes=chain.array_bytes(values), offloading=offloading)
+    slot_bytes = chain.array_bytes(values)
+    return plan_in(choice.budget or "100%", block, slot_bytes=slot_bytes, offloading=offloading).schedule
 
 
 def report_text(report: Mapping[str, Any]) -> str:

@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from typing import Any
 
-from checkpoint.errors import CheckpointError
 from checkpoint.execution.ranks.seeds import Seeds
 from checkpoint.execution.ranks.shared import SharedNetwork
 from checkpoint.execution.ranks.step import RankStep
 from checkpoint.execution.step import Execution
+from checkpoint.ranks.wave import Wave
 from checkpoint.schedule.actions import Action
-from checkpoint.schedule.schedule import Schedule
 from mlp import Gradient
 from mlp.arguments import check_rate
 from mlp.buffers import Room
+from mlp.row_weights import RowWeights, row_weights
 
 
 class NetworkOnRanks(SharedNetwork):
@@ -42,12 +42,10 @@ class NetworkOnRanks(SharedNetwork):
     _rate = 0.0
 
     def update_mini_batch(self, X: Any, y: Any, *, eta: float, weights: Any = None) -> None:
-        """One step of all ranks; `X` and `y` are the whole mini-batch, of which each rank takes its rows."""
+        """One step of all ranks; `X`, `y` and `weights` are the whole mini-batch's, of which each takes its rows."""
         if not self.on_ranks:
             super().update_mini_batch(X, y, eta=eta, weights=weights)
             return
-        if weights is not None:
-            raise CheckpointError("several ranks take no weights of samples; leave them out, or train in one process")
         rows, self._coming_rows = self._coming_rows, None
         if rows is None:
             X, y = self.as_batch(X, y)
@@ -60,6 +58,8 @@ class NetworkOnRanks(SharedNetwork):
         self.reserve(rows)
         part, rate = self.part(rows), check_rate(eta, self.dtype, rows=rows) / rows
         self._rate = rate
+        if weights is not None:
+            weights = row_weights(weights, rows, dtype=self.dtype, backend=self.backend)
         seeds = Seeds(self, self.link, part.wave.items, part.wave.owner) if self.is_seeded else None
         blocks = {
             self.link.rank + number * self.link.ranks: (X[start:stop, :], y[start:stop, :])
@@ -73,7 +73,7 @@ class NetworkOnRanks(SharedNetwork):
             part.actions,
             wave=part.wave,
             rows=rows,
-            begin=lambda block: self._begin(*blocks[block], part.wave.schedule),
+            begin=lambda block: self._begin(block, *blocks[block], part.wave, weights),
             apply=seeds.take if seeds is not None else lambda gradient: self.apply_gradient(gradient, rate),
             add_up=lambda a, b: self.backend.apply_gradient_(a, b, -1.0),  # a += b
             weights=lambda layer: (self.weights[layer - 1], self.biases[layer - 1]),
@@ -88,8 +88,12 @@ class NetworkOnRanks(SharedNetwork):
         finally:
             self._step = None
 
-    def _begin(self, X: Any, y: Any, schedule: Schedule) -> Execution:
-        return self.execution(X, y, schedule, in_pieces=False, counts_cost=True)
+    def _begin(self, block: int, X: Any, y: Any, wave: Wave, weights: RowWeights | None) -> Execution:
+        """Begin with a row block of the mini-batch, whose samples have `weights`."""
+        start, stop = wave.blocks[block]
+        self.costs.begin(self.steps_trained, start)
+        with self.weighting(None if weights is None else RowWeights(weights.rows(start, stop)), stop - start):
+            return self.execution(X, y, wave.schedule, in_pieces=False, counts_cost=True, first_row=start)
 
     def _observed(self, position: int, action: Action) -> None:
         self.count.actions += 1

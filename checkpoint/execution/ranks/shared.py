@@ -9,6 +9,7 @@ from typing import Any
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.execution.ranks.batches import ShareOfBatches
+from checkpoint.execution.ranks.costs import CostParts, mean_of
 from checkpoint.execution.ranks.links.base import Link
 from checkpoint.execution.ranks.links.device import DeviceLink, link_of_arrays
 from checkpoint.execution.ranks.offloading import own_place, same_rates
@@ -17,9 +18,10 @@ from checkpoint.execution.ranks.saving import save_on_ranks
 from checkpoint.execution.ranks.seeds import are_wanted
 from checkpoint.execution.ranks.slots import Slots
 from checkpoint.execution.saved import CHOICES
+from checkpoint.planning.planned import Plan
 from checkpoint.ranks.cutting import check_block_rows, check_cut, own_blocks, shares
 from checkpoint.ranks.items import owners_of
-from checkpoint.ranks.planned import pinned_bytes, schedule_in
+from checkpoint.ranks.planned import pinned_bytes, plan_in
 from checkpoint.ranks.slots import SlotSizes
 from checkpoint.schedule.actions import Rows
 from checkpoint.schedule.chain import Chain
@@ -65,16 +67,20 @@ class SharedNetwork(NetworkWithCheckpointing):
                 f"ranks need kernels that add up in one order however rows are cut, the compiled ones of numpy, or a "
                 f"GPU; here they are those of {self.backend.variant}"
             )
+        if self.stored is not None:
+            raise CheckpointError(f"ranks keep activations in full; leave {self.stored} out of precision")
         if link.ranks > 1:
             self.link = link_of_arrays(link, self.backend)
-        if any(self.dropout) and self.on_ranks:
-            raise CheckpointError("several ranks do not drop outputs; leave dropout out, or train in one process")
         if self._schedule is not None and self._schedule.row_block and self.on_ranks:
             raise CheckpointError(
                 "ranks cut the mini-batch themselves; give a schedule without row blocks, and their rows as block_rows"
             )
         if self.on_ranks and self._place is not None and self.budget_bytes is not None:
             self._offloading = same_rates(link, lambda: self._offloading or self._measured_rates())
+        self.costs = CostParts(self.cost_total, self.backend.facts.chunk_rows)
+        """The costs of this rank's rows; with those of others they are an epoch's, in the bits of one process."""
+        if self.on_ranks and facts.chunk_rows is not None:  # a GPU's are added up there: nothing waits for it
+            self.cost_total = self.costs
         self._slots: tuple[int, Slots] | None = None
         self._coming_rows: int | None = None
 
@@ -113,9 +119,13 @@ class SharedNetwork(NetworkWithCheckpointing):
     def _new_schedule(self, chain: Chain) -> Schedule:
         if self._schedule is not None or not self.on_ranks:
             return super()._new_schedule(chain)
+        return self.plan_for(chain).schedule
+
+    def plan_for(self, chain: Chain) -> Plan:
+        """The plan in a rank's budget for `chain`, the largest row block."""
         rows = chain.planned_rows or chain.batch_size
         slot_bytes = chain.array_bytes(self._parts.most_slot_values(chain, rows))
-        return schedule_in(self.budget_bytes or 0, chain, slot_bytes=slot_bytes, offloading=self._offloading)
+        return plan_in(self.budget_bytes or 0, chain, slot_bytes=slot_bytes, offloading=self._offloading)
 
     def save(self, path: str | Path, *, keep: int = 0) -> None:
         """As `Network.save`, by all ranks together: rank 0 writes the file of one process."""
@@ -217,6 +227,14 @@ class SharedNetwork(NetworkWithCheckpointing):
     def all_sums(self, sums: list[tuple[float, float]]) -> list[tuple[float, float]]:
         """The sums of all ranks, which all of them have then."""
         return [(correct, cost) for text in self.link.exchange(json.dumps(sums)) for correct, cost in json.loads(text)]
+
+    def mean_step_cost(self) -> float | None:
+        if not self.on_ranks:
+            return super().mean_step_cost()
+        if self.cost_total is self.costs:
+            return mean_of(self.link.exchange(self.costs.to_text()))
+        weights, values = zip(*self.all_sums([(self.cost_total.weight, self.cost_total.value)]), strict=True)
+        return sum(values) / sum(weights) if any(weights) else None
 
     def expect(self, rows: int) -> tuple[Rows, ...]:
         """The next mini-batch has `rows` rows, of which `update_mini_batch` is given these, this rank's alone."""

@@ -35,7 +35,9 @@ def _device():
 
 
 @pytest.mark.parametrize("direct", [False, True], ids=["staged", "direct"])
-@pytest.mark.parametrize(("how", "ranks"), [({"momentum": 0.9}, 3), ({"optimizer": Adam(clip=0.01)}, 2)])
+@pytest.mark.parametrize(
+    ("how", "ranks"), [({"momentum": 0.9, "dropout": 0.2}, 3), ({"optimizer": Adam(clip=0.01)}, 2)]
+)
 def test_row_blocks_in_turns_have_the_bits_of_one_process_that_takes_them(direct, how, ranks):
     n = len(SIZES) - 1
     alone = NetworkWithCheckpointing(

@@ -29,20 +29,27 @@ pytestmark = compiled_only
     dtype=st.sampled_from(("float32", "float64")),
     optimizer=st.sampled_from(("sgd", SGD(momentum=0.9), Adam(clip=0.01, weight_decay=0.1))),
     every=st.integers(0, 3),
+    dropout=st.sampled_from((0.0, 0.4)),
+    weighted=st.booleans(),
 )
 def test_weights_are_those_of_one_process_with_as_many_groups(
-    small_pieces, ranks, groups, seed, sizes, dtype, optimizer, every
+    small_pieces, ranks, groups, seed, sizes, dtype, optimizer, every, dropout, weighted
 ):
     arguments = {"dtype": dtype, "optimizer": optimizer, "seed": seed, "activation": "tanh", "sum_groups": groups}
+    arguments["dropout"] = dropout
     n = len(sizes) - 1
     arguments["schedule"] = every_nth(n_layers=n, n=every) if every else store_all(n_layers=n)
     steps = (*STEPS, 700)
-    alone = trained(NetworkOnRanks(sizes, link=Alone(), **arguments), steps, dtype)
-    networks = on_threads(
-        ranks, lambda link: trained(NetworkOnRanks(sizes, link=link, **arguments), steps, dtype), seed=seed
-    )
+
+    def work(link):
+        network = NetworkOnRanks(sizes, link=link, **arguments)
+        return trained(network, steps, dtype, weighted=weighted), network.mean_step_cost()
+
+    alone, cost = work(Alone())
+    networks, costs = zip(*on_threads(ranks, work, seed=seed), strict=True)
     for network in networks:
         assert same_bits(parameters_of(network), parameters_of(alone))
+    assert set(costs) == {cost}
     for name, pairs in alone.optimizer_state.items():
         assert same_bits(state_of(networks, name), [array for pair in pairs for array in pair])
 
