@@ -62,9 +62,12 @@ class Ladder:
         """The leaves of the interval from i to j that no other beats, the cheapest first."""
         return self.last_leaves[i] if j == self.n else self.inner_leaves[self.start_of(i)][j - i]
 
-    def sweep_cost(self, i: int, k: int, free: int) -> float:
-        """The cost of running forward from position i to k in the largest blocks that fit, see `sweep_rows`."""
-        costs = self._runs[self._fitting(i, k, free)]
+    def sweep_cost(self, i: int, k: int, free: int | None = None) -> float:
+        """The cost of running forward from position i to k in the largest blocks that fit, see `sweep_rows`.
+
+        Without `free`, in the largest there are: a little less than it takes where they do not fit.
+        """
+        costs = self._runs[0 if free is None else self._fitting(i, k, free)]
         return costs[k] - costs[i]
 
     def dearer(self, start: int, n: int, free: int) -> list[float]:
@@ -128,9 +131,10 @@ class Ladder:
                 for layer in range(a + 1, b + 1):
                     before = most
                     run = held[layer - start] + (held[layer - start - 1] if layer > start + 1 else 0)
-                    most = max(most, run + chain.forward_bytes(layer))
+                    most = max(most, run + chain.forward_bytes(layer, rows))
                 if rows < chain.batch_size:
-                    found.append(chain.activation_bytes(b) + max(before, held[b - start - 1] if b > start + 1 else 0))
+                    last = (held[b - start - 1] if b > start + 1 else 0) + chain.forward_bytes(b, rows)
+                    found.append(chain.activation_bytes(b) + max(before, last))
                 else:
                     found.append(most)
             sweeps.append(found)
