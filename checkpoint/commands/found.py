@@ -57,7 +57,7 @@ class Found:
 
 def find(args: argparse.Namespace, chain: Chain) -> Found:
     """What the options ask for, of `chain`; where a measured step contradicts kept timings, with new ones."""
-    offloading, calibration = _offloading(args), _calibration(args)
+    offloading, calibration = offloading_from(args, args.checkpoint), _calibration(args)
     if calibration is None:
         cost = _machine_cost(args, chain) if args.seconds else OPERATIONS if args.operations else None
         return _find(args, chain, None, offloading, cost=cost)
@@ -147,9 +147,9 @@ def _machine_cost(args: argparse.Namespace, chain: Chain) -> MachineCost:
     return MachineCost(chain, constants_of(select_backend(args.backend), args.dtype))
 
 
-def _offloading(args: argparse.Namespace) -> Offloading | None:
-    """The rates to weigh offloading at, where something is planned with it."""
-    planned = args.checkpoint in (None, "optimal") or wants_front(args)
+def offloading_from(args: argparse.Namespace, checkpoint: str | None) -> Offloading | None:
+    """The rates to weigh offloading at, where something is planned with it; `checkpoint` is what is kept, if named."""
+    planned = checkpoint in (None, "optimal") or wants_front(args)
     if args.offload is None or not planned:
         return None
     from checkpoint.measuring.bandwidth import rates_for

@@ -10,6 +10,7 @@ from checkpoint.commands.options import (
     add_json_option,
     add_memory_limit_option,
     add_offload_options,
+    add_sum_groups_option,
     check_offload,
     path_of,
 )
@@ -107,6 +108,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="P",
         help="show what each of P ranks takes that train together, and how well they are used; needs no MPI",
     )
+    add_sum_groups_option(parser)
     add_offload_options(parser)
     add_json_option(parser)
 

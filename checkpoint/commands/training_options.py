@@ -6,6 +6,7 @@ from typing import Any
 
 from backend.facts import NAMES
 from checkpoint.commands.options import check_offload
+from checkpoint.ranks.cutting import check_cut
 from checkpoint.runs.defaults import ETA, STEEP, STEEP_ETA, default_eta, default_initialization
 from checkpoint.runs.settings import RunSettings
 from mlp.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
@@ -121,6 +122,7 @@ def settings_from(args: argparse.Namespace, defaults: RunSettings, *, fit: bool 
     settings = RunSettings(**values)
     check_offload(settings.offload, settings.backend, settings.bandwidth, settings.speed)
     _ = settings.choice, settings.optimizer_made  # now, and not after the data has been loaded
+    check_cut(settings.choice.micro_batch_rows, settings.sum_groups)
     check_rate_text(settings.rate)
     if settings.backend in NAMES:
         precision_of(settings.precision, dtype=settings.dtype, backend=settings.backend)

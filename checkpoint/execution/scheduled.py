@@ -163,8 +163,13 @@ class ScheduledNetwork(Network):
             simulate(schedule, chain)
             return schedule
         if self._place is not None and self._offloading is None:
-            self._offloading = rates_of(self.backend, self._place, dtype=self.dtype)
+            self._offloading = self._measured_rates()
         return plan_chain(chain, budget_bytes=self._budget_for(chain), offloading=self._offloading).schedule
+
+    def _measured_rates(self) -> Offloading:
+        """The rates of the place that this network offloads to."""
+        assert self._place is not None  # noqa: S101
+        return rates_of(self.backend, self._place, dtype=self.dtype)
 
     def _budget_for(self, chain: Chain) -> int:
         """The bytes of the budget for `chain`: those for the largest mini-batch, where it is smaller than that."""

@@ -5,11 +5,13 @@ Every rank trains the same network by itself as well, and compares.
 
 import json
 import sys
+import tempfile
 
 import numpy as np
 
 import mlp.pieces
 from checkpoint import every_nth, store_all
+from checkpoint.execution.ranks.links.alone import Alone
 from checkpoint.execution.ranks.links.mpi import Mpi
 from checkpoint.execution.ranks.network import NetworkOnRanks
 from mlp import Network
@@ -28,6 +30,8 @@ CASES = {
     "dropout, and weights of samples": {"momentum": 0.9, "dropout": 0.3, "weighted": True},
     "turns": {"block_rows": 128, "every": 2, "momentum": 0.9},
     "turns of 256 in float64": {"block_rows": 256, "dtype": "float64", "cost": "cross-entropy", "dropout": 0.1},
+    "groups": {"sum_groups": 4, "every": 2, "momentum": 0.9},
+    "offload": {"every": 1, "offload": True, "momentum": 0.9},
 }
 SIZES = (30, 24, 24, 24, 24, 10)
 
@@ -36,14 +40,21 @@ def digests(arrays):
     return b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)
 
 
-def compare(link, *, every=None, block_rows=None, budget_bytes=None, weighted=False, **arguments):
+def compare(
+    link, *, every=None, block_rows=None, budget_bytes=None, sum_groups=None, offload=False, weighted=False, **arguments
+):
     """Train on ranks and alone; raises where a bit, or a byte of the peak of any step, is not as it should be."""
     n_layers = len(SIZES) - 1
     how = {"budget_bytes": budget_bytes}
     if budget_bytes is None:
         how = {"schedule": every_nth(n_layers=n_layers, n=every) if every else store_all(n_layers=n_layers)}
+    if offload:
+        how = {"checkpoint_every_nth_layer": every, "offload": tempfile.gettempdir()}
     alone = Network(SIZES, seed=3, **arguments)
-    together = NetworkOnRanks(SIZES, seed=3, link=link, block_rows=block_rows, **how, **arguments)
+    if sum_groups is not None:
+        alone = NetworkOnRanks(SIZES, seed=3, link=Alone(), sum_groups=sum_groups, **arguments)
+    cut = {"block_rows": block_rows, "sum_groups": sum_groups}
+    together = NetworkOnRanks(SIZES, seed=3, link=link, **cut, **how, **arguments)
     together.reserve(max(STEPS))
     random = np.random.default_rng(0)
     for rows in STEPS:
@@ -55,6 +66,8 @@ def compare(link, *, every=None, block_rows=None, budget_bytes=None, weighted=Fa
             together.update_mini_batch(X, y, eta=0.3, weights=weights)
         expected = together.predicted_peak_bytes(rows)
         assert usage.peak_bytes == expected, f"{usage.peak_bytes} bytes in a step on {rows} rows, not {expected}"
+        if offload and rows == max(STEPS):
+            assert together.transfers.asked_bytes == together.predicted_host_bytes(rows), "other bytes offloaded"
         for ours, theirs in ((together.weights, alone.weights), (together.biases, alone.biases)):
             assert digests(ours) == digests(theirs), f"other weights after a step on {rows} rows"
     assert together.mean_step_cost() == alone.mean_step_cost(), "another training cost"

@@ -65,6 +65,23 @@ def test_training_goes_on_on_other_numbers_of_ranks(tmp_path, alone):
     assert third["weights_sha256"] == whole["weights_sha256"]
 
 
+def test_sums_of_groups_have_the_same_bits_on_any_number_of_ranks_and_are_saved(tmp_path, capsys):
+    state, groups = tmp_path / "run.state", ("--sum-groups", "3")
+    for epochs, saved in (("1", ("--save", state)), ("2", ())):
+        arguments = (*PROGRAM[2:-1], epochs, *groups, "--json", tmp_path / f"alone {epochs}.json", *saved)
+        assert main(list(map(str, arguments))) == 0
+    assert main(["train", "--resume", str(state), "--epochs", "2", "--sum-groups", "2"]) == 2
+    assert "was trained with sums of 3 groups of rows; with sums of 2 groups" in capsys.readouterr().err
+    resumed = ("-m", "checkpoint", "train", "--resume", state, "--epochs", "2")
+    for ranks, how in ((2, (*PROGRAM, *groups)), (4, resumed)):
+        done = run(ranks, *how, "--ranks", "--json", tmp_path / "run.json")
+        assert done.returncode == 0, done.stderr
+        found, alone = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("run", "alone 2"))
+        assert found["weights_sha256"] == alone["weights_sha256"]
+        for rank in found["ranks"]:
+            assert rank["measured_peak_bytes"] == rank["predicted_peak_bytes"]
+
+
 def test_several_processes_without_ranks_are_refused_in_one_line(tmp_path):
     done = run(3, *PROGRAM, "--save", tmp_path / "run.state")
     assert done.returncode == 2
