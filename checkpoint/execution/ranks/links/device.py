@@ -67,6 +67,9 @@ class DeviceLink:
     def agree(self, flags: int) -> int:
         return self._link.agree(flags)
 
+    def alike(self, text: str, seconds: float) -> bool:
+        return self._link.alike(text, seconds)
+
     def takes_arrays_of(self, backend: Backend) -> bool:
         return True
 

@@ -3,12 +3,14 @@
 import os
 import socket
 import sys
+import time
+from hashlib import sha256
 from typing import Any, NoReturn
 
 from backend import Backend
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.ranks.launch import launched
-from checkpoint.execution.ranks.links.base import Request, wait
+from checkpoint.execution.ranks.links.base import PAUSE_SECONDS, Request, wait
 from checkpoint.execution.ranks.links.probe import PROBED, takes_device_arrays
 
 INSTALL = "pip install 'mlp-checkpointing[mpi]'"
@@ -22,7 +24,8 @@ class Mpi:
 
     def __init__(self) -> None:
         self._mpi = mpi = _imported()
-        self._comm, self._shared = mpi.COMM_WORLD.Dup(), mpi.COMM_WORLD.Dup()
+        self._comm, self._shared, self._ending = (mpi.COMM_WORLD.Dup() for _ in range(3))
+        self._left: list[Request] = []
         self.rank: int = self._comm.Get_rank()
         self.ranks: int = self._comm.Get_size()
         said = launched()[1]
@@ -74,6 +77,16 @@ class Mpi:
         for request in (self.receive(received, below, 0), self.send(sent, above, 0)):
             wait(request)
         return not self.agree(int(backend.to_numpy(received).tolist() != [below + 0.5] * PROBED))
+
+    def alike(self, text: str, seconds: float) -> bool:
+        own, found = bytearray(sha256(text.encode()).digest()), bytearray(32 * self.ranks)
+        request, until = _Request(self._ending.Iallgather(own, found)), time.monotonic() + seconds
+        while not request.test():
+            if time.monotonic() > until:
+                self._left.append(request)  # whose buffers another rank may write to still
+                return False
+            time.sleep(PAUSE_SECONDS)
+        return found == own * self.ranks
 
     def abort(self, status: int) -> NoReturn:
         sys.stdout.flush()
