@@ -43,7 +43,7 @@ def check_apart(written: Mapping[str, Path | None], read: Mapping[str, Path | No
     """
     seen: dict[str, str] = {}
     for option, path in (*read.items(), *written.items()):
-        if path is None or (path.exists() and not path.is_file()):
+        if path is None or (os.path.exists(path) and not os.path.isfile(path)):  # noqa: PTH110, PTH113 - Path's raise
             continue
         name = os.path.realpath(path)
         other = seen.setdefault(name, option)
