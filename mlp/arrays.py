@@ -29,6 +29,8 @@ def as_array(name: str, x: Any, backend: Backend) -> Any:
         return np.asarray(x)
     if backend.owns(x):
         return x
+    if callable(is_neg := getattr(x, "is_neg", None)) and is_neg():  # PyTorch exports such a tensor without its sign
+        raise NetworkError(f"{name} ({kind_of(x)}) is negated where it is read only; give {name}.resolve_neg()")
     if hasattr(x, "nnz") and hasattr(x, "toarray"):
         raise NetworkError(f"{name} is sparse ({kind_of(x)}), and layers are dense; give {name}.toarray()")
     try:
