@@ -208,6 +208,7 @@ REFUSED = {
     "on a GPU": (OnAnotherDevice(), "OnAnotherDevice.*is on another device than the network's numpy"),
     "not to be exported": (NotToBeExported(), r"X must be an array.*NotToBeExported.*tensor\.detach"),
     "negated where it is read": (Negated(), r"X \(.*Negated\) is negated.*X\.resolve_neg\(\)"),
+    "rows that hide values": (list(np.ma.masked_array(np.ones((9, 6)), mask=np.eye(9, 6))), "X is a masked array"),
     "a word": ("pixels", "X must be"),
     "nothing": (None, "X must be"),
     "a number": (3.5, "X must be"),
