@@ -77,6 +77,8 @@ class Buffers:
     def __init__(self, backend: Backend, dtype: str) -> None:
         self._backend, self._dtype = backend, dtype
         self._arena: Any = None
+        self.moves = 0
+        """How often the arena has come to lie elsewhere, or has gone."""
         self._offered: Any = None
         self._room: Room | None = None
         self._apart = False
@@ -100,6 +102,7 @@ class Buffers:
     def reserve(self, size: int) -> Any:
         """The arena, of at least `size` bytes, as a vector."""
         if self._arena is None or self.arena_bytes < size:
+            self.moves += 1
             self._arena = None  # before the larger one exists, not after
             self._arena = self._backend.arena(max(1, -(-size // np.dtype(self._dtype).itemsize)), self._dtype)
         return self._arena
@@ -112,6 +115,7 @@ class Buffers:
     @contextmanager
     def apart(self) -> Iterator[None]:
         """A block whose steps have no arena: each of their arrays is allocated, and freed after its last use."""
+        self.moves += 1
         self._arena, before, self._apart = None, self._apart, True
         try:
             yield

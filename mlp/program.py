@@ -128,7 +128,7 @@ class Programs:
         engine = network.backend.whole_steps
         if engine is None or network.backend.measuring or not network.buffers.is_free:
             return False
-        update = _update_of(network.optimizer)
+        update = update_of(network.optimizer)
         if update is None or not network.steps_are_as_written():
             return False
         blocks = self._blocks_of(network)
@@ -185,7 +185,7 @@ class Programs:
         return self._blocks[1] if all(a.flags.writeable for a in arrays) else None
 
 
-def _update_of(optimizer: Optimizer | Ruled) -> Update | None:
+def update_of(optimizer: Optimizer | Ruled) -> Update | None:
     """How programs step by an optimizer; None for one that they do not know."""
     kind = type(optimizer)
     if kind is GradientDescent:

@@ -4,7 +4,7 @@ Every array comes from the device's `DevicePool`, and no kernel of a training st
 `CupyBackend` is made.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from typing import Any
@@ -12,15 +12,20 @@ from typing import Any
 import numpy as np
 
 from backend.base import Backend
+from backend.cupy import recording
 from backend.cupy.detection import import_cupy, usable_device
+from backend.cupy.graphs import Graphs
 from backend.cupy.kernels import elementwise, optimizers, reports, sums
 from backend.cupy.kernels.dropping import drop_columns
 from backend.cupy.kernels.gemm import gemm
-from backend.cupy.kernels.layout import leading_dimension
+from backend.cupy.kernels.launching import NotRecorded
+from backend.cupy.kernels.layout import ITEMS, leading_dimension
 from backend.cupy.kernels.softmax import add_bias_softmax
+from backend.cupy.outside import outside_bytes
 from backend.cupy.pool import pool_of
 from backend.cupy.totals import TOTAL_VALUES, CupyCostTotal
 from backend.cupy.uploads import CupyUploads
+from backend.cupy.watch import CupyWatch
 from backend.dropping import Drop
 from backend.facts import FACTS
 from backend.memory import DeviceMemory, Usage
@@ -42,6 +47,8 @@ class CupyBackend(Backend):
         import array_api_compat.cupy
 
         self._pool = pool_of(number)
+        self.graphs = Graphs(self._pool.device)
+        self._told = False
         super().__init__("cupy", array_api_compat.cupy, self._pool.device)
 
     @property
@@ -93,8 +100,29 @@ class CupyBackend(Backend):
     def uploads(self) -> CupyUploads:
         return CupyUploads(self)
 
+    def watch(self, dtype: str) -> CupyWatch:
+        return CupyWatch(self.device, ITEMS[np.dtype(dtype).char])
+
     def synchronize(self) -> None:
         self.device.synchronize()
+
+    # Steps as plans
+
+    records_steps = True
+
+    def step_key(self, inputs: Sequence[Any]) -> tuple[Any, ...]:
+        return recording.key_of(inputs)
+
+    def record(self, take: Callable[..., None], inputs: Sequence[Any]) -> recording.LaunchPlan | None:
+        with self.device:
+            try:
+                return recording.record(take, inputs, self.graphs)
+            except NotRecorded:
+                return None
+
+    def remarks(self) -> list[str]:
+        told, self._told = self._told, self._told or self.graphs.refusal is not None
+        return [] if told or self.graphs.refusal is None else [f"steps go by launches: {self.graphs.refusal}"]
 
     # Memory
 
@@ -111,6 +139,10 @@ class CupyBackend(Backend):
     def device_memory(self) -> DeviceMemory:
         """What the device's memory is used for now: the pool's bytes, and those outside the pool."""
         return self._pool.memory
+
+    def outside_bytes(self) -> dict[str, int]:
+        """The bytes of the device that this project uses beside the pool's, by name."""
+        return outside_bytes(self.device.id)
 
     def place(self, size: int, *, end: int = 0) -> None:
         self._pool.meter.place(size, end)

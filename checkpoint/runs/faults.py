@@ -28,8 +28,8 @@ def watched(
         with interruption or Interruption() as watching:
             yield watching
     except TrainingError as error:
-        where = {"layer": error.layer, "epoch": error.epoch, "step": error.step}
-        raise TrainingError(f"{error.problem}; {saver.last_good}", **where) from None
+        problem = f"{error.problem}; {saver.last_good}"
+        raise TrainingError(problem, layer=error.layer, epoch=error.epoch, step=error.step) from None
     except VerificationError as error:
         problem = f"{saver.where}: {error}; {saver.last_good}"
         raise VerificationError(problem, layer=error.layer) from None

@@ -31,3 +31,10 @@ __device__ inline void put(Item *p, Pack pack, int left) {
 __device__ inline int left_of(long long column, long long columns) {
     return columns - column < VALUES ? (int)(columns - column) : VALUES;
 }
+
+// Whether a value of the Pack is not finite; each of these becomes 0.
+__device__ inline bool zeroed(Pack &pack) {
+    bool any = false;
+    EACH any |= zeroed(pack.at[k]);
+    return any;
+}

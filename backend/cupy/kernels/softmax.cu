@@ -5,7 +5,7 @@
 
 // z := softmax(z + b)
 extern "C" __global__ void add_bias_softmax(Item *z, long long leading, const Item *b, long long rows,
-                                            long long columns) {
+                                            long long columns, Step *step, long long code) {
     __shared__ Item part[THREADS];
     int lanes = blockDim.x, lane = threadIdx.x, place = threadIdx.y * lanes + lane;
     long long i = (long long)blockIdx.x * blockDim.y + threadIdx.y;
@@ -39,6 +39,11 @@ extern "C" __global__ void add_bias_softmax(Item *z, long long leading, const It
     }
     __syncthreads();
     total = part[place - lane];
+    bool bad = false;
     if (i < rows)
-        for (long long j = lane; j < columns; j += lanes) row[j] /= total;
+        for (long long j = lane; j < columns; j += lanes) {
+            row[j] /= total;
+            if (step) bad |= zeroed(row[j]);
+        }
+    if (bad) note_bad(step, code);
 }

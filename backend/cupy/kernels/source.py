@@ -1,16 +1,17 @@
 """From CUDA source to functions on the device: compiled by NVRTC when first used, once for each dtype.
 
 The sources are the `.cu` files beside this one. They include no header, so what is compiled here is what the tests
-compile for other GPUs; `packs.cuh` is put before those of `ELEMENTWISE`. In them `Item` is float or double; EXP, TANH,
-FMA and the like are its functions; a `Pack` is VALUES of them, one or as many as 16 bytes hold, which are loaded and
-stored at once; activations, costs and sizes have the names of `NUMBERS`. CuPy passes a Python int as `long long` and a
-float as `double`, and is imported on first use.
+compile for other GPUs; `watch.cuh` is put before all of them, and `packs.cuh` before those of `ELEMENTWISE`. In them
+`Item` is float or double; EXP, TANH, FMA and the like are its functions; a `Pack` is VALUES of them, one or as many as
+16 bytes hold, which are loaded and stored at once; activations, costs and sizes have the names of `NUMBERS`. CuPy
+passes a Python int as `long long` and a float as `double`, and is imported on first use.
 """
 
 import functools
 from importlib import resources
 from typing import Any
 
+from backend.cupy.kernels.launching import CLOSED_CODE
 from backend.formulas import ACTIVATIONS, COSTS, LEAKY_SLOPE
 
 OPTIONS = ("--std=c++17",)
@@ -48,6 +49,7 @@ NUMBERS: dict[str, float] = {
     "THREADS": THREADS,
     "SUMMED_COLUMNS": SUMMED_COLUMNS,
     "SUMMED_ROWS": SUMMED_ROWS,
+    "CLOSED_CODE": CLOSED_CODE,
 }
 """The numbers that every source knows by name."""
 
@@ -65,7 +67,7 @@ def text(source: str, item: str, values: int = 1) -> str:
     defined = {"Item": item, "LOWEST": kind["LOWEST"], "VALUES": values, **NUMBERS}
     defined |= {name.upper(): name + kind["SUFFIX"] for name in FUNCTIONS}
     pack = "struct alignas(sizeof(Item) * VALUES) Pack { Item at[VALUES]; };\n"
-    files = ["packs.cuh"] if source in ELEMENTWISE else []
+    files = ["watch.cuh", *(["packs.cuh"] if source in ELEMENTWISE else [])]
     folder = resources.files("backend.cupy.kernels")
     own = "".join((folder / file).read_text(encoding="utf-8") for file in (*files, f"{source}.cu"))
     return "".join(f"#define {name} {value}\n" for name, value in defined.items()) + pack + own
