@@ -123,7 +123,7 @@ class SharedNetwork(NetworkWithCheckpointing):
     @property
     def uptake(self) -> str:
         """On ranks, gradients are passed on in pieces; a layer's sum may begin with its velocity."""
-        others = [name for name in UPTAKE_METHODS if name != "backward_layer"]  # which is as ever on one rank
+        others = tuple(name for name in UPTAKE_METHODS if name != "backward_layer")  # which is as ever on one rank
         as_ever = not self.on_ranks and is_as_written(self, others)
         return uptake_of(self.optimizer, self.backend.facts) if as_ever else IN_PIECES
 
