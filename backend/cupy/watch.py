@@ -15,11 +15,11 @@ from backend.cupy.outside import OutsideMemory
 from backend.rules import RuleNumbers
 from backend.watching import Bad, Watch
 
-STEP_BYTES = 112
+STEP_BYTES = 176
 """The struct Step of watch.cuh, for float and double alike."""
 
-MINUS_RATE, KEEP = 16, 24
-"""Where in it are what products read."""
+MINUS_RATE, KEEP, RULE_NUMBERS = 16, 24, 32
+"""Where in it are what products read, and the numbers of the rule: 8 for weights, then 8 for biases."""
 
 NUMBERS = 2**31
 """Numbers of steps are noted modulo this."""
@@ -42,6 +42,7 @@ class CupyWatch(Watch):
         self._word[0] = 0
         self.address = self._step.ptr
         self.minus_rate_address, self.keep_address = self.address + MINUS_RATE, self.address + KEEP
+        self.numbers_address = self.address + RULE_NUMBERS
         self.keep, self._number = 1.0, 0
         self.rule = NO_RULE
         self._around: Any = None

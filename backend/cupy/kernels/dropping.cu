@@ -25,11 +25,14 @@ extern "C" __global__ void drop(Item *a, long long leading, long long rows, long
     long long j = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (j >= columns) return;
     if (watched) step = watched->number;
+    Range range = range_in(watched);
+    bool bad = false;
     for (unsigned i = blockIdx.y * blockDim.y + threadIdx.y; i < rows; i += gridDim.y * blockDim.y) {
         unsigned word = word_of((unsigned)(first_unit + j), (unsigned)(first_row + i), (unsigned)layer, (unsigned)step,
                                 (unsigned)low, (unsigned)high);
         Item *x = a + i * leading + j;
         *x = word < (unsigned)below ? (Item)0 : (Item)factor * *x;
-        if (watched && zeroed(*x)) note_bad(watched, code);
+        bad |= zeroed(*x, range);
     }
+    if (bad && watched) note_bad(watched, code);
 }

@@ -29,22 +29,22 @@ __device__ inline Item times_derivative(Item d, Item x, int activation) {
 }
 
 extern "C" __global__ void add_bias_activate(Item *z, long long z_leading, const Item *b, long long rows,
-                                             long long columns, long long activation, Step *step,
-                                             long long code) {
+                                             long long columns, long long activation, Step *step, long long code) {
     long long j = COLUMN;
     if (j >= columns) return;
     int left = left_of(j, columns), which = (int)activation;
     bool bad = false;
+    Range range = range_in(step);
     Pack bias = take(b + j, left);
     z += ROW * z_leading + j;
     FOR_ROWS {
         Pack x = take(z, left);
         EACH x.at[k] = activate(x.at[k] + bias.at[k], which);
-        if (step) bad |= zeroed(x);
+        bad |= zeroed(x, range);
         put(z, x, left);
         z += ROWS_APART * z_leading;
     }
-    if (bad) note_bad(step, code);
+    if (bad && step) note_bad(step, code);
 }
 
 extern "C" __global__ void output_delta(Item *a, long long a_leading, const Item *y, long long y_leading,
@@ -54,17 +54,18 @@ extern "C" __global__ void output_delta(Item *a, long long a_leading, const Item
     if (j >= columns) return;
     int left = left_of(j, columns), which = (int)activation;
     bool bad = false;
+    Range range = range_in(step);
     a += ROW * a_leading + j;
     y += ROW * y_leading + j;
     FOR_ROWS {
         Pack x = take(a, left), wanted = take(y, left);
         EACH x.at[k] = times_derivative(x.at[k] - wanted.at[k], x.at[k], which);
-        if (step) bad |= zeroed(x);
+        bad |= zeroed(x, range);
         put(a, x, left);
         a += ROWS_APART * a_leading;
         y += ROWS_APART * y_leading;
     }
-    if (bad) note_bad(step, code);
+    if (bad && step) note_bad(step, code);
 }
 
 // The same for targets of any strides, one value at a time.
@@ -74,15 +75,16 @@ extern "C" __global__ void output_delta_strided(Item *a, long long a_leading, co
     long long j = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (j >= columns) return;
     bool bad = false;
+    Range range = range_in(step);
     a += ROW * a_leading + j;
     y += ROW * y_down + j * y_along;
     FOR_ROWS {
         *a = times_derivative(*a - *y, *a, (int)activation);
-        if (step) bad |= zeroed(*a);
+        bad |= zeroed(*a, range);
         a += ROWS_APART * a_leading;
         y += ROWS_APART * y_down;
     }
-    if (bad) note_bad(step, code);
+    if (bad && step) note_bad(step, code);
 }
 
 extern "C" __global__ void hidden_delta(Item *a, long long a_leading, const Item *d, long long d_leading,
@@ -91,18 +93,20 @@ extern "C" __global__ void hidden_delta(Item *a, long long a_leading, const Item
     long long j = COLUMN;
     if (j >= columns) return;
     int left = left_of(j, columns), which = (int)activation;
-    bool none = refuses(step, layer), bad = false;
+    bool bad = false;
+    Range range = range_in(step);
+    if (refuses(step, layer)) range.largest = -1; // every value becomes 0
     a += ROW * a_leading + j;
     d += ROW * d_leading + j;
     FOR_ROWS {
         Pack x = take(a, left), error = take(d, left);
-        EACH x.at[k] = none ? (Item)0 : times_derivative(error.at[k], x.at[k], which);
-        if (step) bad |= zeroed(x);
+        EACH x.at[k] = times_derivative(error.at[k], x.at[k], which);
+        bad |= zeroed(x, range);
         put(a, x, left);
         a += ROWS_APART * a_leading;
         d += ROWS_APART * d_leading;
     }
-    if (bad) note_bad(step, layer - 1);
+    if (bad && step) note_bad(step, layer - 1);
 }
 
 extern "C" __global__ void scale_rows(Item *d, long long leading, const Item *weights, long long rows,
@@ -111,15 +115,16 @@ extern "C" __global__ void scale_rows(Item *d, long long leading, const Item *we
     if (j >= columns) return;
     int left = left_of(j, columns);
     bool bad = false;
+    Range range = range_in(step);
     d += ROW * leading + j;
     FOR_ROWS {
         Pack x = take(d, left);
         EACH x.at[k] *= weights[i];
-        if (step) bad |= zeroed(x);
+        bad |= zeroed(x, range);
         put(d, x, left);
         d += ROWS_APART * leading;
     }
-    if (bad) note_bad(step, code);
+    if (bad && step) note_bad(step, code);
 }
 
 extern "C" __global__ void apply_gradient(Item *w, long long w_leading, const Item *g, long long g_leading,

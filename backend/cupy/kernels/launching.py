@@ -33,6 +33,7 @@ class WatchedStep(Protocol):
     address: int
     minus_rate_address: int
     keep_address: int
+    numbers_address: int
     keep: float
     layer: int
     forward: bool

@@ -35,12 +35,12 @@ def apply_rule(w: Any, g: Any, kept: Sequence[Any], rule: str, numbers: RuleNumb
 
 
 def _of_step(w: Any, numbers: RuleNumbers) -> tuple[int, int, int]:
-    """The watched step, the layer, and whether the numbers are the step's: 1, or 2 for those that it has for biases."""
+    """The watched step, the layer, and where the numbers are on the device; 0 where they are not the step's."""
     step = here.watched
     if step is None:
         return 0, 0, 0
     if numbers == (step.rule if w.ndim == 2 else step.rule.of_bias):
-        return step.address, step.layer, 3 - w.ndim
+        return step.address, step.layer, step.numbers_address + (0 if w.ndim == 2 else 64)
     not_to_record("a layer has numbers of its own in the optimizer's rule")
     return step.address, step.layer, 0
 

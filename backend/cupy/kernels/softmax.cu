@@ -40,10 +40,11 @@ extern "C" __global__ void add_bias_softmax(Item *z, long long leading, const It
     __syncthreads();
     total = part[place - lane];
     bool bad = false;
+    Range range = range_in(step);
     if (i < rows)
         for (long long j = lane; j < columns; j += lanes) {
             row[j] /= total;
-            if (step) bad |= zeroed(row[j]);
+            bad |= zeroed(row[j], range);
         }
-    if (bad) note_bad(step, code);
+    if (bad && step) note_bad(step, code);
 }

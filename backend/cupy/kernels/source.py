@@ -17,15 +17,19 @@ from backend.formulas import ACTIVATIONS, COSTS, LEAKY_SLOPE
 OPTIONS = ("--std=c++17",)
 
 ITEMS = {
-    "float": {"SUFFIX": "f", "LOWEST": "(-3.402823466e+38f)"},
-    "double": {"SUFFIX": "", "LOWEST": "(-1.7976931348623157e+308)"},
+    "float": {"SUFFIX": "f", "LOWEST": "(-3.402823466e+38f)", "INFINITE": "__int_as_float(0x7f800000)"},
+    "double": {
+        "SUFFIX": "",
+        "LOWEST": "(-1.7976931348623157e+308)",
+        "INFINITE": "__longlong_as_double(0x7ff0000000000000)",
+    },
 }
-"""What each C type of a value defines: its lowest number, and the suffix of its functions."""
+"""What each C type of a value defines: its lowest number, its infinity, and the suffix of its functions."""
 
 ELEMENTWISE = ("elementwise", "optimizers")
 """The sources whose kernels go over matrices value by value."""
 
-FUNCTIONS = ("exp", "expm1", "log1p", "tanh", "fma", "sqrt")
+FUNCTIONS = ("exp", "expm1", "log1p", "tanh", "fma", "sqrt", "fabs")
 
 ITEM_BYTES = {"float": 4, "double": 8}
 
@@ -64,7 +68,7 @@ def names() -> list[str]:
 def text(source: str, item: str, values: int = 1) -> str:
     """The whole text of a source as it is compiled: for C type `item`, "float" or "double", and `values` at once."""
     kind = ITEMS[item]
-    defined = {"Item": item, "LOWEST": kind["LOWEST"], "VALUES": values, **NUMBERS}
+    defined = {"Item": item, "LOWEST": kind["LOWEST"], "INFINITE": kind["INFINITE"], "VALUES": values, **NUMBERS}
     defined |= {name.upper(): name + kind["SUFFIX"] for name in FUNCTIONS}
     pack = "struct alignas(sizeof(Item) * VALUES) Pack { Item at[VALUES]; };\n"
     files = ["watch.cuh", *(["packs.cuh"] if source in ELEMENTWISE else [])]

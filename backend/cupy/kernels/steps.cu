@@ -9,6 +9,7 @@ extern "C" __global__ void begin_step(Step *step, long long number, double rate,
     step->rate = rate;
     step->minus_rate = (Item)-rate;
     step->keep = 1;
-    for (int k = 0; k < 8; k++) step->numbers[k] = rule[k];
+    for (int k = 0; k < 8; k++) step->numbers[0][k] = step->numbers[1][k] = rule[k];
+    step->numbers[1][2] = step->numbers[1][3] = 0; // biases neither are pulled to 0 nor decay
     step->said = said;
 }

@@ -37,6 +37,7 @@ extern "C" __global__ void sum_rows(Item *d, long long leading, Item *out, long 
         step->keep = none ? (Item)1 : (Item)keep;
     if (inside && none) {
         Item *value = d + (first + threadIdx.y) * leading + j;
+#pragma unroll 1
         for (unsigned i = first + threadIdx.y; i < stop; i += blockDim.y) {
             *(Pack *)value = Pack{};
             value += blockDim.y * leading;

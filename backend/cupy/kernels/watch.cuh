@@ -11,23 +11,32 @@ struct Step {
     double rate;
     alignas(8) Item minus_rate;
     alignas(8) Item keep;     // what the sum or product at hand keeps of what it is added onto
-    double numbers[8];        // of the rule: rate, scale, l2, decay, beta1, beta2, epsilon, correction
+    double numbers[2][8];     // of the rule for weights, and for biases; in the order of `begin_step`
     unsigned bad;             // 0, or the highest code that was noted
     unsigned long long *said; // the host's word: the number and the code
 };
 
-__device__ inline bool refuses(const Step *step, long long layer) {
-    return step && step->bad >= (unsigned)layer;
-}
+__device__ inline bool refuses(const Step *step, long long layer) { return step && step->bad >= (unsigned)layer; }
 
 __device__ inline void note_bad(Step *step, long long code) {
     if (atomicMax(&step->bad, (unsigned)code) < (unsigned)code)
         *(volatile unsigned long long *)step->said = (unsigned long long)step->number << 32 | (unsigned)code;
 }
 
-// Whether x is not finite; then it becomes 0.
-__device__ inline bool zeroed(Item &x) {
-    if (x - x == 0) return false;
-    x = 0;
+// Which values are finite, and what takes the place of others: so that loops over values ask nothing of the step.
+struct Range {
+    Item largest, instead;
+};
+
+// In a watched step others become 0; without one infinities are in range too, and NaN stays NaN.
+__device__ inline Range range_in(const Step *step) {
+    Item largest = step ? -LOWEST : INFINITE;
+    return {largest, step ? (Item)0 : INFINITE - INFINITE};
+}
+
+// Whether x is out of range; then it is replaced.
+__device__ inline bool zeroed(Item &x, const Range &range) {
+    if (FABS(x) <= range.largest) return false;
+    x = range.instead;
     return true;
 }
