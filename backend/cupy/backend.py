@@ -111,7 +111,8 @@ class CupyBackend(Backend):
     records_steps = True
 
     def step_key(self, inputs: Sequence[Any]) -> tuple[Any, ...]:
-        return recording.key_of(inputs)
+        with self.device:
+            return recording.key_of(inputs)
 
     def record(self, take: Callable[..., None], inputs: Sequence[Any]) -> recording.LaunchPlan | None:
         with self.device:

@@ -6,6 +6,7 @@ refuses is the last: `refusal` says why, and steps go on by launches, with the s
 """
 
 import os
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +15,21 @@ from backend.cupy.outside import count_outside
 VARIABLE = "MLP_CHECKPOINTING_GRAPHS"
 """The environment variable that has steps take no graphs where it is "off"."""
 
+GRAPHS = "CUDA graphs"
+"""What their memory is counted as."""
+
 MOST_GRAPHS = 4
 """The most places of inputs that a plan keeps graphs for."""
+
+
+class StepGraph:
+    """A graph of CuPy's, for which CUDA took `size` bytes of device `number`: counted while there is one."""
+
+    def __init__(self, graph: Any, number: int, size: int) -> None:
+        self.launch: Callable[[], None] = graph.launch
+        """Begins what was captured, on the current stream."""
+        count_outside(number, GRAPHS, size)
+        weakref.finalize(self, count_outside, number, GRAPHS, -size)
 
 
 class Graphs:
@@ -25,8 +39,6 @@ class Graphs:
 
     def __init__(self, device: Any) -> None:
         self.device = device
-        self.captured = 0
-        """How many there have been."""
         self.refusal: str | None = f"{VARIABLE} is off" if os.environ.get(VARIABLE) == "off" else None
         """Why no step is captured; None where nothing stands against it."""
 
@@ -35,10 +47,10 @@ class Graphs:
         """Whether steps are to be captured."""
         return self.refusal is None
 
-    def capture(self, begin: Callable[[int], None]) -> Any:
+    def capture(self, begin: Callable[[int], None]) -> "StepGraph | None":
         """The graph of what `begin` launches on the stream that it is given, by CUDA's pointer to it.
 
-        None where CUDA refuses; nothing was launched then either. The graph has `launch()`, on the current stream.
+        None where CUDA refuses; nothing was launched then either.
         """
         from cupy.cuda import driver, runtime
         from cupy_backends.cuda.libs import cublas
@@ -49,9 +61,7 @@ class Graphs:
         except (runtime.CUDARuntimeError, driver.CUDADriverError, cublas.CUBLASError) as error:
             self.refusal = f"CUDA captures no graph ({error})"
             return None
-        self.captured += 1
-        count_outside(self.device.id, "CUDA graphs", max(0, free_before - runtime.memGetInfo()[0]))
-        return graph
+        return StepGraph(graph, self.device.id, max(0, free_before - runtime.memGetInfo()[0]))
 
     def _captured(self, begin: Callable[[int], None]) -> Any:
         import cupy

@@ -108,6 +108,8 @@ def test_memory_of_graphs_is_named(cupy_backend: CupyBackend, monkeypatch: pytes
 
     monkeypatch.setattr(Graphs, "_captured", capture)
     before = cupy_backend.outside_bytes().get("CUDA graphs", 0)
-    assert isinstance(Graphs(cupy_backend.device).capture(lambda _: None), FakeGraph)
+    graph = Graphs(cupy_backend.device).capture(lambda _: None)
     assert cupy_backend.outside_bytes()["CUDA graphs"] == before + 4096
+    del graph
+    assert cupy_backend.outside_bytes().get("CUDA graphs", 0) == before
     assert cupy_backend.outside_bytes()["cuBLAS workspace"] >= 2**22
