@@ -94,6 +94,10 @@ class Arrays:
         """A new watch over the steps of a network of `dtype`; None where the host waits for kernels anyway."""
         return None
 
+    def copies(self) -> Any:
+        """What copies between pinned memory of the host and the device; None where arrays are the host's."""
+        return None
+
     def synchronize(self) -> None:
         """Wait until the device has done all work begun."""
 

@@ -9,6 +9,7 @@ backends hold none, which makes their bytes predictable.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from backend.errors import BackendUnavailable
 from backend.facts import Facts
 from backend.layer_steps import LayerSteps
 
@@ -44,6 +45,15 @@ class Backend(LayerSteps):
     def remarks(self) -> list[str]:
         """What a user of this backend should be told once, each time it is asked what has come up since."""
         return []
+
+    def in_tf32(self) -> "Backend":
+        """This backend with products of float32 in TF32. Raises `BackendUnavailable` where there are none."""
+        raise BackendUnavailable(f"{self.name} has no products in TF32", "leave it out, or choose cupy")
+
+    @property
+    def arithmetic(self) -> dict[str, str]:
+        """What the last bits of products follow from beside this program and the device: text by name."""
+        return {}
 
     @property
     def variant(self) -> str:

@@ -4,35 +4,35 @@ Every array comes from the device's `DevicePool`, and no kernel of a training st
 `CupyBackend` is made.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import copy
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from backend.base import Backend
-from backend.cupy import recording
+from backend.cupy.copying import CopyingStream
 from backend.cupy.detection import import_cupy, usable_device
-from backend.cupy.graphs import Graphs
 from backend.cupy.kernels import elementwise, optimizers, reports, sums
+from backend.cupy.kernels.cublas import cublas_facts
 from backend.cupy.kernels.dropping import drop_columns
 from backend.cupy.kernels.gemm import gemm
-from backend.cupy.kernels.launching import NotRecorded
-from backend.cupy.kernels.layout import ITEMS, leading_dimension
+from backend.cupy.kernels.halves import narrow, widen
+from backend.cupy.kernels.layout import leading_dimension
 from backend.cupy.kernels.softmax import add_bias_softmax
-from backend.cupy.outside import outside_bytes
 from backend.cupy.pool import pool_of
+from backend.cupy.steps import CupySteps
 from backend.cupy.totals import TOTAL_VALUES, CupyCostTotal
 from backend.cupy.uploads import CupyUploads
-from backend.cupy.watch import CupyWatch
 from backend.dropping import Drop
 from backend.facts import FACTS
+from backend.halves import HALF
 from backend.memory import DeviceMemory, Usage
 from backend.rules import RuleNumbers
 
 
-class CupyBackend(Backend):
+class CupyBackend(CupySteps):
     """CuPy on the CUDA device of number `device`, the first unless told otherwise.
 
     Matrices are row-major, and may be some rows or columns of another; see `backend.cupy.kernels.layout`. Kernels run
@@ -41,21 +41,33 @@ class CupyBackend(Backend):
 
     facts = FACTS["cupy"]
 
+    tf32 = False
+    """Whether products of float32 are in TF32."""
+
     def __init__(self, *, device: int | None = None) -> None:
         number = usable_device(device)
         self._cupy = import_cupy()
         import array_api_compat.cupy
 
         self._pool = pool_of(number)
-        self.graphs = Graphs(self._pool.device)
-        self._told = False
-        super().__init__("cupy", array_api_compat.cupy, self._pool.device)
+        super().__init__(array_api_compat.cupy, self._pool.device)
 
     @property
     def device_name(self) -> str:
         """The device's number and its product name."""
         name = self._cupy.cuda.runtime.getDeviceProperties(self.device.id)["name"].decode()
         return f"CUDA device {self.device.id}, {name}"
+
+    def in_tf32(self) -> "CupyBackend":
+        """This backend, on the same device and pool, with products of float32 in TF32 by a cuBLAS handle of its own."""
+        other = copy.copy(self)
+        other.tf32 = True
+        return other
+
+    @property
+    def arithmetic(self) -> dict[str, str]:
+        with self.device:
+            return cublas_facts()
 
     # Arrays in and out
 
@@ -100,30 +112,11 @@ class CupyBackend(Backend):
     def uploads(self) -> CupyUploads:
         return CupyUploads(self)
 
-    def watch(self, dtype: str) -> CupyWatch:
-        return CupyWatch(self.device, ITEMS[np.dtype(dtype).char])
+    def copies(self) -> CopyingStream:
+        return CopyingStream(self.device)
 
     def synchronize(self) -> None:
         self.device.synchronize()
-
-    # Steps as plans
-
-    records_steps = True
-
-    def step_key(self, inputs: Sequence[Any]) -> tuple[Any, ...]:
-        with self.device:
-            return recording.key_of(inputs)
-
-    def record(self, take: Callable[..., None], inputs: Sequence[Any]) -> recording.LaunchPlan | None:
-        with self.device:
-            try:
-                return recording.record(take, inputs, self.graphs)
-            except NotRecorded:
-                return None
-
-    def remarks(self) -> list[str]:
-        told, self._told = self._told, self._told or self.graphs.refusal is not None
-        return [] if told or self.graphs.refusal is None else [f"steps go by launches: {self.graphs.refusal}"]
 
     # Memory
 
@@ -140,10 +133,6 @@ class CupyBackend(Backend):
     def device_memory(self) -> DeviceMemory:
         """What the device's memory is used for now: the pool's bytes, and those outside the pool."""
         return self._pool.memory
-
-    def outside_bytes(self) -> dict[str, int]:
-        """The bytes of the device that this project uses beside the pool's, by name."""
-        return outside_bytes(self.device.id)
 
     def place(self, size: int, *, end: int = 0) -> None:
         self._pool.meter.place(size, end)
@@ -168,7 +157,7 @@ class CupyBackend(Backend):
 
     def matmul(self, a: Any, b: Any, *, out: Any) -> None:
         with self.device:
-            gemm(a, b, out=out)
+            gemm(a, b, out=out, tf32=self.tf32)
 
     def add_bias_activate_(self, z: Any, b: Any, activation: str) -> None:
         with self.device:
@@ -191,7 +180,7 @@ class CupyBackend(Backend):
 
     def add_product_(self, total: Any, a: Any, b: Any, *, factor: float = 1.0, keep: float = 1.0) -> None:
         with self.device:
-            gemm(a, b, out=total, alpha=factor, beta=keep)
+            gemm(a, b, out=total, alpha=factor, beta=keep, tf32=self.tf32)
 
     def apply_gradient_(self, w: Any, g: Any, rate: float) -> None:
         with self.device:
@@ -218,6 +207,18 @@ class CupyBackend(Backend):
     def drop_(self, a: Any, drop: Drop, columns: slice = slice(None), *, undo: bool = False) -> None:
         with self.device:
             drop_columns(a, drop, columns, undo=undo)
+
+    def as_halves(self, values: Any, shape: tuple[int, ...]) -> Any:
+        with self.device:
+            return values.view(HALF)[: prod(shape)].reshape(shape)
+
+    def narrow_(self, halves: Any, x: Any, kind: str) -> None:
+        with self.device:
+            narrow(halves, x, kind)
+
+    def widen_(self, x: Any, halves: Any, kind: str) -> None:
+        with self.device:
+            widen(x, halves, kind)
 
     def scale_rows_(self, d: Any, weights: Any) -> None:
         with self.device:

@@ -31,6 +31,8 @@ class RunRecord:
     test_samples: int
     validation_samples: int
     device: str
+    cublas: str
+    cublas_variables: str
     predicted_peak_bytes: int
     measured_peak_bytes: int
     measured_bytes_after: list[int]
@@ -146,7 +148,8 @@ def rest_bytes(network: Network, batch_size: int, rows: int | None = None) -> in
     kept = (a for pairs in network.optimizer_state.values() for pair in pairs for a in pair)
     parameters = [*network.weights, *network.biases, *kept]
     item_bytes = chain_of(network.sizes, batch_size=1, dtype=network.dtype).item_bytes
-    held = (batch_size if rows is None else rows) * (2 if network.backend.facts.asynchronous else 1)
+    on_ranks = isinstance(network, NetworkWithCheckpointing) and network.on_ranks  # they take theirs in its turn
+    held = (batch_size if rows is None else rows) * (2 if network.backend.facts.asynchronous and not on_ranks else 1)
     values = sum(int(a.size) for a in parameters) + held * (network.sizes[0] + network.sizes[-1])
     slots = network.reserve(batch_size) if isinstance(network, NetworkOnRanks) else 0
     return values * item_bytes + network.cost_total.nbytes + slots

@@ -126,7 +126,8 @@ def train(
                     more = {} if weights is None else _weights_of(network, weights, step, mini_batch_size, rows)
                     batch_seconds += time.perf_counter() - begun
                     steps_before = network.steps_trained
-                    rate = step_rate(eta, steps_before, dtype=network.dtype, rows=X.shape[0])
+                    n_rows = min(mini_batch_size, n_samples - (step - 1) * mini_batch_size)
+                    rate = step_rate(eta, steps_before, dtype=network.dtype, rows=n_rows)
                     try:
                         with network.trusting_inputs() if known_finite(training_data) else nullcontext():
                             take_step(X, y, rate, **more)
@@ -136,7 +137,7 @@ def train(
                     seconds += time.perf_counter() - begun
                     if after_step is not None:
                         try:
-                            after_step(Step(epoch, step, X.shape[0]))
+                            after_step(Step(epoch, step, n_rows))
                         except TrainingError as error:
                             raise error.at(epoch, step + 1) if error.ago else error from None
                     del X, y

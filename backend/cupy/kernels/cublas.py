@@ -4,13 +4,15 @@ There are two for each device and thread, which share a workspace: one takes the
 memory, the other from the device's.
 
 CuPy's wrappers set the stream at each call, which takes a workspace away from the handle, so the library is called
-directly. float32 stays float32: in CUBLAS_DEFAULT_MATH sgemm does not use TF32. The workspace is memory of ours outside
-the pool, counted by name, so a product allocates nothing and the handle's bytes are known. CuPy is imported on first
-use.
+directly. float32 stays float32: in CUBLAS_DEFAULT_MATH sgemm does not use TF32. Products in TF32 are asked of handles
+of their own, so no mode is ever changed. Variables of the environment may change the arithmetic of all. The workspace
+is memory of ours outside the pool, counted by name, so a product allocates nothing and the bytes of handles are known.
+CuPy is imported on first use.
 """
 
 import ctypes
 import functools
+import os
 import sys
 import threading
 from typing import Any
@@ -18,7 +20,8 @@ from typing import Any
 from backend.cupy.outside import OutsideMemory
 
 POINTER_MODE_HOST, POINTER_MODE_DEVICE = 0, 1
-DEFAULT_MATH = 0
+DEFAULT_MATH, TF32_MATH = 0, 3
+"""cuBLAS's modes: CUBLAS_DEFAULT_MATH and CUBLAS_TF32_TENSOR_OP_MATH."""
 
 WORKSPACE_BYTES = 2**22
 """NVIDIA's recommendation for a workspace, for GPUs before Hopper."""
@@ -33,7 +36,7 @@ class CublasHandle:
     `on_device`: the factors of products are addresses on the device, not of the host's memory.
     """
 
-    def __init__(self, workspace: OutsideMemory, *, on_device: bool) -> None:
+    def __init__(self, workspace: OutsideMemory, math_mode: int = DEFAULT_MATH, *, on_device: bool = False) -> None:
         import cupy
 
         self._handle = ctypes.c_void_p()
@@ -41,7 +44,7 @@ class CublasHandle:
         self._workspace = workspace
         self._do("cublasCreate_v2", ctypes.byref(self._handle))
         self._do("cublasSetPointerMode_v2", self._handle, POINTER_MODE_DEVICE if on_device else POINTER_MODE_HOST)
-        self._do("cublasSetMathMode", self._handle, DEFAULT_MATH)
+        self._do("cublasSetMathMode", self._handle, math_mode)
         self._current_stream = cupy.cuda.get_current_stream
         self.products = {"float": self._library.cublasSgemm_v2, "double": self._library.cublasDgemm_v2}
 
@@ -63,6 +66,20 @@ class CublasHandle:
             self._do("cublasSetWorkspace_v2", self._handle, *workspace)  # after the stream, which takes it away
             self._stream = stream
 
+    @property
+    def version(self) -> int:
+        """cuBLAS's own number: 10000 times the major version, 100 times the minor one, and the patch."""
+        number = ctypes.c_int()
+        self._do("cublasGetVersion_v2", self._handle, ctypes.byref(number))
+        return number.value
+
+    @property
+    def math_mode(self) -> int:
+        """The mode that cuBLAS says it is in."""
+        mode = ctypes.c_int()
+        self._do("cublasGetMathMode", self._handle, ctypes.byref(mode))
+        return mode.value
+
     def __del__(self) -> None:
         if self._handle and not sys.is_finalizing():  # at the end CUDA may be gone already
             self._library.cublasDestroy_v2(self._handle)
@@ -73,23 +90,27 @@ class CublasHandle:
 
 class _Handles(threading.local):
     def __init__(self) -> None:
-        self.of_devices: dict[tuple[int, bool], CublasHandle] = {}
+        self.of_devices: dict[tuple[int, int, bool], CublasHandle] = {}
         self.workspaces: dict[int, OutsideMemory] = {}
 
 
 _handles = _Handles()
 
 
-def cublas_handle(*, on_device: bool = False) -> CublasHandle:
-    """This thread's handle for the current device, the same one each time; `on_device`: that for factors there."""
+def cublas_handle(*, tf32: bool = False, on_device: bool = False) -> CublasHandle:
+    """This thread's handle for the current device, the same one each time: for products in full, or in TF32.
+
+    `on_device`: that for factors which lie there.
+    """
     from cupy.cuda.runtime import getDevice
 
-    number = getDevice()
-    if (number, on_device) not in _handles.of_devices:
+    number, math_mode = getDevice(), TF32_MATH if tf32 else DEFAULT_MATH
+    key = number, math_mode, on_device
+    if key not in _handles.of_devices:
         if number not in _handles.workspaces:
             _handles.workspaces[number] = _workspace_of(number)
-        _handles.of_devices[number, on_device] = CublasHandle(_handles.workspaces[number], on_device=on_device)
-    return _handles.of_devices[number, on_device]
+        _handles.of_devices[key] = CublasHandle(_handles.workspaces[number], math_mode, on_device=on_device)
+    return _handles.of_devices[key]
 
 
 def _workspace_of(number: int) -> OutsideMemory:
@@ -97,6 +118,19 @@ def _workspace_of(number: int) -> OutsideMemory:
 
     size = HOPPER_WORKSPACE_BYTES if getDeviceProperties(number)["major"] >= 9 else WORKSPACE_BYTES
     return OutsideMemory(number, "cuBLAS workspace", size)
+
+
+def cublas_facts() -> dict[str, str]:
+    """What the arithmetic of products follows from beside the device: cuBLAS's version, and variables that are set.
+
+    Those are NVIDIA_TF32_OVERRIDE, which takes TF32 away, and cuBLAS's own, such as CUBLAS_WORKSPACE_CONFIG, by which
+    it chooses among kernels; not those that write logs.
+    """
+    number = cublas_handle().version
+    text = f"{number // 10000}.{number // 100 % 100}.{number % 100}"
+    names = (name for name in sorted(os.environ) if name.startswith("CUBLAS") and "LOG" not in name)
+    names = (name for name in ("NVIDIA_TF32_OVERRIDE", *names) if name in os.environ)
+    return {"cublas": text, "cublas variables": " ".join(f"{name}={os.environ[name]}" for name in names)}
 
 
 @functools.lru_cache(maxsize=64)

@@ -14,8 +14,10 @@ from backend.cupy.kernels.layout import item_of, leading_dimension, row_major
 from backend.errors import BackendError
 
 
-def gemm(a: Any, b: Any, *, out: Any, alpha: float = 1.0, beta: float = 0.0) -> None:
+def gemm(a: Any, b: Any, *, out: Any, alpha: float = 1.0, beta: float = 0.0, tf32: bool = False) -> None:
     """out := alpha * a @ b + beta * out. With beta = 0 what `out` holds is not read, NaN or not.
+
+    With `tf32`, factors of float32 are rounded to TF32 where the GPU has it; see `mlp.precision`.
 
     `out` is row-major, `a` and `b` are row-major or transposes of row-major matrices, all of one dtype; see
     `backend.cupy.kernels.layout`. An `alpha` that is less the rate of the watched step, and then `beta` too, are read
@@ -33,7 +35,7 @@ def gemm(a: Any, b: Any, *, out: Any, alpha: float = 1.0, beta: float = 0.0) -> 
     on_device = here.watched is not None and isinstance(alpha, StepRate)
     factors = _factors_of(here.watched, alpha, beta) if on_device else (scalar(item, alpha), scalar(item, beta))
     multiply(
-        cublas_handle(on_device=on_device), item,
+        cublas_handle(tf32=tf32, on_device=on_device), item,
         (
             b_op, a_op, columns, rows, a.shape[1],
             factors[0], b.data.ptr, b_leading, a.data.ptr, a_leading, factors[1], out.data.ptr, out_leading,
