@@ -89,11 +89,20 @@ def test_several_processes_without_ranks_are_refused_in_one_line(tmp_path):
     assert not (tmp_path / "run.state").exists()
 
 
-def test_wrong_input_is_said_once():
-    done = run(2, *PROGRAM, "--ranks", "--batch-size", "99999")
+@pytest.mark.parametrize(
+    ("option", "wanted"),
+    [
+        (("--batch-size", "99999"), ": rank 0 of 3: the mini-batch size must be at most"),
+        (("--data", "missing.csv"), ": rank 0 of 3: 'missing.csv': can't be read"),
+        (("--sises", "8"), " train: error: unknown option --sises"),
+    ],
+    ids=" ".join,
+)
+def test_wrong_input_is_said_once_and_the_launcher_has_nothing_to_add(option, wanted):
+    done = run(3, *PROGRAM, "--ranks", *option)
     assert done.returncode == 2
-    (line,) = [line for line in done.stderr.splitlines() if "mlp-checkpointing" in line]
-    assert line.startswith("mlp-checkpointing: rank 0 of 2: the mini-batch size must be at most")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"mlp-checkpointing{wanted}")
 
 
 def test_mapped_data_and_early_stopping_are_those_of_one_process(tmp_path):
