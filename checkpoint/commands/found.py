@@ -88,7 +88,7 @@ def _find(
     if offloading is not None:
         found.lines.append(_rates_line(args.offload, offloading))
     if wants_front(args):
-        found.front = front_of(chain, cost=cost, offloading=offloading)
+        found.front = front_of(chain, cost=cost, row_blocks=not args.no_row_blocks, offloading=offloading)
         found.report |= front_report(found.front, cost=cost)
         found.lines.append(front_text(found.front, found.report))
     if wants_schedule(args):

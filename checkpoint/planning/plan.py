@@ -21,13 +21,15 @@ from checkpoint.planning.planned import Plan, keeps_bits
 from checkpoint.planning.process import ProcessMemory, check_room, memory_within
 from checkpoint.schedule.chain import Chain, chain_of, state_arrays
 from checkpoint.schedule.layers import GeneralChain
-from checkpoint.units import format_bytes, parse_bytes
+from checkpoint.units import format_bytes, least_bytes, parse_bytes
+from mlp.keywords import naming_keywords
 from mlp.pieces import PIECES
 from mlp.precision import FULL
 
 AnySearch = SearchInPieces | SearchWithOffload
 
 
+@naming_keywords()
 def plan(
     sizes: Iterable[int],
     *,
@@ -187,10 +189,10 @@ def plan_of(search: AnySearch, found: Fitting, budget_bytes: int) -> Plan:
 
 def _too_small(search: AnySearch, budget_bytes: int, *, row_blocks: bool) -> BudgetError:
     least, batch_size = smallest_fitting(search), search.chain.batch_size
-    takes = format_bytes(least.simulation.peak_bytes)
+    takes, holes = least_bytes(least.arena_bytes), least.arena_bytes - least.simulation.peak_bytes
     at = "" if isinstance(search.chain, GeneralChain) else f" at batch {batch_size}"
-    if least.arena_bytes > least.simulation.peak_bytes:
-        takes += f" in an arena of {least.arena_bytes:,} bytes"
+    if holes:
+        takes += f", {holes:,} of them padding and holes of the arena,"
     advice = "raise the budget or shrink the batch"
     if not row_blocks and batch_size > 1:
         advice += ", or allow row blocks"

@@ -13,7 +13,7 @@ from backend.facts import FACTS
 from checkpoint.errors import BudgetError
 from checkpoint.planning.fitting import AnySearch, smallest_fitting
 from checkpoint.schedule.chain import Chain
-from checkpoint.units import format_bytes
+from checkpoint.units import format_bytes, rounded_up
 
 MARGIN_BYTES = 8 * 2**20
 """What is left free: for modules that are loaded later, what malloc keeps, and pages that are half used."""
@@ -108,7 +108,7 @@ def check_room(memory: ProcessMemory, search: AnySearch) -> None:
     }
     raise BudgetError(
         f"memory limit {memory}; the smallest step takes {format_bytes(least)} at batch {search.chain.batch_size}. It "
-        f"would fit in --memory-limit {needed} ({format_bytes(needed)}), of which the largest part is {largest(parts)}",
+        f"would fit in --memory-limit {needed} ({rounded_up(needed)}), of which the largest part is {largest(parts)}",
         budget_bytes=memory.limit_bytes,
         minimum_bytes=needed,
     )

@@ -20,8 +20,10 @@ from checkpoint.schedule.layers import GeneralChain
 from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
+from checkpoint.schedule.text import legend
 from checkpoint.strategies import store_all
 from checkpoint.units import counted, format_bytes
+from mlp.precision import FULL
 
 SHOWN_CHARACTERS = 400
 """Of a schedule in print; the JSON has all of it."""
@@ -135,7 +137,12 @@ def front_text(front: Front, report: Mapping[str, Any]) -> str:
 
 
 def _front_rows(points: list[dict[str, Any]]) -> Iterator[list[str]]:
+    """A row for each point; a plan that is a well-known schedule has one row."""
+    same = ("name", "peak_bytes", "arena_bytes", "cost", "row_block")
+    plans = [[point[key] for key in same] for point in points if point["planned"]]
     for point in points:
+        if not point["planned"] and [point[key] for key in same] in plans:
+            continue
         yield [
             format_bytes(point["peak_bytes"]),
             f"{point['peak_bytes']:,}",
@@ -156,7 +163,9 @@ def schedule_text(report: Mapping[str, Any]) -> str:
 def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     planned, schedule = report["planned"], report["schedule"]
     name = f"planned in {format_bytes(report['budget_bytes'])}" if planned else schedule["name"]
-    yield (f"{report['title']}{', '.join(['', *filter(None, (report['dtype'], report['backend']))])}: {name}")
+    precision = None if report["precision"] in (None, FULL) else f"precision {report['precision']}"
+    of = ", ".join(["", *filter(None, (report["dtype"], precision, report["backend"]))])
+    yield f"{report['title']}{of}: {name}"
     yield (
         f"peak above rest: {report['peak_bytes']:,} bytes ({format_bytes(report['peak_bytes'])}), "
         f"{report['peak_share']:.1%} of store all's {format_bytes(report['store_all_peak_bytes'])}"
@@ -194,6 +203,7 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
     text = report["text"]
     shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS].rsplit(' ', 1)[0]} ..."
     yield f"{counted(report['counted_actions'], 'action')}, releases not counted: {shown}"
+    yield f"there {legend(shown)}"
 
 
 def _cost(report: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from backend.facts import FACTS, HALF_BYTES, NAMES, padded
+from backend.nearest import meant
 from checkpoint.arguments import whole_number
 from mlp.arguments import check_momentum
 from mlp.errors import NetworkError
@@ -216,7 +217,7 @@ def chain_of(
         ("backend", backend, FACTS, NAMES),
     ):
         if not (isinstance(value, str) and value in known):
-            raise NetworkError(f"unknown {name} {value!r}; choose {' or '.join(offered)}")
+            raise NetworkError(f"unknown {name} {value!r}; choose {' or '.join(offered)}{meant(value, offered)}")
     facts = FACTS[backend]
     wanted, clips = ONTO_VELOCITY if check_momentum(momentum) else ONTO_WEIGHTS, False
     if optimizer is not None:

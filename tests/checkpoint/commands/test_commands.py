@@ -165,8 +165,8 @@ WRONG = {
     "budget unreadable": (["plan", "--budget", "lots"], "64MiB"),
     "no budget": (["plan", "--sizes", "784,10"], "needs a budget"),
     "depth unreadable": (["analyze", "--depths", "a,b"], "whole numbers"),
-    "unknown option": (["train", "--frobnicate"], "unrecognized arguments"),
-    "unknown command": (["frobnicate"], "invalid choice"),
+    "unknown option": (["train", "--frobnicate"], "unknown option --frobnicate (see mlp-checkpointing train --help)"),
+    "unknown command": (["frobnicate"], "unknown command 'frobnicate'; choose train or evaluate"),
     "number unreadable": (["train", "--epochs", "many"], "invalid int"),
 }
 
