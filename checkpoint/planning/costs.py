@@ -35,7 +35,7 @@ REREAD_ROWS = 16
 """Reading a layer's weights once more, its gradient too on the way back, counts as much as multiplying so many rows.
 
 That is 16 bytes to and from memory for each weight, where six operations a weight and row go at 6 a byte. Plans made
-with 0, 8, 16, 32 and 64 rows, for eight budgets of six chains on one core of an AMD EPYC, were up to 3, 1, 3, 5 and 9%
+with 0, 8, 16, 32 and 64 rows, for nine budgets of six chains on one core of an AMD EPYC, were up to 3, 1, 3, 5 and 9%
 slower than the fastest of them; on two cores, which share the memory, reading counts more.
 """
 
