@@ -27,6 +27,7 @@ KERNEL_BYTES = {
     "hidden_delta_": 0,
     "drop_": 0,
     "scale_rows_": 0,
+    "divide_bytes_": 0,
     "sum_rows": 0,
     "add_product_": 0,
     "apply_gradient_": 0,
