@@ -21,6 +21,7 @@ from checkpoint.schedule.schedule import Schedule
 from checkpoint.strategies import store_all
 from checkpoint.units import format_bytes
 from mlp import parse_sizes
+from mlp.precision import FULL
 
 if TYPE_CHECKING:
     from checkpoint.measuring.calibration import Calibration
@@ -56,7 +57,7 @@ class Found:
 
 def find(args: argparse.Namespace, chain: Chain) -> Found:
     """What the options ask for, of `chain`; where a measured step contradicts kept timings, with new ones."""
-    offloading, calibration = _offloading(args), _calibration(args)
+    offloading, calibration = offloading_from(args, args.checkpoint), _calibration(args)
     if calibration is None:
         return _find(args, chain, None, offloading, cost=_machine_cost(args, chain) if args.seconds else None)
     found = _find(args, chain, calibration, offloading, cost=calibration)
@@ -80,6 +81,8 @@ def _find(
     cost: Cost | None,
 ) -> Found:
     of_sizes = {"dtype": args.dtype, "backend": args.backend} if args.chain is None else {}
+    if args.chain is None:
+        of_sizes["precision"] = args.precision or FULL
     found = Found(chain_report(chain, **of_sizes), [])
     if offloading is not None:
         found.lines.append(_rates_line(args.offload, offloading))
@@ -137,9 +140,9 @@ def _machine_cost(args: argparse.Namespace, chain: Chain) -> MachineCost:
     return MachineCost(chain, constants_of(select_backend(args.backend), args.dtype))
 
 
-def _offloading(args: argparse.Namespace) -> Offloading | None:
-    """The rates to weigh offloading at, where something is planned with it."""
-    planned = args.checkpoint in (None, "optimal") or wants_front(args)
+def offloading_from(args: argparse.Namespace, checkpoint: str | None) -> Offloading | None:
+    """The rates to weigh offloading at, where something is planned with it; `checkpoint` is what is kept, if named."""
+    planned = checkpoint in (None, "optimal") or wants_front(args)
     if args.offload is None or not planned:
         return None
     from checkpoint.measuring.bandwidth import rates_for

@@ -20,7 +20,12 @@ def path_of(text: str) -> Path:
 def add_backend_options(parser: argparse.ArgumentParser) -> None:
     """--backend and --device."""
     parser.add_argument("--backend", default="numpy", help=f"{' or '.join(NAMES)} (default: numpy)")
-    parser.add_argument("--device", type=int, metavar="N", help="the GPU's number, with --backend cupy (default: 0)")
+    parser.add_argument(
+        "--device",
+        type=int,
+        metavar="N",
+        help="the GPU's number, with --backend cupy (default: 0, or with train --ranks a node's GPUs round robin)",
+    )
 
 
 def add_data_option(parser: argparse.ArgumentParser, *, default: str = "mnist") -> None:
@@ -68,6 +73,17 @@ def add_offload_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--speed", metavar="RATE", help="of computing, for plans, such as 30TFLOP/s (default: measured, and kept)"
+    )
+
+
+def add_sum_groups_option(parser: argparse.ArgumentParser) -> None:
+    """--sum-groups."""
+    parser.add_argument(
+        "--sum-groups",
+        type=int,
+        metavar="G",
+        help="make sums in G groups of a mini-batch's rows, and add those up as a tree: many ranks wait less, and the "
+        "last bits of weights are those of G groups, whatever the number of ranks (default: one process's order)",
     )
 
 

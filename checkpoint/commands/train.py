@@ -15,6 +15,7 @@ from checkpoint.commands.options import (
     add_json_option,
     add_memory_limit_option,
     add_offload_options,
+    add_sum_groups_option,
     path_of,
 )
 from checkpoint.commands.pictures import drawn
@@ -29,7 +30,7 @@ from checkpoint.runs.clock import process_begun
 from checkpoint.runs.fits import check_fits
 from checkpoint.runs.limited import limit_report, limited
 from checkpoint.runs.ranks.report import ranks_report, ranks_text
-from checkpoint.runs.ranks.together import begin_together, in_turn, print_ranks, restore, saver_of
+from checkpoint.runs.ranks.together import begin_together, in_turn, on_own_device, print_ranks, restore, saver_of
 from checkpoint.runs.resumption import Resumption, data_of, notes_of
 from checkpoint.runs.run import progress_of, run
 from checkpoint.runs.saver import EVERY, Every, Saving
@@ -83,6 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train on all processes that mpiexec has started, each on its share of every mini-batch: the weights are "
         "those of one process",
     )
+    add_sum_groups_option(parser)
     parser.add_argument(
         "--figure", type=path_of, metavar="PATH", help="draw cost and accuracy by epoch here, however the training ends"
     )
@@ -144,6 +146,7 @@ def _train(args: argparse.Namespace, link: Link) -> int:
         settings = sized(settings, args.sizes, dataset)
     if resumption:
         resumption.check_settings(settings)
+    settings = on_own_device(link, settings)
     backend = select_backend(settings.backend, device=settings.device)
     limits = None if args.memory_limit is None else limited(args.memory_limit, settings, backend, dataset)
     settings = limits.settings if limits else settings
@@ -178,7 +181,7 @@ def _train(args: argparse.Namespace, link: Link) -> int:
             begun=begun,
             loading_seconds=loading_seconds,
         )
-        ranks = ranks_report(link, network, record)
+        ranks = ranks_report(link, network, record, batch_size=settings.batch_size)
     report = {"settings": asdict(settings), **record.as_json(), "stopped": None, "memory": limit_report(limits)}
     write_report(args.json, "train", report | ({"ranks": ranks} if args.ranks else {}))
     with drawn(lambda: draw_history(network, args.figure, data=dataset.name, best_epoch=record.best_epoch)):

@@ -107,7 +107,8 @@ class ScheduledNetwork(Network):
     def chain(self, batch_size: int) -> Chain:
         """The chain that this network is for mini-batches of `batch_size` rows."""
         chain = chain_on(self.backend, self.sizes, batch_size=batch_size, dtype=self.dtype)
-        return replace(chain, uptake=self.uptake, whole_gradients=self.whole_gradients)
+        halves = self.stored is not None
+        return replace(chain, uptake=self.uptake, whole_gradients=self.whole_gradients, halves=halves)
 
     def schedule_for(self, batch_size: int) -> Schedule:
         """The schedule of a step on `batch_size` rows; a plan is made once for each size.
@@ -162,8 +163,13 @@ class ScheduledNetwork(Network):
             simulate(schedule, chain)
             return schedule
         if self._place is not None and self._offloading is None:
-            self._offloading = rates_of(self.backend, self._place, dtype=self.dtype)
+            self._offloading = self._measured_rates()
         return plan_chain(chain, budget_bytes=self._budget_for(chain), offloading=self._offloading).schedule
+
+    def _measured_rates(self) -> Offloading:
+        """The rates of the place that this network offloads to."""
+        assert self._place is not None  # noqa: S101
+        return rates_of(self.backend, self._place, dtype=self.dtype)
 
     def _budget_for(self, chain: Chain) -> int:
         """The bytes of the budget for `chain`: those for the largest mini-batch, where it is smaller than that."""

@@ -73,15 +73,15 @@ def memory_report(memory: ProcessMemory | None) -> dict[str, int | None]:
     return {name: None if memory is None else getattr(memory, name) for name in names}
 
 
-def batches_bytes(chain: Chain, *, rows: int | None = None, pixels: bool = False) -> int:
+def batches_bytes(chain: Chain, *, rows: int | None = None, pixels: bool = False, ahead: bool = True) -> int:
     """The bytes of the mini-batches held between steps and in them, or of `rows` rows of each.
 
-    On a GPU that is the next one too, which is on its way; its inputs are bytes there where the data's are in uint8,
-    which `pixels` says.
+    On a GPU that is the next one too, which is on its way, unless none is taken `ahead`; its inputs are bytes there
+    where the data's are in uint8, which `pixels` says.
     """
     rows = chain.batch_size if rows is None else rows
     inputs, targets = (chain.array_bytes(rows * width) for width in (chain.widths[0], chain.widths[-1]))
-    if not _on_gpu(chain):
+    if not (ahead and _on_gpu(chain)):
         return inputs + targets
     unit = chain.allocation_bytes
     coming = -(-rows * chain.widths[0] // unit) * unit if pixels else inputs

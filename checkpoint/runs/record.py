@@ -31,6 +31,8 @@ class RunRecord:
     test_samples: int
     validation_samples: int
     device: str
+    cublas: str
+    cublas_variables: str
     predicted_peak_bytes: int
     measured_peak_bytes: int
     measured_bytes_after: list[int]
@@ -164,7 +166,8 @@ def rest_bytes(network: Network, batch_size: int, rows: int | None = None, *, pi
     kept = (a for pairs in network.optimizer_state.values() for pair in pairs for a in pair)
     parameters = [*network.weights, *network.biases, *kept]
     chain = chain_of(network.sizes, batch_size=batch_size, dtype=network.dtype, backend=network.backend.name)
-    batches = batches_bytes(chain, rows=rows, pixels=pixels)
+    on_ranks = isinstance(network, NetworkWithCheckpointing) and network.on_ranks  # they take theirs in its turn
+    batches = batches_bytes(chain, rows=rows, pixels=pixels, ahead=not on_ranks)
     slots = network.reserve(batch_size) if isinstance(network, NetworkOnRanks) else 0
     total = network.backend.facts.array_bytes(network.cost_total.nbytes)
     return sum(chain.array_bytes(int(a.size)) for a in parameters) + batches + total + slots

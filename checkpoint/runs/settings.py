@@ -7,17 +7,19 @@ from backend import select_backend
 from backend.select import variant_here
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.network import NetworkWithCheckpointing
+from checkpoint.execution.ranks.links.alone import Alone
 from checkpoint.execution.ranks.links.base import Link
 from checkpoint.execution.ranks.network import NetworkOnRanks
 from checkpoint.execution.verifying import VerifyingNetwork
 from checkpoint.measuring.bandwidth import rates_for
 from checkpoint.planning.choice import Choice
 from checkpoint.planning.offloading import Offloading
-from checkpoint.ranks.cutting import largest_block
+from checkpoint.ranks.cutting import check_cut, largest_block
 from checkpoint.schedule.chain import Chain, chain_of
 from checkpoint.schedule.schedule import Schedule
 from mlp import Network
 from mlp.optimizers import Ruled, optimizer_of
+from mlp.precision import FULL
 from mlp.training.named_rates import rate_of
 from mlp.training.rates import LearningRate
 
@@ -32,6 +34,7 @@ class RunSettings:
     cost: str = "quadratic"
     initialization: str = "normal"
     dtype: str = "float32"
+    precision: str = FULL
     momentum: float = 0.0
     optimizer: str = "sgd"
     dropout: float | list[float] = 0.0
@@ -49,6 +52,7 @@ class RunSettings:
     offload: str | None = None
     bandwidth: str | None = None
     speed: str | None = None
+    sum_groups: int | None = None
 
     @property
     def choice(self) -> Choice:
@@ -59,7 +63,7 @@ class RunSettings:
     def chain(self) -> Chain:
         """The chain of the network, for a whole mini-batch on its backend."""
         of: dict[str, Any] = {"dtype": self.dtype, "backend": variant_here(self.backend)}
-        of |= {"momentum": self.momentum, "optimizer": self.optimizer}
+        of |= {"momentum": self.momentum, "optimizer": self.optimizer, "precision": self.precision}
         return chain_of(self.sizes, batch_size=self.batch_size, **of)
 
     @property
@@ -102,6 +106,7 @@ def make_network(
         "cost": settings.cost,
         "initialization": settings.initialization,
         "dtype": settings.dtype,
+        "precision": settings.precision,
         "momentum": settings.momentum,
         "optimizer": settings.optimizer,
         "dropout": settings.dropout,
@@ -110,17 +115,21 @@ def make_network(
     }
     choice, chain = settings.choice, settings.chain
     kind: type[NetworkWithCheckpointing] = VerifyingNetwork if verify else NetworkWithCheckpointing
-    if link is not None and link.ranks > 1:
+    link, sum_groups = link or Alone(), check_cut(choice.micro_batch_rows, settings.sum_groups)
+    if link.ranks > 1 or sum_groups is not None:
         if verify:
-            raise CheckpointError("--verify watches one process; leave out --ranks or --verify")
+            raise CheckpointError(
+                "--verify watches the steps of one process; leave it out, or --ranks and --sum-groups"
+            )
         kind, as_network["link"] = NetworkOnRanks, link
-        as_network["block_rows"] = choice.micro_batch_rows
-        rows = largest_block(settings.batch_size, link.ranks, choice.micro_batch_rows)
+        as_network |= {"block_rows": choice.micro_batch_rows, "sum_groups": sum_groups}
+        rows = largest_block(settings.batch_size, link.ranks, choice.micro_batch_rows, sum_groups=sum_groups)
         choice, chain = choice.within_blocks, replace(chain, batch_size=rows, adds_up=True)
     elif choice.checkpoint == "none" and not verify:
         return Network(settings.sizes, **as_network)
     as_network["offload"] = settings.offload
     if choice.checkpoint == "optimal":
         budget_bytes = choice.budget_bytes(chain) if kind is not NetworkOnRanks else settings.budget
-        return kind(settings.sizes, budget_bytes=budget_bytes, offloading=settings.offloading, **as_network)
+        rates = settings.offloading if link.rank == 0 else None  # they are those of all
+        return kind(settings.sizes, budget_bytes=budget_bytes, offloading=rates, **as_network)
     return kind(settings.sizes, schedule=schedule or choice.schedule(chain), **as_network)

@@ -5,15 +5,18 @@ Every rank trains the same network by itself as well, and compares.
 
 import json
 import sys
+import tempfile
 
 import numpy as np
 
 import mlp.pieces
 from checkpoint import every_nth, store_all
+from checkpoint.execution.ranks.links.alone import Alone
 from checkpoint.execution.ranks.links.mpi import Mpi
 from checkpoint.execution.ranks.network import NetworkOnRanks
 from mlp import Network
 from mlp.optimizers import Adam
+from mlp.row_weights import row_weights
 
 STEPS = (700, 700, 300, 60, 1, 513)
 """Uneven mini-batches, and such as leave ranks without rows."""
@@ -24,8 +27,11 @@ CASES = {
     "a budget": {"budget_bytes": "95%", "momentum": 0.5},
     "Adam that clips": {"optimizer": Adam(clip=0.01)},
     "float64": {"every": 3, "momentum": 0.9, "dtype": "float64"},
+    "dropout, and weights of samples": {"momentum": 0.9, "dropout": 0.3, "weighted": True},
     "turns": {"block_rows": 128, "every": 2, "momentum": 0.9},
-    "turns of 256 in float64": {"block_rows": 256, "dtype": "float64", "cost": "cross-entropy"},
+    "turns of 256 in float64": {"block_rows": 256, "dtype": "float64", "cost": "cross-entropy", "dropout": 0.1},
+    "groups": {"sum_groups": 4, "every": 2, "momentum": 0.9},
+    "offload": {"every": 1, "offload": True, "momentum": 0.9},
 }
 SIZES = (30, 24, 24, 24, 24, 10)
 
@@ -34,26 +40,37 @@ def digests(arrays):
     return b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)
 
 
-def compare(link, *, every=None, block_rows=None, budget_bytes=None, **arguments):
+def compare(
+    link, *, every=None, block_rows=None, budget_bytes=None, sum_groups=None, offload=False, weighted=False, **arguments
+):
     """Train on ranks and alone; raises where a bit, or a byte of the peak of any step, is not as it should be."""
     n_layers = len(SIZES) - 1
     how = {"budget_bytes": budget_bytes}
     if budget_bytes is None:
         how = {"schedule": every_nth(n_layers=n_layers, n=every) if every else store_all(n_layers=n_layers)}
+    if offload:
+        how = {"checkpoint_every_nth_layer": every, "offload": tempfile.gettempdir()}
     alone = Network(SIZES, seed=3, **arguments)
-    together = NetworkOnRanks(SIZES, seed=3, link=link, block_rows=block_rows, **how, **arguments)
+    if sum_groups is not None:
+        alone = NetworkOnRanks(SIZES, seed=3, link=Alone(), sum_groups=sum_groups, **arguments)
+    cut = {"block_rows": block_rows, "sum_groups": sum_groups}
+    together = NetworkOnRanks(SIZES, seed=3, link=link, **cut, **how, **arguments)
     together.reserve(max(STEPS))
     random = np.random.default_rng(0)
     for rows in STEPS:
         X = random.random((rows, SIZES[0])).astype(alone.dtype)
         y = np.eye(SIZES[-1], dtype=alone.dtype)[random.integers(SIZES[-1], size=rows)]
-        alone.update_mini_batch(X, y, eta=0.3)
+        weights = row_weights(np.arange(rows) % 3, rows, dtype=alone.dtype, backend=alone.backend) if weighted else None
+        alone.update_mini_batch(X, y, eta=0.3, weights=weights)
         with together.backend.measure() as usage:
-            together.update_mini_batch(X, y, eta=0.3)
+            together.update_mini_batch(X, y, eta=0.3, weights=weights)
         expected = together.predicted_peak_bytes(rows)
         assert usage.peak_bytes == expected, f"{usage.peak_bytes} bytes in a step on {rows} rows, not {expected}"
+        if offload and rows == max(STEPS):
+            assert together.transfers.asked_bytes == together.predicted_host_bytes(rows), "other bytes offloaded"
         for ours, theirs in ((together.weights, alone.weights), (together.biases, alone.biases)):
             assert digests(ours) == digests(theirs), f"other weights after a step on {rows} rows"
+    assert together.mean_step_cost() == alone.mean_step_cost(), "another training cost"
     for name, pairs in alone.optimizer_state.items():
         for k, pair in enumerate(pairs):
             if together.owns(k + 1):

@@ -4,9 +4,11 @@ import os
 import sys
 from typing import Any, NoReturn
 
+from backend import Backend
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.ranks.launch import launched
 from checkpoint.execution.ranks.links.base import Request, wait
+from checkpoint.execution.ranks.links.probe import takes_device_arrays
 
 INSTALL = "pip install 'mlp-checkpointing[mpi]'"
 
@@ -58,6 +60,18 @@ class Mpi:
         byte = self._mpi.BYTE
         wait(_Request(self._comm.Iallreduce([own, byte], [all_flags, byte], self._mpi.BOR)))
         return all_flags[0]
+
+    def takes_arrays_of(self, backend: Backend) -> bool:
+        """By a probe: a process beside each rank sends an array; then the ranks send one around, whose values count."""
+        device = backend.device.id
+        if self.agree(int(not takes_device_arrays(device))):
+            return False
+        sent, received = backend.asarray([self.rank + 0.5], "float32"), backend.zeros((1,), "float32")
+        backend.synchronize()
+        below = (self.rank - 1) % self.ranks
+        for request in (self.receive(received, below, 0), self.send(sent, (self.rank + 1) % self.ranks, 0)):
+            wait(request)
+        return not self.agree(int(backend.to_numpy(received).tolist() != [below + 0.5]))
 
     def abort(self, status: int) -> NoReturn:
         sys.stdout.flush()
