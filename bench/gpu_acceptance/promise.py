@@ -21,11 +21,11 @@ from checkpoint.units import format_bytes
 ALLOWED_BYTES = 16 * 2**20
 """What a plan may need beyond its promise."""
 
-TRIALS = 12
+TRIALS = 8
 """Halvings of the range in which the least that a plan needs is sought."""
 
-NARROW = Shape((64, *[16] * 24, 10), 32768)
-"""Large activations of few operations, for a stand-in: 2 MiB a layer."""
+NARROW = Shape((16, *[8] * 16, 10), 16384)
+"""Large activations of few operations, for a stand-in: 512 KiB a layer."""
 
 
 def promise(setting: Setting) -> Iterator[Row]:

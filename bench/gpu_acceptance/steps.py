@@ -101,7 +101,7 @@ def steps(name: str, setting: Setting) -> Iterator[Row]:
     simulations = {way.name: simulate(way.schedule, chain) for way in ways}
     for way in ways:
         yield _bytes_row(group, backend, case, way, simulations[way.name])
-        give_back(backend)
+    give_back(backend)
     if not setting.timed:
         return
     nets = {way.name: way.network(case, backend) for way in ways}
@@ -134,6 +134,7 @@ def seconds_row(group: str, case: Case, name: str, own: Seconds, *, products: Se
 
 
 def _bytes_row(group: str, backend: CupyBackend, case: Case, way: Way, simulation: Simulation) -> Row:
+    give_back(backend)
     held = backend.device_memory().pool_bytes
     net = way.network(case, backend)
     X, y = (backend.asarray(x) for x in batch_of(case))
