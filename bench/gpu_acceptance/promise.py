@@ -1,6 +1,6 @@
 """Device memory against the promise: a plan trains where the driver gives rest, its arena and 16 MiB, and no more.
 
-Rest is what arrays take between steps: parameters and the mini-batch, each rounded up. The context, cuBLAS and what it
+Rest is what arrays take between steps: parameters, the sum of costs and the mini-batch, each rounded up. The context, cuBLAS and what it
 works in are the process's before any network, and are not among them. The least that a plan needs is found by halving:
 the pool takes so much from the driver and no more, as on a GPU that has no more left.
 """
@@ -24,13 +24,10 @@ ALLOWED_BYTES = 16 * 2**20
 TRIALS = 8
 """Halvings of the range in which the least that a plan needs is sought."""
 
-NARROW = Shape((16, *[8] * 16, 10), 16384)
-"""Large activations of few operations, for a stand-in: 512 KiB a layer."""
-
 
 def promise(setting: Setting) -> Iterator[Row]:
     """A row for each of four plans: large and small pieces, for whole mini-batches and in row blocks."""
-    shape = setting.shapes.deep if setting.timed else NARROW
+    shape = setting.shapes.deep
     for row_blocks, pieces in product((False, True), ("large", "small")):
         name = f"{'row blocks' if row_blocks else 'whole mini-batches'}, {pieces} pieces"
         yield promise_row(setting.backend, shape, name, plan_of(shape, row_blocks=row_blocks, pieces=pieces))
@@ -53,12 +50,14 @@ def promise_row(backend: CupyBackend, shape: Shape, name: str, planned: Plan) ->
     """The row of one plan: whether it trains in what was promised, and the least that it needs."""
     chain = shape.chain("float32")
     rest = sum(map(chain.gradient_bytes, range(1, chain.n_layers + 1)))
+    rest += backend.facts.array_bytes(backend.cost_total().nbytes)
     rest += sum(chain.array_bytes(shape.batch_size * width) for width in (shape.sizes[0], shape.sizes[-1]))
     promised = rest + chain.array_bytes(-(-planned.arena_bytes // chain.item_bytes))
     most = promised + ALLOWED_BYTES
     free_pool = _pool_after(backend, shape, planned, None)
     holds = _pool_after(backend, shape, planned, most) is not None
-    needed = _least(backend, shape, planned, promised // 2, most) if holds else None
+    enough = most if free_pool is None else min(most, free_pool)
+    needed = _least(backend, shape, planned, promised // 2, enough) if holds else None
     figures = {
         "rest_bytes": rest,
         "arena_bytes": planned.arena_bytes,
