@@ -1,8 +1,8 @@
 """Device memory against the promise: a plan trains where the driver gives rest, its arena and 16 MiB, and no more.
 
-Rest is what arrays take between steps: parameters, the sum of costs and the mini-batch, each rounded up. The context, cuBLAS and what it
-works in are the process's before any network, and are not among them. The least that a plan needs is found by halving:
-the pool takes so much from the driver and no more, as on a GPU that has no more left.
+Rest is what arrays take between steps: parameters, the sum of costs and the mini-batch, each rounded up. The context,
+cuBLAS and what it works in are the process's before any network, and are not among them. The least that a plan needs is
+found by halving: the pool takes so much from the driver and no more, as on a GPU that has no more left.
 """
 
 from collections.abc import Iterator
