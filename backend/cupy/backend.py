@@ -224,6 +224,10 @@ class CupyBackend(CupySteps):
         with self.device:
             elementwise.scale_rows(d, weights)
 
+    def divide_bytes_(self, a: Any, numbers: Any, divisor: float) -> None:
+        with self.device:
+            elementwise.divide_bytes(a, numbers, divisor)
+
     def cost_sum(self, a: Any, y: Any, cost: str, weights: Any = None) -> float:
         with self.device:
             return reports.cost_sum(a, y, cost, weights, self.empty)

@@ -112,6 +112,21 @@ class DevicePool:
         return OutOfDeviceMemory(asked_bytes=size, used_bytes=used, limit_bytes=None, free_bytes=free_bytes)
 
     @contextmanager
+    def taking_at_most(self, size: int) -> Iterator[None]:
+        """Within the block, the pool takes at most `size` bytes from the driver, as if the device had no more for it.
+
+        What it has idle is given back first.
+        """
+        with self.device:
+            before = self._pool.get_limit()
+            self._pool.free_all_blocks()
+            self._pool.set_limit(size=size)
+            try:
+                yield
+            finally:
+                self._pool.set_limit(size=before)
+
+    @contextmanager
     def allocating(self) -> Iterator[None]:
         """Within the block, CuPy allocates from this pool, on this device; in this thread."""
         with self.device, self._cupy.cuda.using_allocator(self.malloc):

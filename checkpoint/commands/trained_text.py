@@ -40,8 +40,20 @@ def summary(record: RunRecord) -> str:
         f"{_time_spent(record)}\n"
         f"peak above rest: {record.measured_peak_bytes:,} bytes measured, {record.predicted_peak_bytes:,} predicted "
         f"({agree})\n"
+        f"{_pool(record)}"
         f"{_offloaded(record)}"
         f"{_whole(record)}"
+    )
+
+
+def _pool(record: RunRecord) -> str:
+    """What a GPU's driver has given beside what was promised."""
+    if record.pool_bytes is None:
+        return ""
+    outside = format_bytes(record.outside_bytes or 0)
+    return (
+        f"GPU memory: {record.pool_bytes:,} bytes in the pool, {record.promised_bytes:,} promised for parameters, "
+        f"mini-batches and an arena of {record.arena_bytes:,}; {outside} outside the pool\n"
     )
 
 

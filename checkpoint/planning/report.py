@@ -13,7 +13,7 @@ from checkpoint.planning.costs import Cost, Flops, FlopsAndReads, cost_named
 from checkpoint.planning.front import Front
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.planned import Plan, keeps_bits
-from checkpoint.planning.process import ProcessMemory, largest, memory_report, parts_of
+from checkpoint.planning.process import ProcessMemory, largest, memory_report, parts_of, pool_bytes
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.columns import counted_actions
 from checkpoint.schedule.layers import GeneralChain
@@ -72,6 +72,7 @@ def schedule_report(
     simulation = simulate(schedule, chain)
     parts = None if isinstance(chain, GeneralChain) else parts_of(chain, simulation.peak_bytes, states=states)
     whole = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
+    arena = arena_bytes(schedule, chain)
     return {
         "planned": plan is not None,
         "schedule": schedule.as_record(),
@@ -80,7 +81,8 @@ def schedule_report(
         "budget_bytes": plan.budget_bytes if plan else None,
         "peak_bytes": simulation.peak_bytes,
         "peak_share": simulation.peak_bytes / whole,
-        "arena_bytes": arena_bytes(schedule, chain),
+        "arena_bytes": arena,
+        "pool_bytes": pool_bytes(chain, arena),
         "bytes_after": list(simulation.bytes_after),
         "recomputed_layers": simulation.recomputed_layers,
         "recompute_fraction": simulation.recompute_fraction,
@@ -176,6 +178,8 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         + (f" of the budget's {format_bytes(budget)}" if planned else "")
         + f"), {arena / report['peak_bytes'] - 1:.1%} above the peak"
     )
+    if report["pool_bytes"] is not None:
+        yield f"on the GPU the pool takes {report['pool_bytes']:,} bytes: parameters, two mini-batches, the arena"
     yield (
         f"recomputed: {counted(report['recomputed_layers'], 'layer')} a step, {report['recompute_fraction']:.1%} of "
         f"the operations of a forward pass; backward steps in {schedule['pieces']} pieces"

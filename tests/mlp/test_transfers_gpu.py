@@ -65,7 +65,7 @@ def copies() -> dict[str, list[tuple[str, int]]]:
 
 
 def test_mini_batch_goes_to_the_device_once(copies: dict[str, list[tuple[str, int]]]) -> None:
-    assert copies["take"] == [(TO_DEVICE, 9 * 30 * 4), (TO_DEVICE, 9 * 10 * 4)]
+    assert copies["take"] == [(TO_DEVICE, 9 * 30), (TO_DEVICE, 9 * 10 * 4)]  # images in bytes, targets in floats
 
 
 def test_step_copies_nothing(copies: dict[str, list[tuple[str, int]]]) -> None:
@@ -87,4 +87,4 @@ def test_evaluation_copies_back_counts_alone(copies: dict[str, list[tuple[str, i
     there = sum(size for direction, size in copies["evaluate"] if direction == TO_DEVICE)
     assert len(back) == -(-2500 // LEAST_ROWS)
     assert max(back) <= 256 * 8
-    assert there == 2500 * (30 + 10) * 4
+    assert there == 2500 * (30 + 10 * 4)

@@ -127,6 +127,31 @@ extern "C" __global__ void scale_rows(Item *d, long long leading, const Item *we
     if (bad && step) note_bad(step, code);
 }
 
+struct alignas(VALUES) Bytes {
+    unsigned char at[VALUES];
+};
+
+// The compiler divides as the host does, with one rounding, unless it is told to hurry.
+extern "C" __global__ void divide_bytes(Item *a, long long a_leading, const unsigned char *numbers,
+                                        long long numbers_leading, long long rows, long long columns, double divisor) {
+    long long j = COLUMN;
+    if (j >= columns) return;
+    int left = left_of(j, columns);
+    Item over = (Item)divisor;
+    a += ROW * a_leading + j;
+    numbers += ROW * numbers_leading + j;
+    FOR_ROWS {
+        Bytes taken = {};
+        if (left >= VALUES) taken = *(const Bytes *)numbers;
+        else EACH if (k < left) taken.at[k] = numbers[k];
+        Pack x;
+        EACH x.at[k] = (Item)taken.at[k] / over;
+        put(a, x, left);
+        a += ROWS_APART * a_leading;
+        numbers += ROWS_APART * numbers_leading;
+    }
+}
+
 extern "C" __global__ void apply_gradient(Item *w, long long w_leading, const Item *g, long long g_leading,
                                           long long rows, long long columns, double rate, const Step *step,
                                           long long layer, long long of_step) {

@@ -71,6 +71,18 @@ def scale_rows(d: Any, weights: Any) -> None:
     launch("scale_rows", item, values, rows, columns, (d, leading, weights), noted())
 
 
+def divide_bytes(a: Any, numbers: Any, divisor: float) -> None:
+    """a := numbers / divisor, of `numbers` in uint8."""
+    if numbers.dtype.char != "B":
+        raise BackendError(f"numbers to divide must be uint8; got {numbers.dtype}")
+    item = item_of(a)
+    rows, columns, (la, ln) = side_by_side(a, numbers)
+    values = values_at_once(item, rows, (a.data.ptr, la))
+    if numbers.data.ptr % values or (rows > 1 and ln % values):
+        values = 1
+    launch("divide_bytes", item, values, rows, columns, (a, la, numbers, ln), (float(divisor),))
+
+
 def apply_gradient(w: Any, g: Any, rate: float) -> None:
     """w -= rate * g."""
     item = item_of(w, g)

@@ -158,6 +158,7 @@ def test_words_of_a_plan_say_of_what_and_count_in_the_singular() -> None:
         "peak_bytes": 354000,
         "peak_share": 1.0,
         "arena_bytes": 354000,
+        "pool_bytes": None,
         "recomputed_layers": 1,
         "recompute_fraction": 0.5,
         "keeps_bits": True,
