@@ -54,6 +54,8 @@ def _on_ranks(args: argparse.Namespace, chain: Chain) -> int:
     for option in (*pictures, *others):
         if getattr(args, option):
             raise CheckpointError(f"--{option.replace('_', '-')} is of one process; leave it out, or --ranks")
+    if chain.halves:
+        raise CheckpointError(f"ranks keep activations in full; leave --precision {args.precision} out, or --ranks")
     ranks = whole_number("--ranks", args.ranks, most=MOST_RANKS)
     check_writable(args.json)
     checkpoint = args.checkpoint or ("none" if args.budget is None else "optimal")

@@ -70,6 +70,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", metavar="HOW", help=f"show this schedule instead of a planned one: {FORMS}")
     parser.add_argument("--no-row-blocks", action="store_true", help="whole mini-batches only")
     parser.add_argument(
+        "--operations",
+        action="store_true",
+        help="plan by operations alone: recompute nothing where row blocks, however small and slow, spare it",
+    )
+    parser.add_argument(
         "--seconds",
         action="store_true",
         help="plan in seconds that a few constants of this machine predict, measured once in about a second and kept",
@@ -144,8 +149,11 @@ def check(args: argparse.Namespace) -> None:
             raise CheckpointError(f"{option} is of one schedule; add --budget or --checkpoint to say which")
     if args.save_schedule is not None and args.save_schedule.suffix != ".json":
         raise CheckpointError(f"a schedule is saved as FILE.json, which train then knows; got {args.save_schedule}")
-    if args.seconds and (args.calibrate or args.recalibrate or args.offload is not None):
+    measured = args.calibrate or args.recalibrate
+    if args.seconds and (measured or args.offload is not None):
         raise CheckpointError("--seconds plans by a few constants; leave out --calibrate, --recalibrate and --offload")
+    if args.operations and (measured or args.seconds):
+        raise CheckpointError("--operations counts no time; leave out --seconds, --calibrate and --recalibrate")
     for path in (args.json, args.save_schedule):
         check_writable(path)
     wanted = [path for path in (args.figure, args.timeline, args.arena) if path is not None]

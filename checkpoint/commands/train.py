@@ -40,6 +40,7 @@ from checkpoint.runs.stopping import check_stopping
 from checkpoint.runs.trained_data import prepared_alike
 from checkpoint.schedule.files import read_schedule, said_of_file
 from mlp import data, format_sizes
+from mlp.precision import FULL
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -161,7 +162,7 @@ def _train(args: argparse.Namespace, link: Link) -> int:
     settings = limits.settings if limits else settings
     print(
         f"{format_sizes(settings.sizes)} on {described(dataset)}, {settings.backend} on {backend.device_name}, "
-        f"checkpoints: {settings.choice}"
+        f"{'' if settings.precision == FULL else f'precision {settings.precision}, '}checkpoints: {settings.choice}"
     )
     check_fits(settings, dataset, backend)
     if settings.choice.path is not None and resumption is None and link.rank == 0:

@@ -114,11 +114,13 @@ def check_room(memory: ProcessMemory, search: AnySearch) -> None:
     )
 
 
-def parts_of(chain: Chain, peak_bytes: int) -> dict[str, int]:
-    """What a run takes beside its data, without an optimizer's state: what `plan` shows, in bytes by name."""
-    memory = memory_within(0, chain, resident_bytes=GPU_LIBRARIES_BYTES if _on_gpu(chain) else PROCESS_BYTES)
+def parts_of(chain: Chain, peak_bytes: int, *, states: int = 0) -> dict[str, int]:
+    """What a run takes beside its data: what `plan` shows, in bytes by name; `states` as in `memory_within`."""
+    resident = GPU_LIBRARIES_BYTES if _on_gpu(chain) else PROCESS_BYTES
+    memory = memory_within(0, chain, resident_bytes=resident)
     return {
         "parameters": memory.rest_bytes,
+        "optimizer_state": states * memory.rest_bytes,
         "step": peak_bytes,
         "mini_batches": memory.data_bytes,
         "libraries": memory.resident_bytes,

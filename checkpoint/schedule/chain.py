@@ -235,6 +235,17 @@ def chain_of(
     )
 
 
+def state_arrays(*, momentum: float = 0.0, optimizer: object = None) -> int:
+    """How many arrays of its shape each parameter has beside it between steps, with such an optimizer."""
+    if optimizer is None:
+        return 1 if momentum else 0
+    from mlp.optimizers import Ruled, optimizer_of  # which load an array library
+
+    if isinstance(optimizer, str | Ruled):
+        optimizer = optimizer_of(optimizer, momentum=momentum)
+    return len(getattr(optimizer, "state_names", ()))
+
+
 def _needs_of(optimizer: object, momentum: float) -> tuple[str, bool]:
     """The uptake that an optimizer can do with, and whether it clips gradients."""
     from mlp.optimizers import Ruled, optimizer_of, simplest  # which load an array library
