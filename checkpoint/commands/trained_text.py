@@ -63,10 +63,14 @@ def _nothing_learnt(record: RunRecord) -> str:
         return "the outputs do not differ between samples: lower --eta, or try --initialization scaled\n"
     if not record.nothing_learnt:
         return ""
+    remedy = (
+        "fewer layers, or --activation relu with --initialization scaled, as errors vanish in many layers of sigmoids"
+        if record.test_rmse is None
+        else "or values scaled to be near 1, as larger ones take many steps to reach"
+    )
     return (
         f"nothing has been learnt: the costs are no lower than that of one answer for all samples, "
-        f"{record.one_answer_cost:.4g}; try another --eta, more --epochs, fewer layers, or --activation relu with "
-        f"--initialization scaled, as errors vanish in many layers of sigmoids\n"
+        f"{record.one_answer_cost:.4g}; try another --eta, more --epochs, {remedy}\n"
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from tabulate import tabulate
 
 from checkpoint.planning.costs import Cost, Flops, FlopsAndReads, cost_named
-from checkpoint.planning.front import Front
+from checkpoint.planning.front import Front, FrontPoint
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.planned import Plan, keeps_bits
 from checkpoint.planning.process import ProcessMemory, largest, memory_report, parts_of, pool_bytes
@@ -104,10 +104,12 @@ def schedule_report(
 
 
 def front_report(front: Front, *, cost: Cost | str | None = None) -> dict[str, Any]:
-    """The keys of a front."""
+    """The keys of a front; a plan that is a well-known schedule is one point."""
     whole = front.store_all.cost
+    plans = [_what_it_takes(point) for point in front.points if point.planned]
+    points = [point for point in front.points if point.planned or _what_it_takes(point) not in plans]
     return {
-        "front": [{**asdict(point), "cost_ratio": point.cost / whole} for point in front.points],
+        "front": [{**asdict(point), "cost_ratio": point.cost / whole} for point in points],
         "front_complete": front.complete,
         "front_cost_unit": unit_of(cost, front.chain),
         "parameter_bytes": front.parameter_bytes,
@@ -115,6 +117,10 @@ def front_report(front: Front, *, cost: Cost | str | None = None) -> dict[str, A
         "run_bytes": front.run_bytes,
         "step_share": front.store_all.peak_bytes / front.run_bytes,
     }
+
+
+def _what_it_takes(point: FrontPoint) -> tuple[str, int, int, float]:
+    return point.name, point.peak_bytes, point.arena_bytes, point.cost
 
 
 def front_text(front: Front, report: Mapping[str, Any]) -> str:
@@ -139,12 +145,7 @@ def front_text(front: Front, report: Mapping[str, Any]) -> str:
 
 
 def _front_rows(points: list[dict[str, Any]]) -> Iterator[list[str]]:
-    """A row for each point; a plan that is a well-known schedule has one row."""
-    same = ("name", "peak_bytes", "arena_bytes", "cost", "row_block")
-    plans = [[point[key] for key in same] for point in points if point["planned"]]
     for point in points:
-        if not point["planned"] and [point[key] for key in same] in plans:
-            continue
         yield [
             format_bytes(point["peak_bytes"]),
             f"{point['peak_bytes']:,}",

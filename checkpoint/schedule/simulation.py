@@ -59,7 +59,8 @@ def simulate(schedule: Schedule, chain: Chain) -> Simulation:
     0
     """
     if not isinstance(schedule, Schedule):
-        raise ScheduleError(f"simulate takes a Schedule, such as a plan's; got {repr(schedule)[:60]}")
+        own = "; give its .schedule" if hasattr(schedule, "schedule") else ""
+        raise ScheduleError(f"simulate takes a Schedule, such as a plan's; got {repr(schedule)[:60]}{own}")
     if not isinstance(chain, Chain):
         raise ScheduleError(f"simulate takes a Chain, such as chain_of makes; got {repr(chain)[:60]}")
     if schedule.n_layers != chain.n_layers:

@@ -148,6 +148,7 @@ def test_words_of_a_plan_say_of_what_and_count_in_the_singular() -> None:
         "sizes": [784, 100, 30, 10],
         "batch_size": 100,
         "dtype": "float32",
+        "precision": None,
         "backend": "numpy",
         "store_all_peak_bytes": 354000,
         "planned": True,
