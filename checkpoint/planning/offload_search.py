@@ -10,6 +10,7 @@ from checkpoint.planning.pieces import SMALL_PIECES_COST, SearchInPieces
 from checkpoint.planning.programs.offloaded import OffloadedCheckpoints, OffloadedPlan
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
+from checkpoint.schedule.stretches import Stretch
 
 SLOWER = {"large": 1.0, "small": SMALL_PIECES_COST}
 
@@ -90,6 +91,6 @@ class SearchWithOffload:
             plan.cost + self._once * SLOWER[pieces] if plan.cost < inf else inf,
             name,
             name if program.all_places else f"{name}, checkpoints at some places",
-            lambda: program.actions(plan),
+            lambda: [Stretch(tuple(program.actions(plan)))],
             pieces,
         )
