@@ -87,7 +87,7 @@ class Records:
         return len(self._noted) // len(_FIELDS)
 
     def repeat(self, first: int, times: int) -> None:
-        """What has been noted from operation `first` on, for one row block and then the next, is for `times` of them."""
+        """What is noted from operation `first` on, for one row block and then the next, is for `times` of them."""
         length, rest = divmod(len(self) - first, 2)
         if rest:
             raise AssertionError("two row blocks take as many operations")

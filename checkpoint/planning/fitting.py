@@ -103,6 +103,4 @@ def _rounds(search: AnySearch, budget_bytes: int) -> Iterator[Fitting]:
 
 def _fitting(search: AnySearch, candidate: Candidate) -> Fitting:
     schedule = search.schedule(candidate)
-    return Fitting(
-        schedule, weigh(schedule, search.chain), search.step_cost(schedule), candidate.optimal_among
-    )
+    return Fitting(schedule, weigh(schedule, search.chain), search.step_cost(schedule), candidate.optimal_among)

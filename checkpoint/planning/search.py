@@ -53,9 +53,7 @@ class Search:
         stretches = tuple(found.write())
         blocked = any(rows for stretch in stretches for rows in stretch.blocks)
         batch_size = self.chain.batch_size if blocked else None
-        return Schedule.in_stretches(
-            self.chain.n_layers, stretches, found.name, batch_size, found.pieces, planned_rows
-        )
+        return Schedule.in_stretches(self.chain.n_layers, stretches, found.name, batch_size, found.pieces, planned_rows)
 
     @cached_property
     def store_all(self) -> Candidate:
@@ -144,7 +142,9 @@ class Search:
         if front:
             best = front[-1]
             cost = best.cost + self.store_all.cost
-            yield Candidate(best.need_bytes, cost, "once-only", "once-only", lambda: [Stretch(tuple(kept_actions(chain, best)))])
+            yield Candidate(
+                best.need_bytes, cost, "once-only", "once-only", lambda: [Stretch(tuple(kept_actions(chain, best)))]
+            )
 
     def _temporary(self, budget_bytes: int, best: float) -> Iterator[Candidate]:
         if self.chain.n_layers > TEMPORARY_LAYERS or best <= self.lower_bound(budget_bytes):

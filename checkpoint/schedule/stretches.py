@@ -6,7 +6,7 @@ of stretches, and those that plans are written in are short.
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import groupby, pairwise
+from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -82,7 +82,9 @@ def in_rows(action: Action, rows: Rows | None) -> Action:
     """The action on these rows; `Offload` and `Fetch`, which are for all, as they are."""
     if isinstance(action, Offload | Fetch):
         return action
-    return Forward(action.layer, rows, action.whole) if isinstance(action, Forward) else type(action)(action.layer, rows)
+    return (
+        Forward(action.layer, rows, action.whole) if isinstance(action, Forward) else type(action)(action.layer, rows)
+    )
 
 
 def stretches_of(actions: Iterable[Action]) -> tuple[Stretch, ...]:

@@ -161,8 +161,8 @@ static int operation_repeats(const Call *call, const Operation *first, const Ope
     if (same.name != second->name) return 0;
     NUMBERS(SAME)
 #undef SAME
-#define MOVES(name)         \
-    *array = ARRAY_##name;  \
+#define MOVES(name)        \
+    *array = ARRAY_##name; \
     if (!slot_moves(first->name, second->name, last)) return 0;
     ARRAYS(MOVES)
 #undef MOVES

@@ -95,7 +95,12 @@ class Engine:
         return np.zeros(n, self.record_dtype)
 
     def program(
-        self, table: np.ndarray, *, dtype: str, bases: Sequence[np.ndarray], repeats: Sequence[tuple[int, int, int]] = ()
+        self,
+        table: np.ndarray,
+        *,
+        dtype: str,
+        bases: Sequence[np.ndarray],
+        repeats: Sequence[tuple[int, int, int]] = (),
     ) -> "Program":
         """A table as a program for arrays of `dtype`.
 
@@ -169,7 +174,7 @@ class Program:
             raise ValueError(f"a program is a vector of records, see Engine.records; got {table.dtype}, {table.shape}")
         self._engine, self._value_bits = engine, _VALUE_BITS[dtype]
         self._table = np.array(table)  # what was checked, and nobody else's
-        self._repeats = (Repeat * len(repeats))(*repeats)
+        self._repeats = (Repeat * len(repeats))(*(Repeat(*each) for each in repeats))
         self._bytes = [0 for _ in bases]
         self._writeable = [bool(a.flags.writeable) for a in bases]
         call, slot = self._call(bases, 0.0, 0.0, NO_RULE, (0, 0)), ctypes.c_int64(-1)

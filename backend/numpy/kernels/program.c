@@ -184,7 +184,8 @@ static void run_part(Job *job, int64_t part, int64_t parts, void *scratch) {
 
 int64_t run_program(const Call *call) {
     Running r = {.job = {next_stage, run_part, 1, 1}, .call = call, .place = place_of(call)};
-    for (int64_t i = in_repeat(call, r.place) ? r.place.repeat->first : r.place.operation; i < call->n_operations; i++) {
+    for (int64_t i = in_repeat(call, r.place) ? r.place.repeat->first : r.place.operation; i < call->n_operations;
+         i++) {
         const Operation *o = call->operations + i;
         Step s = {.kind = o->kind, .rows = o->rows, .n_in = o->n_in, .n_out = o->n_out, .block_rows = o->block_rows};
         int64_t bytes = call->value_bits == 32 ? scratch_bytes_32(s.n_in, s.n_out) : scratch_bytes_64(s.n_in, s.n_out);

@@ -360,7 +360,7 @@ def test_record_is_as_c_has_it(compiled):
 
 
 def in_blocks(engine: Any, block: int, *, repeated: bool) -> tuple[Layers, list[tuple[int, int, int]]]:
-    """Layer 1 forward and back on one block of 96 rows after another, the blocks between the first and last said once."""
+    """Layer 1 forward and back on one block of 96 rows after another; `repeated`: most of them said once."""
     layers, repeats = Layers((7, 5), 96), []
     arrays = {"a": "a0", "W": "W1", "b": "b1", "out": "a1"}
     code, gradients = engine.activations["tanh"], named(GRADIENTS, 1)
@@ -441,9 +441,9 @@ def test_repeats_over_each_other_are_refused(compiled):
 def test_what_moves_out_of_its_array_is_refused(changes, message, compiled):
     """Each record fits by itself; what does not is where it has moved on to by the last time, or what has changed."""
     layers, repeats = in_blocks(compiled.engine, 8, repeated=True)
-    for (record, field), value in changes.items():
-        at = {"out": "a1", "y": "y"}.get(field)
+    for (record, name), value in changes.items():
+        at = {"out": "a1", "y": "y"}.get(name)
         value = layers.slots[value] if isinstance(value, str) else value
-        layers.records[record][field] = value if at is None else layers.slots[at] + value * layers.item // 4
+        layers.records[record][name] = value if at is None else layers.slots[at] + value * layers.item // 4
     with pytest.raises(ValueError, match=message):
         program_of(compiled.engine, layers, layers.bases(), repeats)
