@@ -9,6 +9,7 @@ backends hold none, which makes their bytes predictable.
 from collections.abc import Iterable
 from typing import Any
 
+from backend.errors import BackendUnavailable
 from backend.facts import Facts
 from backend.layer_steps import LayerSteps
 
@@ -26,6 +27,15 @@ class Backend(LayerSteps):
 
     whole_steps: Any = None
     """What runs a whole step in one call; None where operations are called one by one."""
+
+    def in_tf32(self) -> "Backend":
+        """This backend with products of float32 in TF32. Raises `BackendUnavailable` where there are none."""
+        raise BackendUnavailable(f"{self.name} has no products in TF32", "leave it out, or choose cupy")
+
+    @property
+    def arithmetic(self) -> dict[str, str]:
+        """What the last bits of products follow from beside this program and the device: text by name."""
+        return {}
 
     @property
     def variant(self) -> str:

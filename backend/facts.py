@@ -12,6 +12,9 @@ CHUNK_ROWS = 128
 LINE_BYTES, PADDED_BYTES = 64, 4096
 """A cache line, and the size from which on arrays begin and end on one in an arena: 1.6% more at most."""
 
+HALF_BYTES = 2
+"""What a value takes that is kept in float16 or bfloat16; see `backend.halves`."""
+
 NAMES = ("numpy", "cupy")
 """The backends that a user can ask for."""
 

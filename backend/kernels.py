@@ -13,6 +13,7 @@ from backend import formulas, rules
 from backend.arrays import Arrays
 from backend.dropping import Drop, dropped
 from backend.formulas import Array
+from backend.halves import HALF, narrowed, widened
 from backend.rules import RuleNumbers
 from backend.totals import CostTotal
 
@@ -50,6 +51,21 @@ class Kernels(Arrays):
         columns = slice(*columns.indices(a.shape[1])[:2])
         kept = np.where(dropped(drop, a.shape[0], columns), 0, drop.factor(undo=undo))
         a[:, columns] *= self.asarray(kept, self.dtype_name(a))
+
+    def as_halves(self, values: Array, shape: tuple[int, ...]) -> Array:
+        """An array of bits of two bytes each, in the memory of a float32 vector that has room for them.
+
+        In memory of its own here: the array API has no other view of an array's bits.
+        """
+        return self.empty(shape, HALF)
+
+    def narrow_(self, halves: Array, x: Array, kind: str) -> None:
+        """halves := the nearest numbers to the float32 `x` in format `kind`, as uint16. See `backend.halves`."""
+        halves[...] = self.asarray(narrowed(self.to_numpy(x), kind))
+
+    def widen_(self, x: Array, halves: Array, kind: str) -> None:
+        """x := the float32 numbers that `halves` keeps in format `kind`."""
+        x[...] = self.asarray(widened(self.to_numpy(halves), kind))
 
     def scale_rows_(self, d: Array, weights: Array) -> None:
         """d := each row of the matrix d times its weight (rows,)."""

@@ -10,12 +10,12 @@ from typing import Any
 from mlp.buffers import Room
 from mlp.errors import not_finite
 from mlp.gradient import Gradient
-from mlp.layers import Layers
+from mlp.halves import Halves
 from mlp.overriding import in_program
 from mlp.pieces import error_piece_rows, gradient_piece_rows
 
 
-class Backward(Layers):
+class Backward(Halves):
     """Layers that are run backward: a layer's gradient, and its output turned into the error of the layer below."""
 
     whole_gradients = False

@@ -16,6 +16,7 @@ import numpy as np
 
 from backend import Backend
 from backend.facts import LINE_BYTES
+from mlp.pieces import half_values
 
 LEAST_ROWS = 128
 """Fewer rows at once make evaluation slow."""
@@ -55,16 +56,19 @@ class Room:
     is_open: bool = True
     _held: dict[int, tuple[Any, int]] = field(default_factory=dict)
 
-    def take(self, shape: tuple[int, ...]) -> Any:
-        """The next array of the step, row-major; its values are not set."""
+    def take(self, shape: tuple[int, ...], *, halves: bool = False) -> Any:
+        """The next array of the step, row-major; its values are not set. With `halves` they are bits of two bytes."""
+        wanted = half_values(prod(shape)) if halves else prod(shape)
         if self.arena is None:
-            return self.backend.empty(shape, self.dtype)
+            array = self.backend.empty((wanted,) if halves else shape, self.dtype)
+            return self.backend.as_halves(array, shape) if halves else array
         values, offset = next(self.places)
-        if values != prod(shape):
+        if values != wanted:
             raise AssertionError(f"an array of {shape} is taken where {values} values are placed")
         item = np.dtype(self.dtype).itemsize
         first = offset // item
-        array = self.backend.xp.reshape(self.arena[first : first + values], shape)
+        part = self.arena[first : first + values]
+        array = self.backend.as_halves(part, shape) if halves else self.backend.xp.reshape(part, shape)
         facts, size = self.backend.facts, values * item
         counted = facts.array_bytes(size)
         self._held[id(array)] = array, counted
@@ -122,6 +126,10 @@ class Buffers:
     def is_free(self) -> bool:
         """Whether the arena is no step's now, and steps lie in it."""
         return not self._apart and (self._room is None or not self._room.is_open)
+
+    def begin_apart(self) -> Room:
+        """The room of a step whose arrays come from the allocator one by one, and go back there."""
+        return Room(self._backend, self._dtype, iter(()))
 
     @contextmanager
     def apart(self) -> Iterator[None]:

@@ -59,11 +59,10 @@ class Inference(Layers):
     def mean_step_cost(self) -> float | None:
         """The mean cost of the samples of the steps since `cost_total` was cleared; None where there were none.
 
-        Reading it waits for the device. On ranks it is that of all of them, whose sums are added up in their order.
+        Reading it waits for the device.
         """
-        sums = self.all_sums([(self.cost_total.weight, self.cost_total.value)])
-        weight = sum(part[0] for part in sums)
-        return sum(part[1] for part in sums) / weight if weight else None
+        total = self.cost_total
+        return total.value / total.weight if total.weight else None
 
     def all_sums(self, sums: list[tuple[float, float]]) -> list[tuple[float, float]]:
         """The sums of all who evaluate a data set together, in its order: `sums`, unless others do."""

@@ -14,6 +14,7 @@ from backend.dropping import Drop
 from mlp.costs import error_activation
 from mlp.errors import not_finite
 from mlp.overriding import in_program
+from mlp.precision import FULL
 from mlp.row_weights import RowWeights, row_weights
 from mlp.store import Store
 
@@ -24,9 +25,16 @@ class Layers(Store):
     seed = 0
 
     def __init__(
-        self, sizes: tuple[int, ...], activations: tuple[str, ...], *, cost: str, dtype: str, backend: Backend
+        self,
+        sizes: tuple[int, ...],
+        activations: tuple[str, ...],
+        *,
+        cost: str,
+        dtype: str,
+        backend: Backend,
+        precision: str = FULL,
     ) -> None:
-        super().__init__(sizes, dtype=dtype, backend=backend)
+        super().__init__(sizes, dtype=dtype, backend=backend, precision=precision)
         self._activations = activations
         self.cost = cost
         self.error_activation = error_activation(cost, activations[-1])

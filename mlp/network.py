@@ -18,6 +18,7 @@ from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError
 from mlp.initialization import initial_parameters
 from mlp.optimizers import Ruled, optimizer_of, simplest
+from mlp.precision import FULL
 from mlp.shown import Shown
 from mlp.sizes import check_sizes
 from mlp.steps import Steps
@@ -48,6 +49,10 @@ class Network(Steps, Shown):
     are divided by the share that is left. Which ones follows from the seed, the step, the layer, the row and the unit
     alone (`backend.dropping`); evaluation and prediction drop none.
 
+    `precision`: "full"; "tf32", products of float32 with rounded factors, on cupy; "float16" or "bfloat16", hidden
+    activations kept in two bytes a value from the forward pass to the backward pass; "tf32+float16" or "tf32+bfloat16".
+    `mlp.precision` says what each is off by.
+
     Raises `NetworkError` for an argument that makes no network, `BackendUnavailable` for the backend.
 
     >>> net = Network([2, 3, 1], seed=1)
@@ -68,6 +73,7 @@ class Network(Steps, Shown):
         optimizer: str | Ruled | None = None,
         seed: int = 0,
         dropout: float | Iterable[float] = 0.0,
+        precision: str = FULL,
         backend: str | Backend = "numpy",
     ) -> None:
         widths = check_sizes(sizes)
@@ -88,7 +94,8 @@ class Network(Steps, Shown):
             cost, activation=activation, units=widths[-1], given=output_activation
         )
         activations = (*[activation] * (len(widths) - 2), self.output_activation)
-        super().__init__(widths, activations, cost=cost, dtype=dtype, backend=select_backend(backend))
+        found = select_backend(backend)
+        super().__init__(widths, activations, cost=cost, dtype=dtype, backend=found, precision=precision)
         self.dropped_below = (*map(below_of, self.dropout), 0)
         parameters = initial_parameters(
             widths, initialization=initialization, activation=activation, dtype=dtype, seed=self.seed

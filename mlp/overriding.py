@@ -1,6 +1,7 @@
 """Which methods of a step are a network's own: programs do the same as those, and cannot call any other."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -12,7 +13,13 @@ def in_program(method: Method) -> Method:
     return method
 
 
-def is_as_written(network: Any, names: Iterable[str]) -> bool:
+def is_as_written(network: Any, names: tuple[str, ...]) -> bool:
     """Whether programs do what the methods `names` of a network do."""
-    own, kind = vars(network), type(network)
-    return all(name not in own and hasattr(getattr(kind, name), "in_program") for name in names)
+    kind = type(network)
+    return vars(network).keys().isdisjoint(names) and _all_marked(tuple([getattr(kind, name) for name in names]))
+
+
+@lru_cache(maxsize=64)
+def _all_marked(methods: tuple[Callable[..., Any], ...]) -> bool:
+    """Whether each has the mark. Asked before every step, of the methods that the class has then."""
+    return all(hasattr(method, "in_program") for method in methods)

@@ -4,7 +4,7 @@ Kernels work on these arrays by their addresses. So assigning to one copies the 
 `net.weights[0] = W`, and refuses by name what does not fit; there is nothing to append or delete.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -23,6 +23,9 @@ class Parameters(Sequence[Any]):
 
     def __len__(self) -> int:
         return len(self._arrays)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._arrays)
 
     @overload
     def __getitem__(self, k: int) -> Any: ...

@@ -38,6 +38,24 @@ LARGE_DELTA_ROWS = 1024
 """Rows of the error in large pieces, where no product is slowed by having few."""
 
 
+FORWARD_ROWS = 1024
+"""Rows that a layer runs forward at a time where activations are kept in halves, and computed in arrays apart."""
+
+
+def forward_piece_rows(rows: int) -> int:
+    """How many of `rows` rows a layer runs forward at a time, where they are computed apart from what is kept."""
+    return min(rows, FORWARD_ROWS)
+
+
+def half_values(values: int) -> int:
+    """The values of four bytes that have room for `values` of two.
+
+    >>> half_values(6), half_values(7)
+    (3, 4)
+    """
+    return -(-values // 2)
+
+
 def gradient_piece_rows(
     *, rows: int, n_in: int, n_out: int, pieces: str, planned_rows: int | None = None, whole: bool = False
 ) -> int:

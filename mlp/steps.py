@@ -57,6 +57,9 @@ class Steps(Updated):
         X, y = self.as_batch(X, y)
         rate = None if self.uptake == IN_PIECES else rate
         weights = None if self.row_weights is None else self.row_weights.values
+        if self.stored is not None:
+            yield from self._backprop_of_halves(X, y, weights, in_pieces=in_pieces, rate=rate)
+            return
         room = self.buffers.begin(places_of(self, X.shape[0], in_pieces=in_pieces, onto=rate is not None))
         try:
             activations, place = [X], (self.steps_trained, 0)
@@ -78,11 +81,39 @@ class Steps(Updated):
         finally:
             room.end()
 
+    def _backprop_of_halves(
+        self, X: Any, y: Any, weights: Any, *, in_pieces: bool, rate: float | None
+    ) -> Iterator[Gradient]:
+        """`backprop` with hidden activations kept in two bytes; each array comes from the allocator."""
+        room, place, rows = self.buffers.begin_apart(), (self.steps_trained, 0), X.shape[0]
+        activations = [X]
+        for layer in range(1, self.n_layers + 1):
+            working = self.take_working(room, layer, rows)
+            out = self.take_activation(room, layer, rows)
+            with self.in_training(*place):
+                self.run_forward(layer, activations[-1], out=out, working=working)
+            activations.append(out)
+            del working, out
+        delta = activations.pop()
+        self.begin_backward(delta, y, weights, counts_cost=in_pieces)
+        for layer in range(self.n_layers, 0, -1):
+            kept = a = activations.pop()
+            if layer > 1:
+                a = room.take((rows, self.sizes[layer - 1]))
+                self.widen(a, kept)
+            if rate is None:
+                yield from self.backward_layer(layer, a, delta, room, in_pieces=in_pieces, place=place)
+            else:
+                self.backward_onto(layer, a, delta, room, rate=rate, place=place)
+            self.count.actions += 1
+            delta = a
+            del kept  # which the step was predicted with
+
     # The same in one call, where the backend can: `mlp.program`
 
     def steps_are_as_written(self) -> bool:
         """Whether a program of `write_step` does what the methods of this network do."""
-        return is_as_written(self, STEP_METHODS)
+        return self.stored is None and is_as_written(self, STEP_METHODS)
 
     def written_from(self, rows: int) -> Any:
         """What a program for `rows` rows follows from: it is written again when this is another object."""

@@ -17,6 +17,7 @@ from mlp.arrays import as_rows, is_finite
 from mlp.buffers import Buffers
 from mlp.errors import NetworkError
 from mlp.parameters import Parameters
+from mlp.precision import FULL, precision_of
 from mlp.program import Programs, StepCount
 
 _MADE_ANEW = ("buffers", "programs", "count", "cost_total", "_room", "_weights", "_biases")
@@ -25,8 +26,11 @@ _MADE_ANEW = ("buffers", "programs", "count", "cost_total", "_room", "_weights",
 class Store:
     """The parameters of layers of `sizes`, of `dtype`, on `backend`; their values are not set."""
 
-    def __init__(self, sizes: tuple[int, ...], *, dtype: str, backend: Backend) -> None:
-        self.sizes, self.dtype, self.backend = sizes, dtype, backend
+    def __init__(self, sizes: tuple[int, ...], *, dtype: str, backend: Backend, precision: str = FULL) -> None:
+        self.sizes, self.dtype, self.precision = sizes, dtype, precision
+        self.stored = precision_of(precision, dtype=dtype, backend=backend.name).stored
+        """The format that hidden activations are kept in until their backward step; None for `dtype`."""
+        self.backend = self._multiplying(backend)
         self._inputs_are_finite = False
         self._allocate()
 
@@ -41,6 +45,11 @@ class Store:
         self._weights = Parameters("weights", backend.empties(pairwise(sizes), dtype), backend, dtype)
         biases = backend.empties(((n_out,) for n_out in sizes[1:]), dtype)
         self._biases = Parameters("biases", biases, backend, dtype)
+
+    def _multiplying(self, backend: Backend) -> Backend:
+        """The backend, with the products of this network's precision."""
+        tf32 = precision_of(self.precision, dtype=self.dtype, backend=backend.name).tf32
+        return backend.in_tf32() if tf32 else backend
 
     @property
     def n_layers(self) -> int:
@@ -109,7 +118,8 @@ class Store:
         values, backend = state.pop("values"), state.pop("backend")
         self.__dict__.update(state)
         self._inputs_are_finite = False  # whoever said so spoke of the other one
-        self.backend = backend if isinstance(backend, Backend) else select_backend(backend[0], device=backend[1])
+        found = backend if isinstance(backend, Backend) else select_backend(backend[0], device=backend[1])
+        self.backend = self._multiplying(found)
         self._allocate()
         self.backend.prepare(self.sizes, self.dtype)
         for array, value in zip((*self.weights, *self.biases), values, strict=True):

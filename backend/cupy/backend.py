@@ -4,6 +4,7 @@ Every array comes from the device's `DevicePool`, and no kernel of a training st
 `CupyBackend` is made.
 """
 
+import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import prod
@@ -14,8 +15,10 @@ import numpy as np
 from backend.base import Backend
 from backend.cupy.detection import import_cupy, usable_device
 from backend.cupy.kernels import elementwise, optimizers, reports, sums
+from backend.cupy.kernels.cublas import cublas_facts
 from backend.cupy.kernels.dropping import drop_columns
 from backend.cupy.kernels.gemm import gemm
+from backend.cupy.kernels.halves import narrow, widen
 from backend.cupy.kernels.layout import leading_dimension
 from backend.cupy.kernels.softmax import add_bias_softmax
 from backend.cupy.pool import pool_of
@@ -23,6 +26,7 @@ from backend.cupy.totals import TOTAL_VALUES, CupyCostTotal
 from backend.cupy.uploads import CupyUploads
 from backend.dropping import Drop
 from backend.facts import FACTS
+from backend.halves import HALF
 from backend.memory import DeviceMemory, Usage
 from backend.rules import RuleNumbers
 
@@ -35,6 +39,9 @@ class CupyBackend(Backend):
     """
 
     facts = FACTS["cupy"]
+
+    tf32 = False
+    """Whether products of float32 are in TF32."""
 
     def __init__(self, *, device: int | None = None) -> None:
         number = usable_device(device)
@@ -49,6 +56,17 @@ class CupyBackend(Backend):
         """The device's number and its product name."""
         name = self._cupy.cuda.runtime.getDeviceProperties(self.device.id)["name"].decode()
         return f"CUDA device {self.device.id}, {name}"
+
+    def in_tf32(self) -> "CupyBackend":
+        """This backend, on the same device and pool, with products of float32 in TF32 by a cuBLAS handle of its own."""
+        other = copy.copy(self)
+        other.tf32 = True
+        return other
+
+    @property
+    def arithmetic(self) -> dict[str, str]:
+        with self.device:
+            return cublas_facts()
 
     # Arrays in and out
 
@@ -135,7 +153,7 @@ class CupyBackend(Backend):
 
     def matmul(self, a: Any, b: Any, *, out: Any) -> None:
         with self.device:
-            gemm(a, b, out=out)
+            gemm(a, b, out=out, tf32=self.tf32)
 
     def add_bias_activate_(self, z: Any, b: Any, activation: str) -> None:
         with self.device:
@@ -158,7 +176,7 @@ class CupyBackend(Backend):
 
     def add_product_(self, total: Any, a: Any, b: Any, *, factor: float = 1.0, keep: float = 1.0) -> None:
         with self.device:
-            gemm(a, b, out=total, alpha=factor, beta=keep)
+            gemm(a, b, out=total, alpha=factor, beta=keep, tf32=self.tf32)
 
     def apply_gradient_(self, w: Any, g: Any, rate: float) -> None:
         with self.device:
@@ -185,6 +203,18 @@ class CupyBackend(Backend):
     def drop_(self, a: Any, drop: Drop, columns: slice = slice(None), *, undo: bool = False) -> None:
         with self.device:
             drop_columns(a, drop, columns, undo=undo)
+
+    def as_halves(self, values: Any, shape: tuple[int, ...]) -> Any:
+        with self.device:
+            return values.view(HALF)[: prod(shape)].reshape(shape)
+
+    def narrow_(self, halves: Any, x: Any, kind: str) -> None:
+        with self.device:
+            narrow(halves, x, kind)
+
+    def widen_(self, x: Any, halves: Any, kind: str) -> None:
+        with self.device:
+            widen(x, halves, kind)
 
     def scale_rows_(self, d: Any, weights: Any) -> None:
         with self.device:

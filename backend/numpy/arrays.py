@@ -9,7 +9,9 @@ import numpy as np
 
 from backend.base import Backend
 from backend.facts import LINE_BYTES, UNCOMPILED
+from backend.halves import HALF
 from backend.memory import Usage
+from backend.numpy.halves import narrow, widen
 from backend.numpy.kernels import door
 from backend.numpy.meter import ArrayDomain
 from backend.numpy.pages import pages
@@ -63,6 +65,15 @@ class NumpyArrays(Backend):
     def arena(self, values: int, dtype: str) -> np.ndarray:
         """See `Backend.arena`. Its pages come from the operating system, which takes them back when it is freed."""
         return np.frombuffer(pages(values * np.dtype(dtype).itemsize), dtype, values)
+
+    def as_halves(self, values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        return values.view(HALF)[: prod(shape)].reshape(shape)
+
+    def narrow_(self, halves: np.ndarray, x: np.ndarray, kind: str) -> None:
+        narrow(halves, x, kind)
+
+    def widen_(self, x: np.ndarray, halves: np.ndarray, kind: str) -> None:
+        widen(x, halves, kind)
 
     def owns(self, x: Any) -> bool:
         return isinstance(x, np.ndarray)

@@ -1,4 +1,4 @@
-"""The sum of costs for the compiled kernels: programs add to it too, a row after the other."""
+"""The sum of costs for the compiled kernels: programs add to it too, a chunk of rows after the other."""
 
 import numpy as np
 
@@ -8,7 +8,10 @@ from backend.totals import CostTotal
 
 
 class NumpyCostTotal(CostTotal):
-    """The sum in an array of one double, `array`. Row blocks in their order give the bits of the whole mini-batch."""
+    """The sum in an array of one double, `array`, to which the sums of 128 rows are added in order.
+
+    So row blocks of multiples of 128 rows give the bits of the whole mini-batch.
+    """
 
     def __init__(self, engine: Engine) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ DISTRIBUTIONS = ("mlp-checkpointing", "numpy", "cupy-cuda13x", "torch", "jax", "
 
 VARIABLES = re.compile(
     r"(OPENBLAS|OMP|GOTO|BLIS|MKL|DNNL|ONEDNN|VECLIB|KMP|GOMP|NPY|ATEN|TORCH|XLA|JAX|MLP_CHECKPOINTING|MALLOC)_\w+|"
-    r"PYTHONMALLOC|GLIBC_TUNABLES"
+    r"PYTHONMALLOC|GLIBC_TUNABLES|CUBLAS\w*|NVIDIA_TF32_OVERRIDE"
 )
 """Environment variables that set kernels, threads or allocators."""
 

@@ -168,7 +168,9 @@ def _with_dots(row: Compared, device: int | None) -> Compared:
         return row
     settings = row.run.settings
     backend = select_backend(settings.backend, device=device)
-    usage = measured_step(settings.chain, row.run.schedule, dtype=settings.dtype, backend=backend)
+    usage = measured_step(
+        settings.chain, row.run.schedule, dtype=settings.dtype, backend=backend, precision=settings.precision
+    )
     return replace(row, record=replace(row.record, measured_bytes_after=usage.marks))
 
 

@@ -21,6 +21,7 @@ from checkpoint.schedule.schedule import Schedule
 from checkpoint.strategies import store_all
 from checkpoint.units import format_bytes
 from mlp import parse_sizes
+from mlp.precision import FULL
 
 if TYPE_CHECKING:
     from checkpoint.measuring.calibration import Calibration
@@ -80,6 +81,8 @@ def _find(
     cost: Cost | None,
 ) -> Found:
     of_sizes = {"dtype": args.dtype, "backend": args.backend} if args.chain is None else {}
+    if args.chain is None:
+        of_sizes["precision"] = args.precision or FULL
     found = Found(chain_report(chain, **of_sizes), [])
     if offloading is not None:
         found.lines.append(_rates_line(args.offload, offloading))

@@ -22,6 +22,7 @@ from checkpoint.schedule.files import read_chain
 from checkpoint.schedule.nested import to_torch
 from checkpoint.schedule.schedule import Schedule
 from mlp import parse_sizes
+from mlp.precision import FULL, PRECISIONS
 
 EXPORTS: dict[str, Callable[[Schedule], str]] = {
     "checkpoint-schedules": lambda schedule: "\n".join(map(str, to_checkpoint_schedules(schedule))),
@@ -45,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch-size", type=int, default=100, metavar="N", help="rows of a mini-batch (default: %(default)s)"
     )
     parser.add_argument("--dtype", default="float32", help="float32 or float64 (default: %(default)s)")
+    parser.add_argument("--precision", metavar="NAME", help=f"{' or '.join(PRECISIONS)}, as of train (default: {FULL})")
     parser.add_argument(
         "--backend", default="numpy", help=f"whose bytes: {' or '.join(NAMES)}; nothing is loaded for it"
     )
@@ -149,10 +151,14 @@ def chain_from(args: argparse.Namespace) -> Chain:
     """The chain of the sizes, or that of the file. Raises `CheckpointError` and `NetworkError` for what makes none."""
     if args.chain is None:
         of: dict[str, Any] = {"dtype": args.dtype, "backend": args.backend}
-        of |= {"momentum": args.momentum, "optimizer": args.optimizer}
+        of |= {"momentum": args.momentum, "optimizer": args.optimizer, "precision": args.precision or FULL}
         return chain_of(parse_sizes(args.sizes), batch_size=args.batch_size, **of)
     given = {"--memory-limit": args.memory_limit, "--offload": args.offload}
-    given |= {"--seconds": args.seconds, "--calibrate": args.calibrate or args.recalibrate}
+    given |= {
+        "--precision": args.precision,
+        "--seconds": args.seconds,
+        "--calibrate": args.calibrate or args.recalibrate,
+    }
     for option, value in given.items():
         if value:
             raise CheckpointError(f"{option} is for a network of --sizes; with --chain leave it out")

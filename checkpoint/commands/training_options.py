@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
+from backend.facts import NAMES
 from checkpoint.commands.options import check_offload
 from checkpoint.runs.defaults import ETA, STEEP, STEEP_ETA, default_eta, default_initialization
 from checkpoint.runs.settings import RunSettings
@@ -11,6 +12,7 @@ from mlp.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS
 from mlp.costs import COSTS
 from mlp.optimizers.named import OPTIMIZERS, with_arguments
+from mlp.precision import PRECISIONS, precision_of
 from mlp.sizes import check_sizes_text
 from mlp.training.named_rates import check_rate_text
 
@@ -39,6 +41,12 @@ def add_network_options(parser: argparse.ArgumentParser, defaults: RunSettings) 
         "cost, momentum or optimizer)",
     )
     network.add_argument("--dtype", help=f"{' or '.join(DTYPES)} {_given(defaults, 'dtype')}")
+    network.add_argument(
+        "--precision",
+        metavar="NAME",
+        help=f"{' or '.join(PRECISIONS)}: rounded factors of products on cupy, hidden activations kept in two bytes "
+        f"{_given(defaults, 'precision')}",
+    )
     network.add_argument("--momentum", type=float, metavar="M", help=f"0 up to 1 {_given(defaults, 'momentum')}")
     network.add_argument(
         "--dropout",
@@ -114,6 +122,8 @@ def settings_from(args: argparse.Namespace, defaults: RunSettings, *, fit: bool 
     check_offload(settings.offload, settings.backend, settings.bandwidth, settings.speed)
     _ = settings.choice, settings.optimizer_made  # now, and not after the data has been loaded
     check_rate_text(settings.rate)
+    if settings.backend in NAMES:
+        precision_of(settings.precision, dtype=settings.dtype, backend=settings.backend)
     return settings
 
 

@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state, shuffle
+from sklearn.utils import shuffle
 
 from checkpoint.estimators.inputs import training_data_of, weights_of
-from checkpoint.estimators.making import network_of, optimizer_of, peak_bytes_of
+from checkpoint.estimators.making import arguments_of, optimizer_of, peak_bytes_of, planned_network
 from checkpoint.estimators.parameters import LARGEST_AUTO_BATCH, OUT_ACTIVATIONS, Wanted, wanted_of
 from checkpoint.estimators.rates import Rates
 from checkpoint.estimators.starting import starting_parameters
+from checkpoint.estimators.together import check_fit_alike, fitting_ranks, of_rank_0, random_of, trained_by
 from checkpoint.estimators.watch import Watch, begin
+from checkpoint.execution.ranks.links.base import Link
 from mlp import ArrayBatches, EpochRecord, Network, NetworkError, TrainingError, format_sizes, train
 from mlp.arguments import check_rate
 from mlp.training.stopping import BestParameters
@@ -31,6 +33,11 @@ Parts = tuple[np.ndarray, np.ndarray | None]
 def fit(estimator: Any, X: Any, y: Any, sample_weight: Any, *, partial: bool) -> None:
     """Fit `estimator`; `partial`: for one epoch more. Raises `ValueError`, one line, for what cannot be fitted."""
     wanted = wanted_of(estimator.get_params(deep=False))
+    with fitting_ranks(estimator) as link:
+        _fit(estimator, wanted, X, y, sample_weight, link, partial=partial)
+
+
+def _fit(estimator: Any, wanted: Wanted, X: Any, y: Any, sample_weight: Any, link: Link, *, partial: bool) -> None:
     if partial and estimator.early_stopping:
         raise ValueError(
             "partial_fit does not support early_stopping=True: it is told of one part of the data at a time"
@@ -47,23 +54,17 @@ def fit(estimator: Any, X: Any, y: Any, sample_weight: Any, *, partial: bool) ->
             f"{format_sizes(estimator.network_.sizes)}, and this would be one of {format_sizes(sizes)}; fit a new one"
         )
     dtype = estimator.dtype if estimator.dtype != "auto" else X.dtype.name
-    random = check_random_state(estimator.random_state)
+    random = random_of(estimator, link)
     first = _first_parameters(estimator, wanted, sizes, dtype, random, goes_on=goes_on, partial=partial)
     rows, held = _parts(estimator, y, random)
-    batch_size = _batch_size(estimator, len(rows))
+    batch_size = _batch_size(estimator, len(rows), speaks=link.rank == 0)
     check_rate(estimator.learning_rate_init, dtype, rows=batch_size, name="learning_rate_init")
     weight = batch_size if weights is None else batch_size * float(weights[rows].mean())
     optimizer = optimizer_of(estimator, batch_weight=weight)
+    arguments = arguments_of(estimator, wanted, dtype=dtype, optimizer=optimizer)
+    check_fit_alike(link, arguments["backend"], estimator, [X, targets, weights, *first[0], *first[1]])
     if not (fitted and partial):
-        network, followed = network_of(
-            estimator,
-            wanted,
-            sizes,
-            cost=estimator.cost,
-            dtype=dtype,
-            batch_size=batch_size,
-            optimizer=optimizer,
-        )
+        network, followed = planned_network(estimator, wanted, sizes, arguments, link, batch_size=batch_size)
         network.weights[:], network.biases[:] = first
         estimator.network_, estimator.plan_ = network, followed
         estimator.peak_bytes_ = peak_bytes_of(network, followed, batch_size=batch_size)
@@ -73,7 +74,8 @@ def fit(estimator: Any, X: Any, y: Any, sample_weight: Any, *, partial: bool) ->
     if not goes_on:
         begin(estimator)
     estimator.n_iter_ = 0
-    _train(estimator, X, y, targets, weights, (rows, held), batch_size, random, partial=partial)
+    with trained_by(link, estimator, wanted, batch_size=batch_size):
+        _train(estimator, X, y, targets, weights, (rows, held), batch_size, random, link, partial=partial)
 
 
 def _train(
@@ -85,6 +87,7 @@ def _train(
     parts: Parts,
     batch_size: int,
     random: np.random.RandomState,
+    link: Link,
     *,
     partial: bool,
 ) -> None:
@@ -95,7 +98,8 @@ def _train(
     penalty = 0.5 * estimator.alpha * steps / (len(rows) if weights is None else float(weights[rows].sum()))
 
     def loss(record: EpochRecord) -> float:
-        squares = sum(float(np.vdot(W, W)) for W in map(network.backend.to_numpy, network.weights))
+        arrays = map(network.backend.to_numpy, network.weights)
+        squares = sum(float(np.einsum("ij,ij", W, W, dtype=np.float64)) for W in arrays)  # BLAS adds by threads
         return float((record.training_cost or 0.0) * estimator.loss_share + penalty * squares)
 
     def score() -> float:
@@ -111,9 +115,10 @@ def _train(
         estimator._rates,
         samples=len(X),
         epochs=epochs,
-        loss=loss,
-        score=None if held is None else score,
+        loss=lambda record: of_rank_0(link, lambda: loss(record)),
+        score=None if held is None else lambda: of_rank_0(link, score),
         best=best,
+        speaks=link.rank == 0,
     )
     order = np.arange(len(rows))
 
@@ -136,16 +141,18 @@ def _train(
             verbose=False,
         )
     except KeyboardInterrupt:
-        warnings.warn("Training interrupted by user.", stacklevel=4)
+        if link.ranks > 1:  # the others wait for this one, and end with it
+            raise
+        warnings.warn("Training interrupted by user.", stacklevel=5)
     except TrainingError as error:
-        if not watch.diverged():
+        if link.ranks > 1 or not watch.diverged():
             if watch.lost:
                 raise ValueError(str(error)) from None
             raise ValueError(
                 f"Solver produced non-finite parameter weights. The input data may contain large values and need to be "
                 f"preprocessed. ({error})"
             ) from None
-        warnings.warn(f"{error}; the best parameters before that are kept", ConvergenceWarning, stacklevel=4)
+        warnings.warn(f"{error}; the best parameters before that are kept", ConvergenceWarning, stacklevel=5)
     finally:
         if best is not None:
             best.restore()
@@ -185,12 +192,12 @@ def _parts(estimator: Any, y: np.ndarray, random: np.random.RandomState) -> Part
     return training, held
 
 
-def _batch_size(estimator: Any, n_samples: int) -> int:
+def _batch_size(estimator: Any, n_samples: int, *, speaks: bool) -> int:
     if estimator.batch_size == "auto":
         return min(LARGEST_AUTO_BATCH, n_samples)
-    if estimator.batch_size > n_samples:
+    if estimator.batch_size > n_samples and speaks:
         warnings.warn(
             f"batch_size {estimator.batch_size} is more than the {n_samples} samples there are, and is cut to them",
-            stacklevel=4,
+            stacklevel=5,
         )
     return min(int(estimator.batch_size), n_samples)

@@ -29,7 +29,7 @@ LARGEST_AUTO_BATCH = 200
 _SHARES = ("momentum", "validation_fraction", "beta_1", "beta_2")
 _NOT_NEGATIVE = ("alpha", "power_t", "tol")
 _ABOVE_0 = ("learning_rate_init", "epsilon")
-_TRUTHS = ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping")
+_TRUTHS = ("shuffle", "warm_start", "nesterovs_momentum", "early_stopping", "ranks")
 
 
 @dataclass(frozen=True, slots=True)

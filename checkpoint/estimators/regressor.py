@@ -58,6 +58,7 @@ class MLPRegressor(RegressorMixin, Estimator):
         checkpoint: str = "none",
         backend: Any = "numpy",
         dtype: str = "auto",
+        ranks: bool = False,
     ) -> None:
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
@@ -87,6 +88,7 @@ class MLPRegressor(RegressorMixin, Estimator):
             checkpoint=checkpoint,
             backend=backend,
             dtype=dtype,
+            ranks=ranks,
         )
         self.loss = loss
 

@@ -17,7 +17,7 @@ class Watch:
     """What the training loop calls after each epoch; it keeps the attributes of `estimator` up to date.
 
     `loss` turns a record into the loss with its penalty. `score` is the score on the validation samples, and `best`
-    keeps the parameters of the best one; both are None where the loss is watched.
+    keeps the parameters of the best one; both are None where the loss is watched. `speaks`: whether to print and warn.
     """
 
     def __init__(
@@ -30,8 +30,10 @@ class Watch:
         loss: Callable[[EpochRecord], float],
         score: Callable[[], float] | None,
         best: BestParameters | None,
+        speaks: bool = True,
     ) -> None:
         self._estimator, self._rates, self._samples, self._epochs = estimator, rates, samples, epochs
+        self._verbose, self._speaks = estimator.verbose and speaks, speaks
         self._loss, self._validation = loss, None if score is None or best is None else (score, best)
         self.lost = False
         """Whether a loss was not finite."""
@@ -49,7 +51,7 @@ class Watch:
                 f"the training loss is {estimator.loss_} after {counted(estimator.n_iter_, 'epoch')}, as targets, "
                 f"outputs or weights are too large for it; scale X and y, or lower learning_rate_init"
             )
-        if estimator.verbose:
+        if self._verbose:
             print(f"Iteration {estimator.n_iter_}, loss = {estimator.loss_:.8f}")
         patience: Patience = estimator._patience
         if self._validation is None:
@@ -60,13 +62,13 @@ class Watch:
         self._rates.epoch_done(estimator.t_)
         if patience.waited > estimator.n_iter_no_change:
             if self._rates.nothing_improves():
-                if estimator.verbose:
+                if self._verbose:
                     print(
                         f"{self._watched} did not improve by {estimator.tol:g} for {estimator.n_iter_no_change} epochs"
                     )
                 return True
             patience.waited = 0
-        if estimator.n_iter_ == self._epochs > 1:
+        if self._speaks and estimator.n_iter_ == self._epochs > 1:
             warnings.warn(
                 f"the {self._epochs} epochs of max_iter are over and {self._watched} may still improve; raise max_iter",
                 ConvergenceWarning,
@@ -88,7 +90,7 @@ class Watch:
     def _see_score(self, patience: Patience, score: Callable[[], float], best: BestParameters) -> None:
         estimator, value = self._estimator, score()
         estimator.validation_scores_.append(value)
-        if estimator.verbose:
+        if self._verbose:
             print(f"Validation score: {value:.6f}")
         if patience.see(value):
             best.keep()

@@ -111,8 +111,9 @@ class NetworkWithCheckpointing(ScheduledNetwork):
         in_pieces: bool,
         rate: float | None = None,
         counts_cost: bool | None = None,
+        first_row: int = 0,
     ) -> Execution:
-        """What runs the actions of one step on a mini-batch."""
+        """What runs the actions of one step on a mini-batch, or on its rows from `first_row` on."""
         uptake = IN_PIECES if rate is None else self.uptake
         return self._execution_kind(
             self,
@@ -126,6 +127,7 @@ class NetworkWithCheckpointing(ScheduledNetwork):
             places=self.arenas.places(self, X.shape[0], gradients=in_pieces, uptake=uptake),
             uptake=uptake,
             rate=rate or 0.0,
+            first_row=first_row,
         )
 
     def steps_are_as_written(self) -> bool:

@@ -9,6 +9,8 @@ from checkpoint.execution.arguments import arguments_of, plans_of
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.schedule.chain import Chain, chain_of
 from mlp import Network, SavedState, load_state, read_state, restore_state
+from mlp.precision import precision_on
+from mlp.saving.load import arguments_on
 from mlp.saving.paths import as_path
 
 CHOICES = ("checkpoint_every_nth_layer", "budget_bytes", "schedule")
@@ -40,9 +42,9 @@ def load(path: str | Path, *, backend: str | Backend = "numpy", **checkpointing:
         raise CheckpointError(
             f"{path} is of a plain network, which does not offload; give one of {', '.join(CHOICES)} too"
         )
-    network = NetworkWithCheckpointing(
-        state.sizes, backend=select_backend(backend), **state.network_arguments, **saved, **checkpointing
-    )
+    chosen_backend = select_backend(backend)
+    own = arguments_on(state, chosen_backend, path)
+    network = NetworkWithCheckpointing(state.sizes, backend=chosen_backend, **own, **saved, **checkpointing)
     restore_state(path, network)
     if not chosen:
         restore_plans(network, state, path)
@@ -69,5 +71,5 @@ def _chain(state: SavedState) -> Chain | None:
         return None
     backend = state.environment.get("backend", "numpy")
     of: dict[str, Any] = {"dtype": state.dtype, "backend": backend, "momentum": state.momentum}
-    of["optimizer"] = state.optimizer
+    of |= {"optimizer": state.optimizer, "precision": precision_on(state.precision, backend)}
     return chain_of(state.sizes, batch_size=state.progress.mini_batch_size, **of)

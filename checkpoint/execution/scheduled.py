@@ -106,7 +106,8 @@ class ScheduledNetwork(Network):
     def chain(self, batch_size: int) -> Chain:
         """The chain that this network is for mini-batches of `batch_size` rows."""
         chain = chain_on(self.backend, self.sizes, batch_size=batch_size, dtype=self.dtype)
-        return replace(chain, uptake=self.uptake, whole_gradients=self.whole_gradients)
+        halves = self.stored is not None
+        return replace(chain, uptake=self.uptake, whole_gradients=self.whole_gradients, halves=halves)
 
     def schedule_for(self, batch_size: int) -> Schedule:
         """The schedule of a step on `batch_size` rows; a plan is made once for each size.

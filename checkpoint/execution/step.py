@@ -39,7 +39,8 @@ class Execution:
     `transfers`: where activations are offloaded to, if they are. `in_pieces`: see `Network.backprop`. `places`: where
     the step's arrays lie in the network's arena, in the order in which the actions take them. `counts_cost`: whether
     the cost is added to the network's `cost_total`, by default as steps `in_pieces` do. `uptake` and `rate`: how
-    gradients are taken up, and at which rate those that are not yielded, see `mlp.uptake`.
+    gradients are taken up, and at which rate those that are not yielded, see `mlp.uptake`. `first_row`: the row of the
+    whole mini-batch that `X` begins with, where that is a part of it: what is dropped follows from it.
     """
 
     def __init__(
@@ -56,15 +57,17 @@ class Execution:
         counts_cost: bool | None = None,
         uptake: str = IN_PIECES,
         rate: float = 0.0,
+        first_row: int = 0,
     ) -> None:
         self._room = network.buffers.begin(places)
         self._network, self._y, self._run, self._in_pieces = network, y, run, in_pieces
         self._uptake, self._rate = uptake, rate
         self._counts_cost = in_pieces if counts_cost is None else counts_cost
-        self._weights, self._step = network.row_weights, network.steps_trained
+        self._weights, self._step, self._first_row = network.row_weights, network.steps_trained, first_row
         self._batch_size = X.shape[0]
         self._pieces = _Pieces(pieces=schedule.pieces, planned_rows=schedule.planned_rows)
         self._held = {0: _Held(X, 0)}
+        self._errors: dict[int, _Held] = {}  # of activations in halves, which stay beside them until all rows are made
         self._sums: dict[int, Gradient] = {}
         self._copies = HostCopies(transfers)
 
@@ -73,23 +76,39 @@ class Execution:
         layer, rows = action.layer, action.rows or (0, self._batch_size)
         self._await(layer - 1)
         below = self._held[layer - 1].rows(rows)
+        if self._network.stored is not None:
+            self._forward_halves(action, below, rows)
+            return
         if action.whole:
             self._fill(layer, below, rows)
             return
         place = self._room.take((rows[1] - rows[0], self._network.sizes[layer]))
         offering = self._network.buffers.offering(place)
-        with offering, self._network.in_training(self._step, rows[0]):
+        with offering, self._network.in_training(*self._place(rows)):
             (a,) = self._run(below, layer - 1, layer)
         if a is not place:  # somebody else's way to run a layer made it
             self._room.give(place)
         self._held[layer] = _Held(a, rows[0])
+
+    def _forward_halves(self, action: Forward, below: Any, rows: Rows) -> None:
+        """`forward` where hidden activations are kept in two bytes a value."""
+        network, layer = self._network, action.layer
+        working = network.take_working(self._room, layer, rows[1] - rows[0])
+        if not action.whole or rows[0] == 0:
+            first, stop = (0, self._batch_size) if action.whole else rows
+            self._held[layer] = _Held(network.take_activation(self._room, layer, stop - first), first)
+        with network.in_training(self._step, rows[0]):
+            network.run_forward(layer, below, out=self._held[layer].rows(rows), working=working)
+        self._room.give(working)
+        if rows[1] == self._end(layer):
+            network.backend.protect(self._held[layer].array)
 
     def _fill(self, layer: int, below: Any, rows: Rows) -> None:
         """Write a row block to its rows of an activation for the whole mini-batch."""
         network = self._network
         if rows[0] == 0:
             self._held[layer] = _Held(self._room.take((self._batch_size, network.sizes[layer])), 0)
-        with network.in_training(self._step, rows[0]):
+        with network.in_training(*self._place(rows)):
             network.forward_layer(layer, below, out=self._held[layer].rows(rows))
         network.check_output(layer)
         if rows[1] == self._batch_size:
@@ -107,7 +126,7 @@ class Execution:
 
     def fetch(self, action: Fetch) -> None:
         """Hold an activation again, and begin to copy it back."""
-        array = self._room.take((self._batch_size, self._network.sizes[action.layer]))
+        array = self._network.take_activation(self._room, action.layer, self._batch_size)
         self._held[action.layer] = _Held(array, 0)
         self._copies.back(action.layer, array)
 
@@ -136,9 +155,9 @@ class Execution:
             network.begin_backward(delta, y, weights, counts_cost=self._counts_cost)
         if layer > 1:
             network.backend.release(self._held[layer - 1].array)
-        a = self._held[layer - 1].rows(rows)
+        a = self._widened(layer - 1, rows) if network.is_half(layer - 1) else self._held[layer - 1].rows(rows)
         whole = rows == (0, self._batch_size)
-        place = self._step, rows[0]
+        place = self._place(rows)
         onto = self._uptake == ONTO_VELOCITY or (whole and self._uptake == ONTO_WEIGHTS)
         if onto:
             begins, ends = rows[0] == 0, rows[1] == self._batch_size
@@ -157,6 +176,9 @@ class Execution:
             )
             del total
         del a, delta
+        if layer - 1 in self._errors and rows[1] == self._end(layer - 1):
+            self._room.give(self._held[layer - 1].array)
+            self._held[layer - 1] = self._errors.pop(layer - 1)
         if rows[1] == self._end(layer):
             self._room.give(self._held.pop(layer).array)
         if layer in self._sums and rows[1] == self._batch_size:
@@ -165,6 +187,19 @@ class Execution:
             if self._in_pieces:  # it was valid until now
                 self._room.give(total.weight)
                 self._room.give(total.bias)
+
+    def _place(self, rows: Rows) -> tuple[int, int]:
+        """The step, and the first of `rows` in the whole mini-batch."""
+        return self._step, self._first_row + rows[0]
+
+    def _widened(self, layer: int, rows: Rows) -> Any:
+        """Rows of an activation in halves, in the array that its error will be in."""
+        held, network = self._held[layer], self._network
+        if rows[0] == held.first:
+            self._errors[layer] = _Held(self._room.take(held.array.shape), held.first)
+        error = self._errors[layer].rows(rows)
+        network.widen(error, held.rows(rows))
+        return error
 
     def _end(self, layer: int) -> int:
         held = self._held[layer]

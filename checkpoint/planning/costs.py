@@ -45,6 +45,20 @@ class Flops:
         return self.chain.backward_flops(layer, rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Slower:
+    """`cost`, times `factor`."""
+
+    cost: Cost
+    factor: float
+
+    def forward(self, layer: int, rows: int) -> float:
+        return self.cost.forward(layer, rows) * self.factor
+
+    def backward(self, layer: int, rows: int) -> float:
+        return self.cost.backward(layer, rows) * self.factor
+
+
 def cost_of(schedule: Schedule, chain: Chain, cost: Cost) -> float:
     """The cost of all actions of `schedule`, in the unit of `cost`."""
     total: float = 0

@@ -1,16 +1,15 @@
 """The search with checkpoints on the host beside all that needs none. No arrays here."""
 
 from functools import cached_property
-from math import inf
 
 from checkpoint.planning.candidate import Candidate
-from checkpoint.planning.costs import Cost
+from checkpoint.planning.costs import Cost, Slower, block_sizes
 from checkpoint.planning.offloading import Offloading, cost_with_copies
 from checkpoint.planning.pieces import SMALL_PIECES_COST, SearchInPieces
 from checkpoint.planning.programs.offloaded import OffloadedCheckpoints, OffloadedPlan
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
-from checkpoint.schedule.stretches import Stretch
+from checkpoint.schedule.stretches import stretches_of
 
 SLOWER = {"large": 1.0, "small": SMALL_PIECES_COST}
 
@@ -23,13 +22,14 @@ class SearchWithOffload:
         self.chain: Chain = plain.chain
         self.cost: Cost = plain.cost
         self.minimum_rows = plain.minimum_rows
+        self._sizes = block_sizes(self.chain.batch_size, minimum_rows=plain.minimum_rows)
         self._programs = {
             pieces: OffloadedCheckpoints(
                 chain,
-                plain.cost,
+                Slower(plain.cost, SLOWER[pieces]),
                 lambda size: offloading.copy_cost(size, plain.cost),
                 overlapped=offloading.overlapped,
-                slower=SLOWER[pieces],
+                sizes=self._sizes,
             )
             for pieces, chain in plain.chains.items()
         }
@@ -54,7 +54,7 @@ class SearchWithOffload:
         """The cheapest candidate within the budget, of equals the one that offloads nothing; None if there is none."""
         plain = self.without_offload(budget_bytes)
         found = [] if plain is None else [plain]
-        if plain is None or plain.cost > self._once:
+        if plain is None or plain.cost > self._floor:
             for pieces, program in self._programs.items():
                 plan = program.best(budget_bytes)
                 if plan is not None:
@@ -84,13 +84,21 @@ class SearchWithOffload:
     def _once(self) -> float:
         return self.plain.lower_bound(self.store_all.need_bytes)
 
+    @cached_property
+    def _floor(self) -> float:
+        """A cost that no schedule searched is below."""
+        return self.plain.lower_bound(0, row_blocks=True) if len(self._sizes) > 1 else self._once
+
     def _candidate(self, pieces: str, program: OffloadedCheckpoints, plan: OffloadedPlan, need: int) -> Candidate:
-        name = "once-only segments, checkpoints offloaded"
+        blocks = " with row blocks" if len(self._sizes) > 1 else ""
+        if blocks and self.chain.halves:
+            blocks += ", whose bytes are bounded from above"
+        name = f"once-only segments{blocks}, each checkpoint kept or offloaded"
         return Candidate(
             need,
-            plan.cost + self._once * SLOWER[pieces] if plan.cost < inf else inf,
+            plan.cost,
             name,
-            name if program.all_places else f"{name}, checkpoints at some places",
-            lambda: [Stretch(tuple(program.actions(plan)))],
+            name if program.is_exact(need) else f"{name}, at some places or in rounded bytes",
+            lambda: stretches_of(program.actions(plan)),
             pieces,
         )

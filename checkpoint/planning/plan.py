@@ -23,6 +23,7 @@ from checkpoint.schedule.chain import Chain, chain_of
 from checkpoint.schedule.layers import GeneralChain
 from checkpoint.units import format_bytes, parse_bytes
 from mlp.pieces import PIECES
+from mlp.precision import FULL
 
 AnySearch = SearchInPieces | SearchWithOffload
 
@@ -37,6 +38,7 @@ def plan(
     backend: str = "numpy",
     momentum: float = 0.0,
     optimizer: object = None,
+    precision: str = FULL,
     cost: Cost | None = None,
     row_blocks: bool = True,
     minimum_block_rows: int | None = None,
@@ -47,12 +49,13 @@ def plan(
 
     `budget_bytes` is a whole number, or text as on the command line: "32MiB", or "50%" of store all's arena. `momentum`
     and `optimizer` are the network's: with momentum alone, row blocks add onto the velocity and hold no gradients.
+    `precision` is its too: activations in float16 or bfloat16 take two bytes a value, see `mlp.precision`.
     `cost` says what is fast: operations, unless given. With `row_blocks` False only whole mini-batches are planned,
     whose gradients are bit-identical to plain backpropagation's: on NumPy all, elsewhere in large pieces. Blocks have
     at least `minimum_block_rows` rows: 128 by default where operations are counted, which can't see that fewer are
     slow, and 16 with a `cost`. `pieces`, "large" or "small", are those of backward steps; by default small ones are
     planned where they save enough recomputing to be faster, or where nothing else fits. With `offloading`, the rates of
-    copies, checkpoints may go to the host where that is cheaper than to recompute; whole mini-batches only.
+    copies, some checkpoints may go to the host while others stay, where that is cheaper than to recompute.
 
     `memory_limit_bytes`, in place of a budget, is for the whole process that trains without momentum, taken to be this
     one: what is left of it beside what is resident now, see `checkpoint.planning.process`, is the budget, and the
@@ -65,6 +68,7 @@ def plan(
     0.0
     """
     of: dict[str, Any] = {"dtype": dtype, "backend": backend, "momentum": momentum, "optimizer": optimizer}
+    of["precision"] = precision
     chain = chain_of(sizes, batch_size=batch_size, **of)
     if (budget_bytes is None) == (memory_limit_bytes is None):
         raise CheckpointError("a plan needs a budget, and one alone: give budget_bytes or memory_limit_bytes")

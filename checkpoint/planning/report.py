@@ -34,7 +34,9 @@ def unit_of(cost: Cost | None, chain: Chain) -> str:
     return "operations" if cost is None or isinstance(cost, Flops) else "predicted seconds"
 
 
-def chain_report(chain: Chain, *, dtype: str | None = None, backend: str | None = None) -> dict[str, Any]:
+def chain_report(
+    chain: Chain, *, dtype: str | None = None, precision: str | None = None, backend: str | None = None
+) -> dict[str, Any]:
     """The keys that say what is planned for; a chain that is given as numbers has neither sizes nor a dtype."""
     given = isinstance(chain, GeneralChain)
     return {
@@ -42,6 +44,7 @@ def chain_report(chain: Chain, *, dtype: str | None = None, backend: str | None 
         "sizes": None if given else list(chain.widths),
         "batch_size": None if given else chain.batch_size,
         "dtype": dtype,
+        "precision": precision,
         "backend": backend,
         "gradients": None if given else chain.uptake,
         "store_all_peak_bytes": simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes,

@@ -199,4 +199,6 @@ class Search:
 
 
 def _class(grid: Grid) -> str:
-    return "persistent with row blocks" if len(grid.sizes) > 1 else "persistent"
+    if len(grid.sizes) == 1:
+        return "persistent"
+    return "persistent with row blocks" + (", whose bytes are bounded from above" if grid.chain.halves else "")

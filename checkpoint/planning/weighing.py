@@ -4,7 +4,7 @@
 alone, of many schedules, whose row blocks repeat themselves.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from checkpoint.schedule.actions import Forward
 from checkpoint.schedule.chain import Chain
@@ -41,15 +41,14 @@ def weigh(schedule: Schedule, chain: Chain) -> Weight:
     columns = placement.columns
     sizes = {values: chain.array_bytes(values) for values in set(columns.values)}
     peak = most_live_bytes([sizes[values] for values in columns.values], columns.firsts, columns.lasts)
-    if schedule.offloads:
-        found = simulate(schedule, chain)
-        copied = found.offloaded_bytes, found.host_peak_bytes
-    else:
-        copied = 0, 0
     rows, flops = _run_forward(schedule, chain)
     once = chain.total_forward_flops
     again = rows - chain.batch_size * chain.n_layers
-    return Weight(peak, placement.arena_bytes, -(-again // chain.batch_size), flops - once, once, *copied)
+    weight = Weight(peak, placement.arena_bytes, -(-again // chain.batch_size), flops - once, once)
+    if not schedule.offloads:
+        return weight
+    found = simulate(schedule, chain)
+    return replace(weight, offloaded_bytes=found.offloaded_bytes, host_peak_bytes=found.host_peak_bytes)
 
 
 def _run_forward(schedule: Schedule, chain: Chain) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from checkpoint.errors import BudgetError
 from checkpoint.planning.budget import resolve_budget, store_all_bytes
 from checkpoint.planning.plan import plan_chain
+from checkpoint.planning.planned import Plan
 from checkpoint.ranks.cutting import blocks_of, largest_block, own_blocks
 from checkpoint.ranks.items import SLOTS, items_of, owners_of, slot_sizes
 from checkpoint.schedule.chain import Chain
@@ -16,7 +17,7 @@ COST_BYTES = 8
 """Of the sum of the steps' costs, which is held between steps too."""
 
 
-def schedule_in(budget: int | str, chain: Chain, *, slot_bytes: int) -> Schedule:
+def plan_in(budget: int | str, chain: Chain, *, slot_bytes: int) -> Plan:
     """The plan for a row block, `chain`, in a rank's `budget`, of which its slots take `slot_bytes`.
 
     Percent are of what store all takes with the slots. Raises `BudgetError` where nothing fits beside them.
@@ -25,7 +26,7 @@ def schedule_in(budget: int | str, chain: Chain, *, slot_bytes: int) -> Schedule
     if isinstance(budget, str) and budget.strip().endswith("%"):
         budget_bytes = parse_bytes(budget, whole_bytes=store_all_bytes(chain) + slot_bytes)
     try:
-        return plan_chain(chain, budget_bytes=max(budget_bytes - slot_bytes, 0), row_blocks=False).schedule
+        return plan_chain(chain, budget_bytes=max(budget_bytes - slot_bytes, 0), row_blocks=False)
     except BudgetError as error:
         least = error.minimum_bytes + slot_bytes
         raise BudgetError(

@@ -11,7 +11,7 @@ from checkpoint.planning.choice import Choice
 from checkpoint.ranks.cutting import check_block_rows, largest_block
 from checkpoint.ranks.items import SLOTS, items_of, slot_sizes
 from checkpoint.ranks.model import TABLE, WELL_USED, efficiency, most_well_used
-from checkpoint.ranks.planned import figures, schedule_in
+from checkpoint.ranks.planned import figures, plan_in
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.units import counted, format_bytes
@@ -46,7 +46,7 @@ def schedule_of(chain: Chain, choice: Choice, ranks: int, block_rows: int | None
         return choice.within_blocks.schedule(block)
     items = items_of(chain.widths, rows=rows)
     values = sum(slot_sizes(items, SLOTS)) + max(item.values for item in items)
-    return schedule_in(choice.budget or "100%", block, slot_bytes=chain.array_bytes(values))
+    return plan_in(choice.budget or "100%", block, slot_bytes=chain.array_bytes(values)).schedule
 
 
 def report_text(report: Mapping[str, Any]) -> str:

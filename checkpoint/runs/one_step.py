@@ -1,5 +1,7 @@
 """One measured step on random data, for whoever asks what a step takes and not what it learns."""
 
+from typing import Any
+
 import numpy as np
 
 from backend import Backend, Usage
@@ -7,18 +9,22 @@ from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
 from mlp import Network
+from mlp.precision import FULL
 
 
-def measured_step(chain: Chain, schedule: Schedule | None, *, dtype: str, backend: Backend) -> Usage:
+def measured_step(
+    chain: Chain, schedule: Schedule | None, *, dtype: str, backend: Backend, precision: str = FULL
+) -> Usage:
     """What one `update_mini_batch` on `chain` takes above rest: its peak, and a mark after each action.
 
     Without a `schedule` it is plain backpropagation's, which has no actions and no marks.
     """
     net: Network
     if schedule is None:
-        net = Network(chain.widths, dtype=dtype, backend=backend)
+        net = Network(chain.widths, dtype=dtype, backend=backend, precision=precision)
     else:
-        net = NetworkWithCheckpointing(chain.widths, schedule=schedule, dtype=dtype, backend=backend)
+        of: dict[str, Any] = {"dtype": dtype, "backend": backend, "precision": precision}
+        net = NetworkWithCheckpointing(chain.widths, schedule=schedule, **of)
     random = np.random.default_rng(0)
     X = backend.asarray(random.random((chain.batch_size, chain.widths[0])), dtype)
     y = backend.asarray(random.random((chain.batch_size, chain.widths[-1])), dtype)

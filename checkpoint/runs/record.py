@@ -31,6 +31,8 @@ class RunRecord:
     test_samples: int
     validation_samples: int
     device: str
+    cublas: str
+    cublas_variables: str
     predicted_peak_bytes: int
     measured_peak_bytes: int
     measured_bytes_after: list[int]

@@ -23,7 +23,7 @@ from mlp.saving import differences, environment
 
 NETWORK_SETTINGS = (
     *("sizes", "activation", "output_activation", "cost"),
-    *("initialization", "dtype", "momentum", "optimizer", "dropout", "seed"),
+    *("initialization", "dtype", "precision", "momentum", "optimizer", "dropout", "seed"),
 )
 ORDER_SETTINGS = {"batch_size": "mini_batch_size", "shuffle": "shuffle"}
 

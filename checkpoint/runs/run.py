@@ -98,6 +98,8 @@ def run(
         test_samples=len(dataset.test),
         validation_samples=0 if dataset.validation is None else len(dataset.validation),
         device=network.backend.device_name,
+        cublas=network.backend.arithmetic.get("cublas", ""),
+        cublas_variables=network.backend.arithmetic.get("cublas variables", ""),
         predicted_peak_bytes=expected.peak_bytes,
         measured_peak_bytes=first_step.usage.peak_bytes,
         measured_bytes_after=first_step.usage.marks,

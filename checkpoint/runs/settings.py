@@ -18,6 +18,7 @@ from checkpoint.schedule.chain import Chain, chain_of
 from checkpoint.schedule.schedule import Schedule
 from mlp import Network
 from mlp.optimizers import Ruled, optimizer_of
+from mlp.precision import FULL
 from mlp.training.named_rates import rate_of
 from mlp.training.rates import LearningRate
 
@@ -32,6 +33,7 @@ class RunSettings:
     cost: str = "quadratic"
     initialization: str = "normal"
     dtype: str = "float32"
+    precision: str = FULL
     momentum: float = 0.0
     optimizer: str = "sgd"
     dropout: float | list[float] = 0.0
@@ -59,7 +61,7 @@ class RunSettings:
     def chain(self) -> Chain:
         """The chain of the network, for a whole mini-batch on its backend."""
         of: dict[str, Any] = {"dtype": self.dtype, "backend": variant_here(self.backend)}
-        of |= {"momentum": self.momentum, "optimizer": self.optimizer}
+        of |= {"momentum": self.momentum, "optimizer": self.optimizer, "precision": self.precision}
         return chain_of(self.sizes, batch_size=self.batch_size, **of)
 
     @property
@@ -102,6 +104,7 @@ def make_network(
         "cost": settings.cost,
         "initialization": settings.initialization,
         "dtype": settings.dtype,
+        "precision": settings.precision,
         "momentum": settings.momentum,
         "optimizer": settings.optimizer,
         "dropout": settings.dropout,

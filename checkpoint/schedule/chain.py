@@ -7,11 +7,12 @@ exact: every buffer of a step is counted, rounded up to the backend's unit of al
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from backend.facts import FACTS, NAMES, padded
+from backend.facts import FACTS, HALF_BYTES, NAMES, padded
 from checkpoint.arguments import whole_number
 from mlp.arguments import check_momentum
 from mlp.errors import NetworkError
-from mlp.pieces import error_piece_rows, gradient_piece_rows
+from mlp.pieces import error_piece_rows, forward_piece_rows, gradient_piece_rows, half_values
+from mlp.precision import FULL, precision_of
 from mlp.sizes import check_sizes, format_sizes
 from mlp.uptake import IN_PIECES, ONTO_VELOCITY, ONTO_WEIGHTS, fits_onto_weights, possible_uptake
 
@@ -30,7 +31,8 @@ class Chain:
     beside it; with `adds_up` this mini-batch is one of several whose gradients are added up elsewhere. Row blocks that
     begin at multiples of `sum_rows` rows leave gradients bit-identical to those of the whole mini-batch; None where
     none do. `uptake` is how gradients are taken up, and what is held of them: see `mlp.uptake`. With `whole_gradients`
-    a layer's gradient is not made in pieces, as an optimizer that clips it needs.
+    a layer's gradient is not made in pieces, as an optimizer that clips it needs. With `halves` a_1 .. a_{L-1} are kept
+    in two bytes a value, and their errors are in arrays of their own; see `mlp.precision`.
     """
 
     widths: tuple[int, ...]
@@ -44,6 +46,7 @@ class Chain:
     planned_rows: int | None = None
     uptake: str = IN_PIECES
     whole_gradients: bool = False
+    halves: bool = False
 
     @property
     def n_layers(self) -> int:
@@ -75,21 +78,41 @@ class Chain:
 
     def activation_bytes(self, layer: int, rows: int | None = None) -> int:
         """The bytes of a_layer, or of `rows` rows of it. The input a_0 is held between steps and costs nothing."""
-        if layer == 0:
+        return self.array_bytes(self.activation_values(layer, rows)) if layer else 0
+
+    def activation_values(self, layer: int, rows: int | None = None) -> int:
+        """The values that the array of a_layer, or of `rows` rows of it, has room for; two halves make one."""
+        values = (self.batch_size if rows is None else rows) * self.widths[layer]
+        return half_values(values) if self.is_half(layer) else values
+
+    def is_half(self, layer: int) -> bool:
+        """Whether a_layer is kept in two bytes a value: not the input, and not the output."""
+        return self.halves and 0 < layer < self.n_layers
+
+    def kept_bytes(self, layer: int, rows: int | None = None) -> int:
+        """The bytes that the error of a layer takes beyond those of a_layer: none, unless that is kept in halves."""
+        if not self.is_half(layer):
             return 0
-        return self.array_bytes((self.batch_size if rows is None else rows) * self.widths[layer])
+        wide = self.array_bytes((self.batch_size if rows is None else rows) * self.widths[layer])
+        return wide - self.activation_bytes(layer, rows)
 
-    def kept_bytes(self, layer: int) -> int:
-        """The bytes of a_layer that stay beside its error: none, as it becomes the error in its place."""
-        return 0
-
-    def error_bytes(self, layer: int) -> int:
+    def error_bytes(self, layer: int, rows: int | None = None) -> int:
         """The bytes that the error of a layer takes until its backward step, with those of a_layer that stay."""
-        return self.activation_bytes(layer) + self.kept_bytes(layer)
+        return self.activation_bytes(layer, rows) + self.kept_bytes(layer, rows)
 
-    def forward_bytes(self, layer: int) -> int:
-        """The bytes that a layer works in when it runs forward, beside its input and its output: none."""
-        return 0
+    def forward_bytes(self, layer: int, rows: int | None = None) -> int:
+        """The bytes that a layer works in when it runs forward, beside its input and its output.
+
+        None, unless activations are kept in halves: then some rows of both in the dtype that is computed in.
+        """
+        return self.array_bytes(self.forward_values(layer, self.batch_size if rows is None else rows))
+
+    def forward_values(self, layer: int, rows: int) -> int:
+        """The values of what a layer works in when it runs forward on `rows` rows."""
+        if not self.halves:
+            return 0
+        below, here = ((self.is_half(number), self.widths[number]) for number in (layer - 1, layer))
+        return forward_piece_rows(rows) * sum(width for half, width in (below, here) if half)
 
     def shape(self, layer: int) -> object:
         """What tells a layer from those that take other bytes."""
@@ -97,7 +120,7 @@ class Chain:
 
     def host_bytes(self, layer: int) -> int:
         """The bytes of a copy of a_layer on the host: those of its values, not rounded up."""
-        return self.batch_size * self.widths[layer] * self.item_bytes
+        return self.batch_size * self.widths[layer] * (HALF_BYTES if self.is_half(layer) else self.item_bytes)
 
     def gradient_bytes(self, layer: int) -> int:
         """The bytes of a layer's gradient held whole: the weight's and the bias's."""
@@ -127,9 +150,15 @@ class Chain:
     def workspace_bytes(self, layer: int, rows: int | None = None) -> int:
         """The bytes that a layer's backward step holds beside a_{layer-1} and delta_layer, which it starts from.
 
-        What `backward_values` says: a piece of the weight gradient, the bias gradient, a piece of the error below.
+        What `backward_values` says: a piece of the weight gradient, the bias gradient, a piece of the error below. An
+        a_{layer-1} in halves stays beside its error for the step.
         """
-        return sum(map(self.array_bytes, self.backward_values(layer, self.batch_size if rows is None else rows)))
+        beside = self.activation_bytes(layer - 1, rows) if self.is_half(layer - 1) else 0
+        return beside + self.step_bytes(layer, self.batch_size if rows is None else rows)
+
+    def step_bytes(self, layer: int, rows: int) -> int:
+        """The bytes of what `backward_values` says."""
+        return sum(map(self.array_bytes, self.backward_values(layer, rows)))
 
     def backward_values(self, layer: int, rows: int) -> tuple[int, int, int]:
         """The values of what a backward step on `rows` rows works in: bias gradient, weight gradient, error below.
@@ -169,11 +198,13 @@ def chain_of(
     backend: str = "numpy",
     momentum: float = 0.0,
     optimizer: object = None,
+    precision: str = FULL,
 ) -> Chain:
     """The chain of a network of `sizes` trained on mini-batches of `batch_size` rows.
 
     `backend` is a name, and nothing is loaded for it: a plan for a GPU can be made where there is none. `momentum` and
-    `optimizer` are the network's, or such an object: what a step holds of gradients follows from them.
+    `optimizer` are the network's, or such an object: what a step holds of gradients follows from them. `precision` is
+    the network's too, see `mlp.precision`.
     Raises `NetworkError` for sizes that make no network, a batch size below 1, an unknown dtype, backend or optimizer.
 
     >>> chain_of([784, 100, 10], batch_size=100).activation_bytes(1)
@@ -199,6 +230,7 @@ def chain_of(
         sum_rows=facts.chunk_rows,
         uptake=possible_uptake(wanted, facts),
         whole_gradients=clips,
+        halves=precision_of(precision, dtype=dtype, backend=backend).stored is not None,
     )
 
 

@@ -81,14 +81,15 @@ class Holding:
         self._need(layer - 1, start, stop)
         again = start < self.run_rows.get(layer, 0)
         self.run_rows[layer] = max(stop, self.run_rows.get(layer, 0))
+        working = self.chain.forward_bytes(layer, stop - start)
         if filling:
             self.held[layer].made = stop
-            return self.bytes, again
+            return self.bytes + working, again
         end = self.chain.batch_size if whole else stop
         taken = self.chain.activation_bytes(layer, end - start)
         self.held[layer] = _Held(start, end, taken, start, stop)
         self.bytes += taken
-        return self.bytes + self.chain.forward_bytes(layer), again
+        return self.bytes + working, again
 
     def _release(self, layer: int, start: int, stop: int) -> int:
         held = self._find(layer, start, stop)
@@ -145,11 +146,19 @@ class Holding:
                 )
         if start == 0 and stop < batch:
             self.bytes += self.chain.sum_bytes(layer)
-        if layer == n_layers and stop == batch:
-            self._stay(layer)
-        if stop == batch:
-            self._stay(layer - 1)
-        peak = self.bytes + self.chain.workspace_bytes(layer, stop - start)
+        apart = self.chain.is_half(layer - 1)
+        if apart:
+            if start == below.start:
+                self._take(below, self.chain.error_bytes(layer - 1, below.stop - below.start))
+            peak = self.bytes + self.chain.step_bytes(layer, stop - start)
+            if stop == below.stop:
+                self._take(below, -self.chain.activation_bytes(layer - 1, below.stop - below.start))
+        else:
+            if layer == n_layers and stop == batch:
+                self._stay(layer)
+            if stop == batch:
+                self._stay(layer - 1)
+            peak = self.bytes + self.chain.workspace_bytes(layer, stop - start)
         self.done_rows[layer] = stop
         if layer > 1:
             self.held[layer - 1].turned = stop
@@ -161,8 +170,11 @@ class Holding:
 
     def _stay(self, layer: int) -> None:
         """Count what stays of an activation beside the error that it becomes."""
-        self.bytes += self.chain.kept_bytes(layer)
-        self.held[layer].bytes += self.chain.kept_bytes(layer)
+        self._take(self.held[layer], self.chain.kept_bytes(layer))
+
+    def _take(self, held: _Held, size: int) -> None:
+        self.bytes += size
+        held.bytes += size
 
     def _find(self, layer: int, start: int, stop: int) -> _Held:
         held = self.held.get(layer)

@@ -75,7 +75,7 @@ class GeneralChain(Chain):
         """None: a gradient that is held from step to step is rest, and one for a step is workspace."""
         return 0
 
-    def forward_bytes(self, layer: int) -> int:
+    def forward_bytes(self, layer: int, rows: int | None = None) -> int:
         """The bytes that a layer works in when it runs forward, beside its input and its output."""
         return self.layers[layer - 1].forward_bytes
 
@@ -83,7 +83,11 @@ class GeneralChain(Chain):
         """The bytes that a backward step holds beside what it starts from: its own, and the error below."""
         return self.layers[layer - 1].backward_bytes + self.activation_bytes(layer - 1) - self.kept_bytes(layer - 1)
 
-    def kept_bytes(self, layer: int) -> int:
+    def forward_values(self, layer: int, rows: int) -> int:
+        """The same: a value is a byte."""
+        return self.forward_bytes(layer)
+
+    def kept_bytes(self, layer: int, rows: int | None = None) -> int:
         """The bytes of a_layer that stay beside its error, as the layer's backward step needs its output."""
         return self.activation_bytes(layer) if layer and self.layers[layer - 1].needs != "input" else 0
 

@@ -19,8 +19,10 @@ from checkpoint.schedule.stretches import Stretch, Turn
 
 ACTIVATION, WEIGHT_GRADIENT, BIAS_GRADIENT, ERROR_PIECE = "a", "dW", "db", "piece"
 """The kinds of arrays. An activation becomes the error in its place; a gradient is a block, or a sum of row blocks."""
-FORWARD, WORKSPACE, KEPT = "forward", "work", "kept"
-"""In a `GeneralChain`: what a layer works in forward and back, and what stays of an activation beside its error."""
+FORWARD, ERROR = "forward", "delta"
+"""What a layer works in forward, and an error that has an array of its own: where activations are kept in halves."""
+WORKSPACE, KEPT = "work", "kept"
+"""In a `GeneralChain`: what a layer works in on the way back, and what stays of an activation beside its error."""
 
 
 class StepArray(NamedTuple):
@@ -85,7 +87,7 @@ def columns_of(schedule: Schedule, chain: Chain, *, gradients: bool = True, brie
     step = _Step(replace(chain, pieces=schedule.pieces, planned_rows=schedule.planned_rows), gradients)
     position, columns = 0, step.columns
     for stretch in schedule.for_batch(chain.batch_size).stretches:
-        for rows, times in turns_of(stretch, (end for _, end in step.held.values()), chain, briefly):
+        for rows, times in turns_of(stretch, (end for _, _, end in step.held.values()), chain, briefly):
             start, stop = rows or (0, chain.batch_size)
             first = len(columns.kinds)
             for action in stretch.body:
@@ -111,7 +113,8 @@ class _Step:
     def __init__(self, chain: Chain, gradients: bool) -> None:
         self.chain, self.gradients = chain, gradients
         self.columns = Columns()
-        self.held: dict[int, tuple[int, int]] = {}  # layer -> index of its activation, the row after its last
+        self.held: dict[int, tuple[int, int, int]] = {}  # layer -> index of its array, the first row, the one after
+        self.errors: dict[int, int] = {}  # layer -> index of its error, which its activation in halves stays beside
         self.sums: dict[int, int] = {}  # layer -> index of its weights' sum, which the biases' follows
 
     def run(self, position: int, action: Action, start: int, stop: int) -> None:
@@ -135,13 +138,14 @@ class _Step:
         return len(columns.kinds) - 1
 
     def hold(self, position: int, layer: int, start: int, stop: int) -> None:
-        self.held[layer] = self.take(position, ACTIVATION, layer, (stop - start) * self.chain.widths[layer]), stop
+        values = self.chain.activation_values(layer, stop - start)
+        self.held[layer] = self.take(position, ACTIVATION, layer, values), start, stop
 
     def drop(self, position: int, layer: int) -> None:
         self.columns.lasts[self.held.pop(layer)[0]] = position
 
     def forward(self, position: int, layer: int, start: int, stop: int, *, whole: bool) -> None:
-        if working := self.chain.forward_bytes(layer):
+        if working := self.chain.forward_values(layer, stop - start):
             self.take(position, FORWARD, layer, working)
         if not whole:
             self.hold(position, layer, start, stop)
@@ -155,6 +159,8 @@ class _Step:
         chain, rows = self.chain, stop - start
         n_in, n_out, whole = chain.widths[layer - 1], chain.widths[layer], rows == chain.batch_size
         bias, weight, error = chain.backward_values(layer, rows)
+        if chain.is_half(layer - 1):
+            self.turn(position, layer - 1, start, stop)
         if whole and not self.gradients:
             bias, weight, error = 0, 0, error and chain.piece_rows(layer, rows)[1] * n_in
         if weight:
@@ -165,11 +171,20 @@ class _Step:
             self.take(position, BIAS_GRADIENT, layer, n_out)
         if error:
             self.take(position, ERROR_PIECE, layer, error)
-        if stop == self.held[layer][1]:
+        if stop == self.held[layer][2]:
             self.drop(position, layer)
         if layer in self.sums and stop == chain.batch_size:
             index = self.sums.pop(layer)
             self.columns.lasts[index] = self.columns.lasts[index + 1] = position
+
+    def turn(self, position: int, layer: int, start: int, stop: int) -> None:
+        """Rows of an activation in halves become the error in an array apart; that takes its place with the last."""
+        index, first, end = self.held[layer]
+        if start == first:
+            self.errors[layer] = self.take(position, ERROR, layer, (end - first) * self.chain.widths[layer])
+        if stop == end:
+            self.columns.lasts[index] = position
+            self.held[layer] = self.errors.pop(layer), first, end
 
     def backward_of_any(self, position: int, layer: int, chain: GeneralChain) -> None:
         """A backward step of a layer that is given as numbers."""

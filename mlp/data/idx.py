@@ -5,7 +5,6 @@ big-endian uint32, then the data, big-endian, last dimension fastest. (Format: L
 database's page.)
 """
 
-import math
 import os
 from typing import Any, BinaryIO
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from mlp.data.errors import DamagedDataError
 from mlp.data.gzip_stream import GZIP_MAGIC, GzipStream
-from mlp.data.stream import MAX_DATA_BYTES, Readable, check_promise, read_exactly
+from mlp.data.stream import MAX_DATA_BYTES, Readable, promised_bytes, read_exactly
 
 _INTEGERS = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4"}
 _FLOATS = {0x0D: "float32", 0x0E: "float64"}
@@ -34,8 +33,7 @@ def read_idx(file: BinaryIO, *, where: str = "IDX file", max_bytes: int = MAX_DA
     stream: Readable = GzipStream(file, where=where) if packed else file
 
     dtype, shape = _read_header(stream, where=where)
-    data_bytes = math.prod(shape) * dtype.itemsize
-    check_promise(data_bytes, limit_bytes=max_bytes, where=where)
+    data_bytes = promised_bytes(shape, dtype.itemsize, limit_bytes=max_bytes, where=where)
     if not packed and (held_bytes := size_bytes - file.tell()) != data_bytes:
         raise DamagedDataError(
             f"{where}: the header promises {data_bytes} bytes of data, the file holds {held_bytes}; get the file again"

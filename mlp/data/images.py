@@ -15,7 +15,7 @@ from mlp.data.errors import DamagedDataError, DataError
 from mlp.data.npy import read_npy_header
 from mlp.data.pictures import START_BYTES, is_picture, read_picture
 from mlp.data.scaling import PIXELS, Scaling
-from mlp.data.stream import MAX_DATA_BYTES, check_promise, open_regular, read_exactly
+from mlp.data.stream import MAX_DATA_BYTES, open_regular, promised_bytes, read_exactly
 
 
 def read_images(
@@ -94,8 +94,7 @@ def read_npy_rows(file: BinaryIO, *, where: str, features: int) -> np.ndarray:
     file.seek(0)
     header = read_npy_header(file, where=where, wanted="numbers", dimensions=4)
     n_values = prod(header.shape)
-    data_bytes = n_values * header.dtype.itemsize
-    check_promise(data_bytes, limit_bytes=MAX_DATA_BYTES, where=where)
+    data_bytes = promised_bytes(header.shape, header.dtype.itemsize, limit_bytes=MAX_DATA_BYTES, where=where)
     if (held_bytes := file_bytes - header.header_bytes) != data_bytes:
         raise DamagedDataError(f"{where}: the header promises {data_bytes} bytes of data, the file holds {held_bytes}")
     rows = 1 if n_values == features else header.shape[0] if header.shape else 0

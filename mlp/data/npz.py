@@ -6,7 +6,6 @@ agree before its data is read, so neither a header that promises a terabyte nor 
 that are really there.
 """
 
-import math
 import os
 import struct
 import zipfile
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from mlp.data.errors import DamagedDataError, DataError
 from mlp.data.npy import read_npy_header
-from mlp.data.stream import MAX_DATA_BYTES, check_promise, read_exactly
+from mlp.data.stream import MAX_DATA_BYTES, promised_bytes, read_exactly
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")
 LAYOUTS = (KEYS, KEYS[:2], ("X", "y"))
@@ -122,8 +121,7 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, where: str,
     with archive.open(info) as stream:
         wanted = "numbers or text" if where.rpartition(": ")[2].startswith("y") else "numbers"
         header = read_npy_header(stream, where=where, wanted=wanted, dimensions=_MAX_DIMENSIONS)
-        data_bytes = math.prod(header.shape) * header.dtype.itemsize
-        check_promise(data_bytes, limit_bytes=max_bytes, where=where)
+        data_bytes = promised_bytes(header.shape, header.dtype.itemsize, limit_bytes=max_bytes, where=where)
         if (held_bytes := info.file_size - header.header_bytes) != data_bytes:
             raise DamagedDataError(
                 f"{where}: the header promises {data_bytes} bytes of data, the archive holds {held_bytes}; "

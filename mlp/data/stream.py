@@ -6,6 +6,7 @@ Data files are untrusted. Memory grows with the bytes that really arrive, never 
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -59,15 +60,21 @@ def _unreadable(path: Path, error: OSError | ValueError) -> UnreadableDataError:
     )
 
 
-def check_promise(promised_bytes: int, *, limit_bytes: int, where: str) -> None:
-    """Raise OversizedDataError where a header promises more than may be read. Called before anything is read."""
-    if promised_bytes > limit_bytes:
+def promised_bytes(shape: tuple[int, ...], item_bytes: int, *, limit_bytes: int, where: str) -> int:
+    """The bytes of data that a header promises. Called before anything is read.
+
+    Raises OversizedDataError where that is more than may be read. An array without values is judged as if its empty
+    dimensions were of size 1, since NumPy makes none whose other dimensions span more than memory has addresses.
+    """
+    spanned = prod(max(size, 1) for size in shape) * item_bytes
+    if spanned > limit_bytes:
         raise OversizedDataError(
-            f"{where}: the header promises {promised_bytes} bytes, the limit is {limit_bytes}; "
+            f"{where}: the header promises {spanned} bytes, the limit is {limit_bytes}; "
             "give a smaller data set, or an undamaged file",
-            promised_bytes=promised_bytes,
+            promised_bytes=spanned,
             limit_bytes=limit_bytes,
         )
+    return prod(shape) * item_bytes
 
 
 def read_exactly(stream: Readable, n_bytes: int, *, where: str) -> bytearray:

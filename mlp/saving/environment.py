@@ -10,7 +10,7 @@ import numpy as np
 
 from backend import Backend
 
-BIT_RELEVANT = ("backend", "device", "machine", "numpy", "kernels", "cupy")
+BIT_RELEVANT = ("backend", "device", "machine", "numpy", "kernels", "cupy", "cublas", "cublas variables")
 """The facts whose change may change the last bits of a result. The others are for the reader."""
 
 
@@ -30,16 +30,21 @@ def environment(backend: Backend) -> dict[str, str]:
     }
     if backend.name == "cupy":
         facts["cupy"] = str(getattr(sys.modules.get("cupy"), "__version__", ""))
-    return facts
+    return facts | backend.arithmetic
 
 
 def differences(then: dict[str, str], now: dict[str, str]) -> list[str]:
     """The changes that may affect the last bits, such as `numpy 2.4.6, was 2.3.0`."""
     return [
-        f"{name} {now.get(name) or 'unknown'}, was {then.get(name) or 'unknown'}"
+        f"{name} {_said(now, name)}, was {_said(then, name)}"
         for name in BIT_RELEVANT
         if now.get(name) != then.get(name)
     ]
+
+
+def _said(facts: dict[str, str], name: str) -> str:
+    text = facts.get(name)
+    return text or ("none" if text == "" and name == "cublas variables" else "unknown")
 
 
 def _version(package: str) -> str:

@@ -14,7 +14,7 @@ from itertools import pairwise
 from math import prod
 
 FORMAT_NAME = "mlp-checkpointing saved state"
-FORMAT_NUMBER = 3
+FORMAT_NUMBER = 4
 """The format written. Older ones are still read, see `mlp.saving.older`."""
 FORMAT = f"{FORMAT_NAME} {FORMAT_NUMBER}"
 LENGTH_BYTES = 8

@@ -2,10 +2,12 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
-from backend import Backend
+from backend import Backend, select_backend
 from mlp.errors import StateWarning
 from mlp.network import Network
+from mlp.precision import precision_on
 from mlp.saving.read import read_state, restore_state
 from mlp.saving.state import SavedState
 
@@ -21,7 +23,8 @@ def load_state(
     Raises `StateError` for whatever else the file is, `BackendUnavailable` for the backend.
     """
     state = read_state(path)
-    network = Network(state.sizes, backend=backend, **state.network_arguments)
+    chosen = select_backend(backend)
+    network = Network(state.sizes, backend=chosen, **arguments_on(state, chosen, path))
     restore_state(path, network)
     if state.arguments and not plain:
         short = {name: f" {value}" if len(value) <= 30 else "" for name, value in state.arguments.items()}
@@ -33,3 +36,19 @@ def load_state(
             stacklevel=2,
         )
     return network, state
+
+
+def arguments_on(state: SavedState, backend: Backend, path: str | Path) -> dict[str, Any]:
+    """`Network`'s arguments for the network of `state` on this backend, in a precision that it has.
+
+    Another precision than the saved one is named in a `StateWarning`: training goes on with other bits.
+    """
+    precision = precision_on(state.precision, backend.name)
+    if precision != state.precision:
+        warnings.warn(
+            f"{path} was saved at precision {state.precision}, which {backend.name} does not have; here it is "
+            f"{precision}",
+            StateWarning,
+            stacklevel=3,
+        )
+    return state.network_arguments | {"precision": precision}

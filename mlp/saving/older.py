@@ -6,6 +6,7 @@ from typing import Any
 
 from mlp.costs import TABLE
 from mlp.data.scaling import PIXELS
+from mlp.precision import FULL
 
 MAX_COUNT = 2**53
 """The most that a saved count may be: what every reader of JSON can say exactly."""
@@ -13,6 +14,7 @@ MAX_COUNT = 2**53
 ADDED = {
     2: ("epochs_trained", "scaling", "arguments"),
     3: ("optimizer", "steps_trained", "output_activation", "dropout"),
+    4: ("precision",),
 }
 """The facts that each format added."""
 
@@ -23,7 +25,7 @@ def added_after(number: int) -> set[str]:
     """The facts that a state of format `number` lacks.
 
     >>> sorted(added_after(2))
-    ['dropout', 'optimizer', 'output_activation', 'steps_trained']
+    ['dropout', 'optimizer', 'output_activation', 'precision', 'steps_trained']
     """
     return {name for later, names in ADDED.items() if later > number for name in names}
 
@@ -43,6 +45,8 @@ def unsaid(record: Mapping[str, Any], number: int) -> dict[str, Any]:
     if number < 3:
         facts |= {"optimizer": "sgd", "steps_trained": _steps_of(progress), "output_activation": _output_of(record)}
         facts["dropout"] = []
+    if number < 4:
+        facts["precision"] = FULL
     return facts
 
 

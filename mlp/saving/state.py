@@ -14,6 +14,7 @@ from mlp.data.errors import DataError
 from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError, StateError
 from mlp.optimizers import Optimizer, Ruled, optimizer_of, optimizer_text
+from mlp.precision import FULL, PRECISIONS
 from mlp.saving.layout import FORMAT_NUMBER
 from mlp.saving.older import added_after, is_count, unsaid
 from mlp.sizes import format_sizes, parse_sizes
@@ -24,6 +25,7 @@ _CHOICES = {
     "cost": COSTS,
     "initialization": INITIALIZATIONS,
     "dtype": DTYPES,
+    "precision": PRECISIONS,
 }
 
 
@@ -36,6 +38,7 @@ class Savable(Protocol):
     cost: str
     initialization: str
     dtype: str
+    precision: str
     optimizer: Optimizer | Ruled
     seed: int
     dropout: tuple[float, ...]
@@ -114,6 +117,7 @@ class SavedState:
     dropout: tuple[float, ...] = ()
     steps_trained: int = 0
     scaling: Scaling | None = None
+    precision: str = FULL
     arguments: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
@@ -147,7 +151,10 @@ class SavedState:
     @property
     def network_arguments(self) -> dict[str, Any]:
         """`Network`'s arguments, but for sizes and backend."""
-        names = ("activation", "output_activation", "cost", "initialization", "dtype", "momentum", "optimizer", "seed")
+        names = (
+            *("activation", "output_activation", "cost", "initialization"),
+            *("dtype", "precision", "momentum", "optimizer", "seed"),
+        )
         one = self.dropout[0] if len(set(self.dropout)) == 1 else list(self.dropout) or 0.0
         return {**{name: getattr(self, name) for name in names}, "dropout": one}
 
@@ -201,6 +208,7 @@ def state_of(
         cost=network.cost,
         initialization=network.initialization,
         dtype=network.dtype,
+        precision=network.precision,
         momentum=network.momentum,
         seed=network.seed,
         progress=progress,

@@ -123,7 +123,8 @@ def train(
                     more = {} if weights is None else _weights_of(network, weights, step, mini_batch_size, rows)
                     batch_seconds += time.perf_counter() - begun
                     steps_before = network.steps_trained
-                    rate = step_rate(eta, steps_before, dtype=network.dtype, rows=X.shape[0])
+                    n_rows = min(mini_batch_size, n_samples - (step - 1) * mini_batch_size)
+                    rate = step_rate(eta, steps_before, dtype=network.dtype, rows=n_rows)
                     try:
                         with network.trusting_inputs() if known_finite(training_data) else nullcontext():
                             take_step(X, y, rate, **more)
@@ -132,7 +133,7 @@ def train(
                     network.steps_trained = steps_before + 1  # whoever takes steps
                     seconds += time.perf_counter() - begun
                     if after_step is not None:
-                        after_step(Step(epoch, step, X.shape[0]))
+                        after_step(Step(epoch, step, n_rows))
                     del X, y
             begun = time.perf_counter()
             network.backend.synchronize()

@@ -14,6 +14,7 @@ from checkpoint.execution.ranks.links.mpi import Mpi
 from checkpoint.execution.ranks.network import NetworkOnRanks
 from mlp import Network
 from mlp.optimizers import Adam
+from mlp.row_weights import row_weights
 
 STEPS = (700, 700, 300, 60, 1, 513)
 """Uneven mini-batches, and such as leave ranks without rows."""
@@ -24,8 +25,9 @@ CASES = {
     "a budget": {"budget_bytes": "95%", "momentum": 0.5},
     "Adam that clips": {"optimizer": Adam(clip=0.01)},
     "float64": {"every": 3, "momentum": 0.9, "dtype": "float64"},
+    "dropout, and weights of samples": {"momentum": 0.9, "dropout": 0.3, "weighted": True},
     "turns": {"block_rows": 128, "every": 2, "momentum": 0.9},
-    "turns of 256 in float64": {"block_rows": 256, "dtype": "float64", "cost": "cross-entropy"},
+    "turns of 256 in float64": {"block_rows": 256, "dtype": "float64", "cost": "cross-entropy", "dropout": 0.1},
 }
 SIZES = (30, 24, 24, 24, 24, 10)
 
@@ -34,7 +36,7 @@ def digests(arrays):
     return b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)
 
 
-def compare(link, *, every=None, block_rows=None, budget_bytes=None, **arguments):
+def compare(link, *, every=None, block_rows=None, budget_bytes=None, weighted=False, **arguments):
     """Train on ranks and alone; raises where a bit, or a byte of the peak of any step, is not as it should be."""
     n_layers = len(SIZES) - 1
     how = {"budget_bytes": budget_bytes}
@@ -47,13 +49,15 @@ def compare(link, *, every=None, block_rows=None, budget_bytes=None, **arguments
     for rows in STEPS:
         X = random.random((rows, SIZES[0])).astype(alone.dtype)
         y = np.eye(SIZES[-1], dtype=alone.dtype)[random.integers(SIZES[-1], size=rows)]
-        alone.update_mini_batch(X, y, eta=0.3)
+        weights = row_weights(np.arange(rows) % 3, rows, dtype=alone.dtype, backend=alone.backend) if weighted else None
+        alone.update_mini_batch(X, y, eta=0.3, weights=weights)
         with together.backend.measure() as usage:
-            together.update_mini_batch(X, y, eta=0.3)
+            together.update_mini_batch(X, y, eta=0.3, weights=weights)
         expected = together.predicted_peak_bytes(rows)
         assert usage.peak_bytes == expected, f"{usage.peak_bytes} bytes in a step on {rows} rows, not {expected}"
         for ours, theirs in ((together.weights, alone.weights), (together.biases, alone.biases)):
             assert digests(ours) == digests(theirs), f"other weights after a step on {rows} rows"
+    assert together.mean_step_cost() == alone.mean_step_cost(), "another training cost"
     for name, pairs in alone.optimizer_state.items():
         for k, pair in enumerate(pairs):
             if together.owns(k + 1):

@@ -25,7 +25,7 @@ needs_mpi = [
 ]
 
 PROGRAM = ("-m", "checkpoint", "train", "--data", "sample", "--sizes", "784,20,12,10", "--batch-size", "700")
-PROGRAM += ("--momentum", "0.9", "--eta", "0.05", "--epochs", "2")
+PROGRAM += ("--momentum", "0.9", "--eta", "0.05", "--dropout", "0.2", "--epochs", "2")
 """A short training, whose last mini-batch of 500 rows leaves some ranks a smaller share."""
 
 

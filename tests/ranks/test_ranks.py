@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from checkpoint import load
+from checkpoint.commands.program import main
 from tests.checkpoint.reports import described, keys_of
 from tests.conftest import same_bits
 from tests.ranks.launching import PROGRAM, needs_mpi, run
@@ -35,7 +37,7 @@ def test_command_trains_the_weights_of_one_process(tmp_path, alone, ranks, how):
     assert done.stderr == ""
     report, (expected, state) = json.loads((tmp_path / "run.json").read_text()), alone
     assert report["weights_sha256"] == expected["weights_sha256"]
-    for key in ("test_accuracy", "test_cost"):
+    for key in ("training_cost", "test_accuracy", "test_cost"):
         assert [e[key] for e in report["epochs"]] == [e[key] for e in expected["epochs"]]
     assert keys_of(report) == described("train") | described("train --ranks")
     assert len(report["ranks"]) == ranks
@@ -76,3 +78,33 @@ def test_wrong_input_is_said_once():
     assert done.returncode == 2
     (line,) = [line for line in done.stderr.splitlines() if "mlp-checkpointing" in line]
     assert line.startswith("mlp-checkpointing: rank 0 of 3: the mini-batch size must be at most")
+
+
+def test_mapped_data_and_early_stopping_are_those_of_one_process(tmp_path):
+    random = np.random.default_rng(0)
+    X = random.standard_normal((900, 7)).astype("float32")
+    np.save(tmp_path / "X.npy", X)
+    np.save(tmp_path / "y.npy", random.integers(3, size=900))  # which nothing can be learnt of
+    how = ("--data", f"{tmp_path / 'X.npy'},{tmp_path / 'y.npy'}", "--sizes", "12", "--batch-size", "280")
+    how += ("--epochs", "30", "--validation", "0.2", "--early-stopping", "1", "--eta", "20", "--dropout", "0.1")
+    done = run(2, "-m", "checkpoint", "train", *how, "--ranks", "--json", tmp_path / "ranks.json")
+    assert done.returncode == 0, done.stderr
+    assert main(["train", *how, "--json", str(tmp_path / "alone.json")]) == 0
+    ours, theirs = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("ranks", "alone"))
+    assert ours["weights_sha256"] == theirs["weights_sha256"]
+    assert ours["best_epoch"] == theirs["best_epoch"]
+    measured = ("training_cost", "validation_cost", "validation_accuracy", "test_cost", "test_accuracy")
+    ours, theirs = ([[epoch[key] for key in measured] for epoch in run["epochs"]] for run in (ours, theirs))
+    assert ours == theirs
+    assert len(ours) < 30
+
+
+def test_estimators_end_alike_and_an_error_of_one_rank_ends_all():
+    done = run(2, "-m", "tests.ranks.fit")
+    assert done.returncode == 2, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line for line in lines if "loss" in line] == [line for line in lines if line.startswith("Iteration")]
+    assert len([line for line in lines if line.startswith("Iteration 2")]) == 1
+    assert "alike alike" in lines
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("mlp-checkpointing: ")]
+    assert line.startswith("mlp-checkpointing: rank 1 of 2: X holds NaN in column 2, row 5")

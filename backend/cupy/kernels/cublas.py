@@ -1,18 +1,22 @@
 """A cuBLAS handle of our own, with its modes and its workspace set once: nothing is set around a product.
 
 CuPy's wrappers set the stream at each call, which takes a workspace away from the handle, so the library is called
-directly. float32 stays float32: in CUBLAS_DEFAULT_MATH sgemm does not use TF32. The workspace is memory of ours outside
-the pool, so a product allocates nothing and the handle's bytes are known. CuPy is imported on first use.
+directly. float32 stays float32: in CUBLAS_DEFAULT_MATH sgemm does not use TF32. Products in TF32 are asked of another
+handle, so no mode is ever changed. Variables of the environment may change the arithmetic of both. The workspace is
+memory of ours outside the pool, so a product allocates nothing and the handle's bytes are known. CuPy is imported on
+first use.
 """
 
 import ctypes
 import functools
+import os
 import sys
 import threading
 from typing import Any
 
 POINTER_MODE_HOST = 0
-DEFAULT_MATH = 0
+DEFAULT_MATH, TF32_MATH = 0, 3
+"""cuBLAS's modes: CUBLAS_DEFAULT_MATH and CUBLAS_TF32_TENSOR_OP_MATH."""
 
 WORKSPACE_BYTES = 2**22
 """NVIDIA's recommendation for a workspace, for GPUs before Hopper."""
@@ -24,7 +28,7 @@ HOPPER_WORKSPACE_BYTES = 2**25
 class CublasHandle:
     """cuBLAS for one device, which is current, and one thread. Raises `CUBLASError` for what cuBLAS refuses."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, math_mode: int = DEFAULT_MATH) -> None:
         import cupy
 
         self._handle = ctypes.c_void_p()
@@ -34,7 +38,7 @@ class CublasHandle:
         self._workspace = cupy.cuda.Memory(self._workspace_bytes)
         self._do("cublasCreate_v2", ctypes.byref(self._handle))
         self._do("cublasSetPointerMode_v2", self._handle, POINTER_MODE_HOST)
-        self._do("cublasSetMathMode", self._handle, DEFAULT_MATH)
+        self._do("cublasSetMathMode", self._handle, math_mode)
         self._current_stream = cupy.cuda.get_current_stream
         self.products = {"float": self._library.cublasSgemm_v2, "double": self._library.cublasDgemm_v2}
 
@@ -48,6 +52,20 @@ class CublasHandle:
             self._stream = stream
         _check(self.products[item](self._handle, *operations, *shape, *numbers))
 
+    @property
+    def version(self) -> int:
+        """cuBLAS's own number: 10000 times the major version, 100 times the minor one, and the patch."""
+        number = ctypes.c_int()
+        self._do("cublasGetVersion_v2", self._handle, ctypes.byref(number))
+        return number.value
+
+    @property
+    def math_mode(self) -> int:
+        """The mode that cuBLAS says it is in."""
+        mode = ctypes.c_int()
+        self._do("cublasGetMathMode", self._handle, ctypes.byref(mode))
+        return mode.value
+
     def __del__(self) -> None:
         if self._handle and not sys.is_finalizing():  # at the end CUDA may be gone already
             self._library.cublasDestroy_v2(self._handle)
@@ -58,20 +76,33 @@ class CublasHandle:
 
 class _Handles(threading.local):
     def __init__(self) -> None:
-        self.of_devices: dict[int, CublasHandle] = {}
+        self.of_devices: dict[tuple[int, int], CublasHandle] = {}
 
 
 _handles = _Handles()
 
 
-def cublas_handle() -> CublasHandle:
-    """This thread's handle for the current device, the same one each time."""
+def cublas_handle(*, tf32: bool = False) -> CublasHandle:
+    """This thread's handle for the current device, the same one each time: for products in full, or in TF32."""
     from cupy.cuda.runtime import getDevice
 
-    number = getDevice()
-    if number not in _handles.of_devices:
-        _handles.of_devices[number] = CublasHandle(number)
-    return _handles.of_devices[number]
+    key = getDevice(), TF32_MATH if tf32 else DEFAULT_MATH
+    if key not in _handles.of_devices:
+        _handles.of_devices[key] = CublasHandle(*key)
+    return _handles.of_devices[key]
+
+
+def cublas_facts() -> dict[str, str]:
+    """What the arithmetic of products follows from beside the device: cuBLAS's version, and variables that are set.
+
+    Those are NVIDIA_TF32_OVERRIDE, which takes TF32 away, and cuBLAS's own, such as CUBLAS_WORKSPACE_CONFIG, by which
+    it chooses among kernels; not those that write logs.
+    """
+    number = cublas_handle().version
+    text = f"{number // 10000}.{number // 100 % 100}.{number % 100}"
+    names = (name for name in sorted(os.environ) if name.startswith("CUBLAS") and "LOG" not in name)
+    names = (name for name in ("NVIDIA_TF32_OVERRIDE", *names) if name in os.environ)
+    return {"cublas": text, "cublas variables": " ".join(f"{name}={os.environ[name]}" for name in names)}
 
 
 @functools.lru_cache(maxsize=64)

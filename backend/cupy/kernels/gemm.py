@@ -11,8 +11,10 @@ from backend.cupy.kernels.layout import item_of, leading_dimension, row_major
 from backend.errors import BackendError
 
 
-def gemm(a: Any, b: Any, *, out: Any, alpha: float = 1.0, beta: float = 0.0) -> None:
+def gemm(a: Any, b: Any, *, out: Any, alpha: float = 1.0, beta: float = 0.0, tf32: bool = False) -> None:
     """out := alpha * a @ b + beta * out. With beta = 0 what `out` holds is not read, NaN or not.
+
+    With `tf32`, factors of float32 are rounded to TF32 where the GPU has it; see `mlp.precision`.
 
     `out` is row-major, `a` and `b` are row-major or transposes of row-major matrices, all of one dtype; see
     `backend.cupy.kernels.layout`. Raises `BackendError` for others: nothing is copied to make them fit.
@@ -25,7 +27,7 @@ def gemm(a: Any, b: Any, *, out: Any, alpha: float = 1.0, beta: float = 0.0) -> 
         return
     (a_op, a_leading), (b_op, b_leading) = _as_stored(a), _as_stored(b)
     # cuBLAS is column-major: to it each row-major matrix is its transpose, so out' := b' a'.
-    cublas_handle().gemm(
+    cublas_handle(tf32=tf32).gemm(
         item, (b_op, a_op), (columns, rows, a.shape[1]),
         scalar(item, alpha), b.data.ptr, b_leading, a.data.ptr, a_leading,
         scalar(item, beta), out.data.ptr, out_leading,

@@ -46,12 +46,15 @@ def leading_of(a: np.ndarray) -> int | None:
 
 def block(name: str, a: np.ndarray, *, written: bool, align: int) -> tuple[int, int]:
     """The address, a multiple of `align`, and the bytes of an array without gaps but between a matrix's rows."""
-    leading = leading_of(a) if isinstance(a, np.ndarray) and not a.flags.c_contiguous else 0
-    if not isinstance(a, np.ndarray) or leading is None or (written and not a.flags.writeable) or a.ctypes.data % align:
-        kind = f"a{' writeable' if written else 'n'} array of NumPy, row-major and at a multiple of {align} bytes"
-        raise NotLetIn(f"{name} must be {kind}; got {_said(a)}")
-    spanned = ((a.shape[0] - 1) * leading + a.shape[1]) * a.itemsize if leading else a.nbytes
-    return int(a.ctypes.data), spanned
+    if isinstance(a, np.ndarray):
+        seen = a.__array_interface__  # all at once, as this is asked for each array of each step
+        address, is_read_only = seen["data"]
+        leading = 0 if seen["strides"] is None else leading_of(a)
+        if leading is not None and not (written and is_read_only) and address % align == 0:
+            spanned = ((a.shape[0] - 1) * leading + a.shape[1]) * a.itemsize if leading else a.nbytes
+            return address, spanned
+    kind = f"a{' writeable' if written else 'n'} array of NumPy, row-major and at a multiple of {align} bytes"
+    raise NotLetIn(f"{name} must be {kind}; got {_said(a)}")
 
 
 def _check(name: str, a: np.ndarray, dtype: np.dtype, shape: tuple[int, ...], written: bool) -> None:

@@ -6,6 +6,7 @@ once. Arrays reach it by way of `door` alone.
 
 import ctypes
 import functools
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -175,6 +176,10 @@ class Program:
         self._engine, self._value_bits = engine, _VALUE_BITS[dtype]
         self._table = np.array(table)  # what was checked, and nobody else's
         self._repeats = (Repeat * len(repeats))(*(Repeat(*each) for each in repeats))
+        self._address = self._table.ctypes.data
+        self._names = [f"base {k}" for k in range(1, len(bases) + 1)]
+        self._bases = Base * (len(bases) + 1)
+        self._pack = struct.Struct(f"{3 * (len(bases) + 1)}q").pack_into
         self._bytes = [0 for _ in bases]
         self._writeable = [bool(a.flags.writeable) for a in bases]
         call, slot = self._call(bases, 0.0, 0.0, NO_RULE, (0, 0)), ctypes.c_int64(-1)
@@ -219,21 +224,22 @@ class Program:
     ) -> Call:
         if len(bases) != len(self._bytes):
             raise ValueError(f"the program was made for {len(self._bytes)} bases; got {len(bases)}")
-        found = (Base * (len(bases) + 1))()
-        for k, (array, least, written) in enumerate(zip(bases, self._bytes, self._writeable, strict=True), 1):
-            address, size = door.block(f"base {k}", array, written=written, align=self._value_bits // 8)
+        align, words = self._value_bits // 8, [0, 0, 0]  # slots count from 1
+        for name, array, least, written in zip(self._names, bases, self._bytes, self._writeable, strict=True):
+            address, size = door.block(name, array, written=written, align=align)
             if size < least:
-                raise door.NotLetIn(f"base {k} must have at least {least} bytes; got {size}")
-            found[k] = Base(address, size, int(written))
-        table, threads = self._table, self._engine.threads
+                raise door.NotLetIn(f"{name} must have at least {least} bytes; got {size}")
+            words += address, size, written
+        found = self._bases()
+        self._pack(found, 0, *words)
         return Call(
-            table.ctypes.data,
-            len(table),
+            self._address,
+            len(self._table),
             0,
             found,
             len(found),
             self._value_bits,
-            threads,
+            self._engine.threads,
             rate,
             momentum,
             SLICE_SECONDS,

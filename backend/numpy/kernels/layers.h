@@ -123,13 +123,17 @@ int RUN_PART(const Step *s, int64_t stage, int64_t part, int64_t parts, void *sc
 
 int64_t SCRATCH_BYTES(int64_t n_in, int64_t n_out) { return scratch_bytes(n_in, n_out); }
 
-/* `total` and the cost of each row in turn, times its weight where `weights` is not NULL, so that row blocks in their
-   order have the bits of all rows at once. */
+/* `total` and the costs of rows, each times its weight where `weights` is not NULL: the sum of each chunk of CHUNK_ROWS
+   rows in turn. So row blocks of whole chunks, and chunks that others have summed, have the bits of all rows at once. */
 double COST_SUM(double total, int64_t cost, const void *outputs, int64_t a_leading, const void *targets,
                 int64_t y_leading, const void *weights, int64_t rows, int64_t n) {
-    for (int64_t i = 0; i < rows; i++) {
-        double of_row = row_cost((const T *)outputs + i * a_leading, (const T *)targets + i * y_leading, n, cost);
-        total += weights ? ((const T *)weights)[i] * of_row : of_row;
+    for (int64_t start = 0; start < rows; start += CHUNK_ROWS) {
+        double of_chunk = 0;
+        for (int64_t i = start; i < smaller(start + CHUNK_ROWS, rows); i++) {
+            double of_row = row_cost((const T *)outputs + i * a_leading, (const T *)targets + i * y_leading, n, cost);
+            of_chunk += weights ? ((const T *)weights)[i] * of_row : of_row;
+        }
+        total += of_chunk;
     }
     return total;
 }

@@ -7,15 +7,15 @@ from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from typing import Any
 
-from checkpoint.errors import CheckpointError
 from checkpoint.execution.ranks.seeds import Seeds, are_wanted
 from checkpoint.execution.ranks.shared import SharedNetwork
 from checkpoint.execution.ranks.step import RankStep
 from checkpoint.execution.step import Execution
+from checkpoint.ranks.distribution import Wave
 from checkpoint.schedule.actions import Action
-from checkpoint.schedule.schedule import Schedule
 from mlp import Gradient
 from mlp.arguments import check_rate
+from mlp.row_weights import RowWeights, row_weights
 
 
 class NetworkOnRanks(SharedNetwork):
@@ -39,12 +39,10 @@ class NetworkOnRanks(SharedNetwork):
     _rate = 0.0
 
     def update_mini_batch(self, X: Any, y: Any, *, eta: float, weights: Any = None) -> None:
-        """One step of all ranks; `X` and `y` are the whole mini-batch, of which each rank takes its rows."""
+        """One step of all ranks; `X`, `y` and `weights` are the whole mini-batch's, of which each takes its rows."""
         if self.link.ranks == 1:
             super().update_mini_batch(X, y, eta=eta, weights=weights)
             return
-        if weights is not None:
-            raise CheckpointError("several ranks take no weights of samples; leave them out, or train in one process")
         rows, self._coming_rows = self._coming_rows, None
         if rows is None:
             X, y = self.as_batch(X, y)
@@ -57,6 +55,8 @@ class NetworkOnRanks(SharedNetwork):
         self.reserve(rows)
         part, rate = self.part(rows), check_rate(eta, self.dtype, rows=rows) / rows
         self._rate = rate
+        if weights is not None:
+            weights = row_weights(weights, rows, dtype=self.dtype, backend=self.backend)
         seeds = Seeds(self, self.link, part.wave.items, part.wave.owner) if are_wanted(self) else None
         blocks = {
             self.link.rank + number * self.link.ranks: (X[start:stop, :], y[start:stop, :])
@@ -70,7 +70,7 @@ class NetworkOnRanks(SharedNetwork):
             part.actions,
             n_slots=part.wave.slots,
             rows=rows,
-            begin=lambda block: self._begin(*blocks[block], part.wave.schedule),
+            begin=lambda block: self._begin(block, *blocks[block], part.wave, weights),
             apply=seeds.take if seeds is not None else lambda gradient: self.apply_gradient(gradient, rate),
             weights=lambda layer: (self.weights[layer - 1], self.biases[layer - 1]),
             after_action=self._observed,
@@ -84,8 +84,12 @@ class NetworkOnRanks(SharedNetwork):
         finally:
             self._step = None
 
-    def _begin(self, X: Any, y: Any, schedule: Schedule) -> Execution:
-        return self.execution(X, y, schedule, in_pieces=False, counts_cost=True)
+    def _begin(self, block: int, X: Any, y: Any, wave: Wave, weights: RowWeights | None) -> Execution:
+        """Begin with a row block of the mini-batch, whose samples have `weights`."""
+        start, stop = wave.blocks[block]
+        self.costs.begin(self.steps_trained, start)
+        with self.weighting(None if weights is None else RowWeights(weights.rows(start, stop)), stop - start):
+            return self.execution(X, y, wave.schedule, in_pieces=False, counts_cost=True, first_row=start)
 
     def _observed(self, position: int, action: Action) -> None:
         self.count.actions += 1
@@ -98,6 +102,7 @@ class NetworkOnRanks(SharedNetwork):
             yield from super().backward_layer(layer, a, delta, room, **how)
             return
         below = None if layer == 1 else self.layer_activation(layer - 1)
+        drop = None if layer == 1 else self.drop_of(layer - 1, how["place"])
         first, n_in = 0, self.sizes[layer - 1]
         while first < n_in:
             assert self._step is not None  # noqa: S101
@@ -108,7 +113,7 @@ class NetworkOnRanks(SharedNetwork):
                 keep = 1.0 if onto else float(getattr(self.optimizer, "momentum", 0.0))
                 how = {"onto": True, "factor": -self._rate, "keep": keep}
             self.backend.backward_layer_(
-                a, delta, self.weights[layer - 1], below, first=first, weight=weight, bias=bias, **how
+                a, delta, self.weights[layer - 1], below, first=first, weight=weight, bias=bias, drop=drop, **how
             )
             if bias is not None:
                 self._check_error(layer, bias)

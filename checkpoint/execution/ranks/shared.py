@@ -9,15 +9,17 @@ from typing import Any
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.execution.ranks.batches import ShareOfBatches
+from checkpoint.execution.ranks.costs import CostParts, mean_of
 from checkpoint.execution.ranks.links.base import Link
 from checkpoint.execution.ranks.parts import Part, Parts
 from checkpoint.execution.ranks.saving import save_on_ranks
 from checkpoint.execution.ranks.seeds import are_wanted
 from checkpoint.execution.ranks.slots import Slots
 from checkpoint.execution.saved import CHOICES
+from checkpoint.planning.planned import Plan
 from checkpoint.ranks.cutting import check_block_rows, own_blocks, shares
 from checkpoint.ranks.items import owners_of
-from checkpoint.ranks.planned import schedule_in
+from checkpoint.ranks.planned import plan_in
 from checkpoint.schedule.actions import Rows
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
@@ -51,14 +53,18 @@ class SharedNetwork(NetworkWithCheckpointing):
                 f"ranks need kernels that add up in one order however rows are cut, the compiled ones of numpy; here "
                 f"they are those of {self.backend.variant}"
             )
-        if any(self.dropout) and link.ranks > 1:
-            raise CheckpointError("several ranks do not drop outputs; leave dropout out, or train in one process")
+        if self.stored is not None:
+            raise CheckpointError(f"ranks keep activations in full; leave {self.stored} out of precision")
         if self.transfers is not None or arguments.get("offload") is not None:
             raise CheckpointError("ranks do not offload; leave offload out")
         if self._schedule is not None and self._schedule.row_block and link.ranks > 1:
             raise CheckpointError(
                 "ranks cut the mini-batch themselves; give a schedule without row blocks, and their rows as block_rows"
             )
+        self.costs = CostParts(self.cost_total, self.backend.facts.chunk_rows)
+        """The costs of this rank's rows; with those of others they are an epoch's."""
+        if self.on_ranks:
+            self.cost_total = self.costs
         self._slots: tuple[int, Slots] | None = None
         self._coming_rows: int | None = None
 
@@ -97,9 +103,13 @@ class SharedNetwork(NetworkWithCheckpointing):
     def _new_schedule(self, chain: Chain) -> Schedule:
         if self._schedule is not None or self.link.ranks == 1:
             return super()._new_schedule(chain)
+        return self.plan_for(chain).schedule
+
+    def plan_for(self, chain: Chain) -> Plan:
+        """The plan in a rank's budget for `chain`, the largest row block."""
         rows = chain.planned_rows or chain.batch_size
         slot_bytes = chain.array_bytes(self._parts.slot_values(rows, whole=self.whole_gradients))
-        return schedule_in(self.budget_bytes or 0, chain, slot_bytes=slot_bytes)
+        return plan_in(self.budget_bytes or 0, chain, slot_bytes=slot_bytes)
 
     def save(self, path: str | Path, *, keep: int = 0) -> None:
         """As `Network.save`, by all ranks together: rank 0 writes the file of one process."""
@@ -123,7 +133,7 @@ class SharedNetwork(NetworkWithCheckpointing):
     @property
     def uptake(self) -> str:
         """On ranks, gradients are passed on in pieces; a layer's sum may begin with its velocity."""
-        others = [name for name in UPTAKE_METHODS if name != "backward_layer"]  # which is as ever on one rank
+        others = tuple(name for name in UPTAKE_METHODS if name != "backward_layer")  # which is as ever on one rank
         as_ever = not self.on_ranks and is_as_written(self, others)
         return uptake_of(self.optimizer, self.backend.facts) if as_ever else IN_PIECES
 
@@ -177,6 +187,9 @@ class SharedNetwork(NetworkWithCheckpointing):
     def all_sums(self, sums: list[tuple[float, float]]) -> list[tuple[float, float]]:
         """The sums of all ranks, which all of them have then."""
         return [(correct, cost) for text in self.link.exchange(json.dumps(sums)) for correct, cost in json.loads(text)]
+
+    def mean_step_cost(self) -> float | None:
+        return mean_of(self.link.exchange(self.costs.to_text())) if self.on_ranks else super().mean_step_cost()
 
     def expect(self, rows: int) -> tuple[Rows, ...]:
         """The next mini-batch has `rows` rows, of which `update_mini_batch` is given these, this rank's alone."""

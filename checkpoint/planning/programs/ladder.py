@@ -104,9 +104,10 @@ class Ladder:
                 for layer in range(a + 1, b + 1):
                     before = most
                     run = held[layer - start] + (held[layer - start - 1] if layer > start + 1 else 0)
-                    most = max(most, run + chain.forward_bytes(layer))
+                    most = max(most, run + chain.forward_bytes(layer, rows))
                 if rows < chain.batch_size:
-                    found.append(chain.activation_bytes(b) + max(before, held[b - start - 1] if b > start + 1 else 0))
+                    last = (held[b - start - 1] if b > start + 1 else 0) + chain.forward_bytes(b, rows)
+                    found.append(chain.activation_bytes(b) + max(before, last))
                 else:
                     found.append(most)
             sweeps.append(found)

@@ -21,10 +21,13 @@ gradients of layers l to m,
 
 where the last block may have fewer rows. In chains that are not an MLP's, what stays of an activation beside its error
 counts as part of the error, and the growth of a_{l-1} to its error as part of what B_l works in.
+
+Where activations are kept in halves the same holds. In row blocks the whole error of a_i is beside it from the first
+block on, and a block runs forward in arrays apart: counted in full beside all else, which is a little too much.
 Nothing is chosen here.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -66,7 +69,12 @@ class _Table:
 
         layers = range(1, chain.n_layers + 1)
         self.held = list(accumulate((chain.activation_bytes(layer, rows) for layer in layers), initial=0))
-        self.workspace = [0, *(chain.workspace_bytes(layer, rows) + chain.kept_bytes(layer - 1) for layer in layers)]
+        self.workspace = [
+            0,
+            *(chain.workspace_bytes(layer, rows) + chain.kept_bytes(layer - 1, rows) for layer in layers),
+        ]
+        self.kept = [chain.kept_bytes(layer, rows) for layer in range(chain.n_layers + 1)]
+        self.running = [0, *(chain.forward_bytes(layer, rows) for layer in layers)]
         self.forward, self.backward = sums(cost.forward), sums(cost.backward)
 
 
@@ -80,8 +88,7 @@ class Leaves:
         self._gradients = list(accumulate((chain.sum_bytes(layer) for layer in layers), initial=0))
         self._activation = [chain.activation_bytes(layer) for layer in range(chain.n_layers + 1)]
         self._error = [chain.error_bytes(layer) for layer in range(chain.n_layers + 1)]
-        self._kept = [chain.kept_bytes(layer) for layer in range(chain.n_layers + 1)]
-        self._running = [0, *(chain.forward_bytes(layer) for layer in layers)]
+        self._apart = [self._error[layer] if chain.is_half(layer) else 0 for layer in range(chain.n_layers + 1)]
 
     def from_start(self, start: int, stops: Sequence[int]) -> list[list[Leaf]]:
         """For each of `stops`, ascending and below L, the leaves from a_start that no other beats, cheapest first."""
@@ -127,14 +134,14 @@ class Leaves:
             """I_r(l) for l < j, and I_r(j), which leaves out delta_j."""
             t = self._table(rows)
             alone = [t.held[layer - 1] - t.held[start] + t.workspace[layer] for layer in layers]
-            below = [t.held[layer] - t.held[start] + self._kept[layer] + t.workspace[layer] for layer in layers]
+            below = [t.held[layer] - t.held[start] + t.kept[layer] + t.workspace[layer] for layer in layers]
             return below, alone
 
         below, at_stop = at_steps(min(rows, self._chain.batch_size))
         most = list(accumulate(below, max, initial=0))
         if n_blocks == 1:
             t = self._table(rows)
-            runs = (t.held[layer] - t.held[start] + self._running[layer] for layer in layers)
+            runs = (t.held[layer] - t.held[start] + t.running[layer] for layer in layers)
             forward = accumulate(runs, max, initial=0)  # the most before a_j, for j = i + 1, ...
             delta = self._error[start + 1 : last + 1]
             bytes_of = zip(most, at_stop, forward, delta, strict=False)
@@ -147,13 +154,20 @@ class Leaves:
             accumulate((b + g[layer] for b, layer in zip(below_in_last, layers, strict=True)), max, initial=g[start])
         )
         needs = []
+        apart = [0, *accumulate(self._runs_apart(start, layers, rows), max)]  # the most of a block's run to a_{j-1}
         for index, stop in enumerate(layers):
-            delta_and_sums = held[stop] + g[stop] - g[start]
-            in_first = held[stop] + g[stop] + max(first[index], at_stop[index] - g[stop - 1])
+            delta_and_sums = self._error[stop] + g[stop] - g[start]
+            in_first = self._error[stop] + g[stop] + max(first[index], at_stop[index] - g[stop - 1])
             between = delta_and_sums + max(most[index], at_stop[index]) if n_blocks > 2 else 0
             in_last = max(delta_and_sums + at_stop_in_last[index], final[index] - g[start])
-            needs.append(held[start] + max(in_first, between, in_last))
+            most_bytes = max(in_first, between, in_last, delta_and_sums + apart[index])
+            needs.append(held[start] + self._apart[start] + most_bytes)
         return needs
+
+    def _runs_apart(self, start: int, layers: Iterable[int], rows: int) -> Iterator[int]:
+        """The bytes beside a_start when each of `layers` has run on a block; 0 where none works in arrays apart."""
+        t, halves = self._table(rows), self._chain.halves
+        return (t.held[layer] - t.held[start] + t.running[layer] if halves else 0 for layer in layers)
 
     def _needs_to_end(self, rows: int) -> list[int]:
         """The bytes of the leaves to the end of the chain from each of a_0 .. a_{L-1}, in blocks of `rows` rows."""
@@ -165,7 +179,7 @@ class Leaves:
             """The bytes of a_1 .. a_l and B_l's workspace, l = L .. 1; I_r(l) is less by those of a_1 .. a_i."""
             t = self._table(rows)
             return [
-                t.held[layer] + max(t.workspace[layer] + self._kept[layer], self._running[layer]) for layer in downwards
+                t.held[layer] + max(t.workspace[layer] + t.kept[layer], t.running[layer]) for layer in downwards
             ], t.held
 
         steps, before = at_steps(min(rows, self._chain.batch_size))
@@ -176,11 +190,13 @@ class Leaves:
         first = list(accumulate((s - g[layer - 1] for s, layer in zip(steps, downwards, strict=True)), max))[::-1]
         final = list(accumulate((s + g[layer] for s, layer in zip(steps_in_last, downwards, strict=True)), max))[::-1]
         needs = []
+        apart = list(accumulate(self._runs_apart(0, downwards, rows), max))[::-1]
         for start in range(n_layers):
             in_first = first[start] + g[n_layers] - before[start]
             between = most[start] + g[n_layers] - g[start] - before[start] if n_blocks > 2 else 0
             in_last = final[start] - g[start] - before_in_last[start]
-            needs.append(held[start] + max(in_first, between, in_last))
+            forward = g[n_layers] - g[start] + max(0, apart[start] - before[start])
+            needs.append(held[start] + self._apart[start] + max(in_first, between, in_last, forward))
         return needs
 
 

@@ -1,42 +1,52 @@
-"""The cheapest schedule in segments whose checkpoints are offloaded, under a budget.
+"""The cheapest schedule in segments whose checkpoints are kept or offloaded, under a budget.
 
-Class: once-only segments, checkpoints offloaded; `checkpoint.strategies.offloaded` says what they are. What a segment
-takes on the device depends on itself and on the checkpoint that is fetched during it, whose bytes are all that matters
-of it. One dynamic program over (segment's start, bytes of the checkpoint before) is exact: it minimises what is
-recomputed and that part of each copy which nothing hides. A fetch is begun as early in its segment as the budget
-allows, which hides the most of it. No arrays here.
+Class: once-only segments, each checkpoint kept or offloaded, with row blocks inside segments where the ladder has them;
+`checkpoint.strategies.offloaded` says what they are. With m bytes left, those of the kept checkpoints before a_i not
+counted in them, and the checkpoint before it to be fetched (w wide; 0 where it is kept or the input), the chain from
+a_i on costs
+
+    cost(i, w, m) = min of  last(i, w, m)
+                            sweep(i, k) + back(i, k, w, m) + cost(k, 0, m - a_i)             a_i kept
+                            sweep(i, k) + back(i, k, w, m) + cost(k, w_i, m) + late(i, k)    a_i offloaded
+
+over the next checkpoint a_k. `back` is a leaf that fits beside the fetch, and that part of the fetch which nothing
+hides: it is begun as early in the segment as fits, which hides the most of it; `late` is the part of the copy out that
+the sweep does not hide. The input takes no bytes and is not copied. Of the checkpoint to be fetched only the bytes
+matter, so the recurrence is exact where m is: a grid of the common divisor of the checkpoints' bytes. A coarser one
+rounds up those that are kept, and is exact for schedules that keep none. No arrays here.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import accumulate
-from math import inf
+from dataclasses import dataclass, field
+from functools import reduce
+from math import gcd, inf
 
 from checkpoint.planning.costs import Cost
+from checkpoint.planning.programs.ladder import Ladder, positions_of
+from checkpoint.planning.programs.segment_ways import SegmentWays, Way
 from checkpoint.schedule.actions import Action
 from checkpoint.schedule.chain import Chain
-from checkpoint.strategies.offloaded import offloaded_actions
+from checkpoint.strategies.offloaded import ALL_ROWS, Segment, offloaded_actions
 
 MOST_PLACES = 600
-"""The most places for checkpoints, evenly spaced in longer chains: the program grows with its square."""
+"""The most places for checkpoints in whole mini-batches; the program grows with its square."""
+MOST_PLACES_IN_BLOCKS = 140
+"""And where segments may work in row blocks, each of which is looked at."""
+MAX_STEPS = 8_000_000
+"""About how many levels of intervals are weighed: half a second's on a core of 2025."""
+MAX_LEVELS = 640
 
 
 @dataclass(frozen=True, slots=True)
 class OffloadedPlan:
-    """What the program found: `cost` of what is recomputed and not hidden, and a checkpoint at each of `starts`.
-
-    `fetch_before[i]`: the layer before whose backward step in segment i the checkpoint of segment i - 1 is fetched; the
-    segment's end, for before all of it, or its start, for after all of it.
-    """
+    """What the program found: the `cost` of a whole step, and its segments."""
 
     cost: float
-    starts: tuple[int, ...]
-    fetch_before: tuple[int, ...]
+    segments: tuple[Segment, ...]
 
 
 class OffloadedCheckpoints:
-    """The program. `copy_cost(n)` is the cost of copying n bytes one way; computing takes `slower` times `cost`."""
+    """The program. `copy_cost(n)` is the cost of copying n bytes one way; blocks have the `sizes`, largest first."""
 
     def __init__(
         self,
@@ -45,120 +55,135 @@ class OffloadedCheckpoints:
         copy_cost: Callable[[int], float],
         *,
         overlapped: bool = True,
-        slower: float = 1,
+        sizes: list[int] | None = None,
     ) -> None:
-        n_layers, rows = chain.n_layers, chain.batch_size
-        layers = range(1, n_layers + 1)
-        self._chain, self._n_layers, self._overlapped = chain, n_layers, overlapped
-        self._held = [chain.activation_bytes(layer) for layer in range(n_layers + 1)]
-        self._sums = list(accumulate(self._held))
-        self._workspace = [0, *(chain.workspace_bytes(layer) for layer in layers)]
-        self._forward = list(accumulate((slower * cost.forward(layer, rows) for layer in layers), initial=0.0))
-        self._backward = list(accumulate((slower * cost.backward(layer, rows) for layer in layers), initial=0.0))
-        # by width; a checkpoint before the first is the input, which is on no way
-        self._bytes = {0: 0} | {width: chain.array_bytes(rows * width) for width in chain.widths[1:]}
-        self._copy = {0: 0.0} | {width: copy_cost(rows * width * chain.item_bytes) for width in chain.widths[1:]}
-        step = -(-n_layers // MOST_PLACES)
-        self._places = list(range(0, n_layers, step))
-        self.all_places = step == 1
+        sizes = sizes or [chain.batch_size]
+        most = MOST_PLACES if len(sizes) == 1 else MOST_PLACES_IN_BLOCKS
+        self.chain, self.cost = chain, cost
+        ladder = Ladder(chain, cost, positions_of(chain, most=most), sizes)
+        self._ways = SegmentWays(ladder, cost, copy_cost, overlapped=overlapped)
+        self._ladder, self._unit = ladder, reduce(gcd, ladder.held[1:-1], 0) or 1
 
     @property
     def smallest_peak_bytes(self) -> int:
-        """The smallest peak of the class."""
+        """The smallest peak of the class: to keep a checkpoint never takes less than to offload it."""
+        ladder, ways = self._ladder, self._ways
         least: dict[tuple[int, int], float] = {}
-        for index, start, peaks in self._backwards(inf):
-            for width in self._widths_before(index):
-                beside = self._held[start] + self._bytes[width]
-                best: float = max(peaks[-1], beside)
-                for stop in self._places[index + 1 :]:
-                    if peaks[stop - start] >= best:
-                        break
-                    best = min(best, max(peaks[stop - start], beside, least[stop, self._width(start)]))
-                least[start, width] = best
+        for i in range(ladder.n - 1, -1, -1):
+            best = dict.fromkeys(ways.fetched_before(i), inf)
+            for k, base in ways.intervals(i):
+                if len(ladder.sizes) == 1 and base[-1].need_bytes >= max(best.values()):
+                    break
+                behind = least[k, ways.widths[i]] if k < ladder.n else 0
+                for width in best:
+                    need = max(base[-1].need_bytes, ladder.errors[i] + ways.bytes_of[width], behind)
+                    best[width] = min(best[width], need)
+            least |= {(i, width): need for width, need in best.items()}
         return int(least[0, 0])
 
     def best(self, budget_bytes: int) -> OffloadedPlan | None:
-        """The cheapest schedule of the class within the budget, of equals that which copies least; None if none is."""
-        found: dict[tuple[int, int], tuple[float, int, int]] = {}  # cost, bytes copied, the next start
-        nothing = (inf, 0, 0)
-        for index, start, peaks in self._backwards(budget_bytes):
-            own = self._width(start)
-            for width in self._widths_before(index):
-                early = self._earliest(start, width, peaks, budget_bytes)
-                best = nothing
-                if early is not None:
-                    for stop in [*self._places[index + 1 :], self._n_layers]:
-                        if stop - start >= len(peaks):
-                            break
-                        cost, copied, _ = (0.0, 0, 0) if stop == self._n_layers else found.get((stop, own), nothing)
-                        cost += self._segment_cost(start, stop, width, early)
-                        if stop < self._n_layers:
-                            copied += self._bytes[own]
-                        best = min(best, (cost, copied, stop))
-                found[start, width] = best
-        if found[0, 0][0] == inf:
-            return None
-        starts, before, at = [0], [self._n_layers], (0, 0)
-        while (stop := found[at][2]) < self._n_layers:
-            starts.append(stop)
-            at = stop, self._width(at[0])
-            peaks = self._peaks(stop, budget_bytes)
-            early = self._earliest(stop, at[1], peaks, budget_bytes)
-            before.append(stop if early is None else early)
-        return OffloadedPlan(found[0, 0][0], tuple(starts), tuple(before))
+        """The cheapest schedule of the class within the budget, of equals one that keeps more; None if none is."""
+        table = _Table(self._ways, budget_bytes, *self._levels_within(budget_bytes))
+        return None if table.cost == inf else OffloadedPlan(table.cost, tuple(table.segments()))
+
+    def is_exact(self, budget_bytes: int) -> bool:
+        """Whether no schedule of the class is missed, as all places and bytes are looked at."""
+        return self._ladder.n == self.chain.n_layers and self._levels_within(budget_bytes)[1] == self._unit
 
     def actions(self, plan: OffloadedPlan) -> Iterator[Action]:
         """The schedule's actions."""
-        return offloaded_actions(self._n_layers, plan.starts, plan.fetch_before)
+        return offloaded_actions(self.chain.n_layers, self.chain.batch_size, plan.segments)
 
-    def _backwards(self, budget_bytes: float) -> Iterator[tuple[int, int, list[int]]]:
-        for index in range(len(self._places) - 1, -1, -1):
-            yield index, self._places[index], self._peaks(self._places[index], budget_bytes)
+    def _levels_within(self, budget_bytes: int) -> tuple[int, int]:
+        """The levels of bytes for a budget, and the bytes from one to the next."""
+        exact = max(1, budget_bytes // self._unit)
+        intervals = self._ladder.n**2 // 2 * len(self._ways.bytes_of)
+        levels = max(1, min(exact, MAX_LEVELS, MAX_STEPS // max(1, intervals)))
+        return levels, self._unit if levels == exact else -(-budget_bytes // levels)
 
-    def _peaks(self, start: int, budget_bytes: float) -> list[int]:
-        """By length: the most bytes in the backward steps of a segment from a_start, as far as they fit; ascending.
 
-        They are the most of all of the segment: running it forward takes less.
-        """
-        peaks = [0]
-        below = self._sums[start] - self._held[start]
-        for layer in range(start + 1, self._n_layers + 1):
-            peak = max(peaks[-1], self._sums[layer] - below + self._workspace[layer])
-            if peak > budget_bytes:
-                break
-            peaks.append(peak)
-        return peaks
+@dataclass
+class _Table:
+    """The costs within one budget: `costs[i, w][level]` of the chain from place i on, see above.
 
-    def _width(self, start: int) -> int:
-        return self._chain.widths[start] if start else 0
+    At the highest level the whole budget is left, at each one below it `unit` bytes less.
+    """
 
-    def _widths_before(self, index: int) -> set[int]:
-        """The widths that the checkpoint before that at place `index` can have; 0 where it's the input."""
-        return {self._width(place) for place in self._places[:index]} or {0}
+    ways: SegmentWays
+    budget_bytes: int
+    levels: int
+    unit: int
+    costs: dict[tuple[int, int], list[float]] = field(default_factory=dict)
 
-    def _earliest(self, start: int, width: int, peaks: list[int], budget_bytes: int) -> int | None:
-        """The layer before whose backward step a checkpoint of `width` can be fetched at the earliest.
+    def __post_init__(self) -> None:
+        ways = self.ways
+        self._units = [-(-held // self.unit) for held in ways.ladder.held]
+        for i in range(ways.ladder.n - 1, -1, -1):
+            best = {width: [inf] * (self.levels + 1) for width in ways.fetched_before(i)}
+            for k, base in ways.intervals(i, self.budget_bytes):
+                rest = self._rest(i, k)
+                for width, costs in best.items():
+                    self._improve(costs, ways.fetching(i, k, width, base), rest)
+            self.costs |= {(i, width): costs for width, costs in best.items()}
+        self.cost = self.costs[0, 0][self.levels]
 
-        `start` where it can only be after all of them, None where not even then. That's also the place where nothing is
-        hidden anyway.
-        """
-        if not self._overlapped:
-            return start if self._held[start] + self._bytes[width] <= budget_bytes else None
-        length = bisect_right(peaks, budget_bytes - self._bytes[width]) - 1
-        if length > 0:
-            return start + length
-        return start if self._held[start] + self._bytes[width] <= budget_bytes else None
+    def segments(self) -> Iterator[Segment]:
+        """The segments of the cheapest schedule; there is one only where `cost` is finite."""
+        ladder = self.ways.ladder
+        i, width, level = 0, 0, self.levels
+        while i < ladder.n:
+            k, way, away = self._choice(i, width, level)
+            start, stop = ladder.positions[i], ladder.positions[k]
+            rows = ALL_ROWS if k == ladder.n else ladder.sweep_rows(i, k, self._bytes_at(level) - ladder.held[i])
+            yield Segment(start, stop, away, way.fetch_before, rows, way.leaf.rows)
+            width = self.ways.widths[i] if away else 0
+            level -= 0 if away else self._units[i]
+            i = k
 
-    def _segment_cost(self, start: int, stop: int, width: int, early: int) -> float:
-        """What is recomputed in a segment, and what isn't hidden of its own copy out and the other's way back."""
-        last = stop == self._n_layers
-        again = 0.0 if last else self._forward[stop - 1] - self._forward[start]
-        own = 0.0 if last else self._copy[self._width(start)]
-        if not self._overlapped:
-            return again + own + self._copy[width]
-        runs = self._forward[stop] - self._forward[start]
-        if early >= stop:
-            beside = (runs if last else again) + self._backward[stop] - self._backward[start]
-        else:
-            beside = self._backward[early] - self._backward[start]
-        return again + max(0.0, own - runs) + max(0.0, self._copy[width] - beside)
+    def _bytes_at(self, level: int) -> int:
+        return self.budget_bytes - (self.levels - level) * self.unit
+
+    def _level_of(self, need_bytes: int) -> int:
+        """The lowest level at which so many bytes are left."""
+        return max(0, self.levels - (self.budget_bytes - need_bytes) // self.unit)
+
+    def _rest(self, i: int, k: int) -> list[float]:
+        """At each level, the cost of the chain behind place k with the checkpoint at i kept or offloaded."""
+        if k == self.ways.ladder.n:
+            return [0.0] * (self.levels + 1)
+        units = min(self._units[i], self.levels + 1)
+        kept = [inf] * units + self.costs[k, 0][: self.levels + 1 - units]
+        if i == 0:
+            return kept
+        late = self.ways.late(i, k)
+        return [min(a, b + late) for a, b in zip(kept, self.costs[k, self.ways.widths[i]], strict=True)]
+
+    def _improve(self, costs: list[float], ways: list[Way], rest: list[float]) -> None:
+        """Take what these ways, with what is behind them, cost where that is less."""
+        end = self.levels + 1
+        for way in reversed(ways):
+            first = self._level_of(way.need_bytes)
+            if first < end:
+                own = way.cost
+                costs[first:end] = [min(a, own + b) for a, b in zip(costs[first:end], rest[first:end], strict=True)]
+                end = first
+
+    def _choice(self, i: int, width: int, level: int) -> tuple[int, Way, bool]:
+        """Where the segment from place i ends, how it goes back, and whether its checkpoint is offloaded."""
+        ways, wanted = self.ways, self.costs[i, width][level]
+        for away in (False, True):
+            for k, base in ways.intervals(i, self._bytes_at(level)):
+                if away and (i == 0 or k == ways.ladder.n):
+                    continue
+                rest = self._behind(i, k, level, away=away)
+                for way in ways.fetching(i, k, width, base):
+                    if self._level_of(way.need_bytes) <= level and way.cost + rest == wanted:
+                        return k, way, away
+        raise AssertionError("a place is only looked at where it has a cost")
+
+    def _behind(self, i: int, k: int, level: int, *, away: bool) -> float:
+        if k == self.ways.ladder.n:
+            return 0.0
+        if away:
+            return self.costs[k, self.ways.widths[i]][level] + self.ways.late(i, k)
+        return self.costs[k, 0][level - self._units[i]] if level >= self._units[i] else inf

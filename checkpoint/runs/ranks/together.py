@@ -7,24 +7,20 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
 
+from checkpoint.execution.ranks.agreement import check_alike
 from checkpoint.execution.ranks.links.base import Link
 from checkpoint.execution.ranks.network import NetworkOnRanks
 from checkpoint.execution.ranks.saving import restore_on_ranks
 from checkpoint.ranks.cutting import blocks_of
 from checkpoint.runs.ranks.saver import RankSaver
-from checkpoint.runs.ranks.world import check_alike, share_cores
 from checkpoint.runs.record import weights_sha256
 from checkpoint.runs.saver import Saver, Saving
 from checkpoint.runs.settings import RunSettings
 from checkpoint.units import counted
 from mlp import Network, Progress, restore_state
 from mlp.data import Dataset
-from mlp.saving import environment
 
 Made = TypeVar("Made")
-
-ALIKE = ("mlp-checkpointing", "python", "numpy", "kernels")
-"""What of the environment has to be the same on all ranks. Processors may differ: the kernels' sums do not."""
 
 
 def in_turn(link: Link, make: Callable[[], Made]) -> Made:
@@ -53,17 +49,14 @@ def print_ranks(link: Link, settings: RunSettings) -> None:
 
 
 def begin_together(link: Link, network: Network, settings: RunSettings, dataset: Dataset) -> None:
-    """Share the cores, and find that all ranks are about to train the same. Raises `CheckpointError` otherwise."""
+    """Find that all ranks are about to train the same. Raises `CheckpointError` otherwise."""
     if link.ranks == 1:
         return
-    share_cores(link, network.backend)
-    check_alike(link, _facts(network, settings, dataset))
+    check_alike(link, network.backend, _facts(network, settings, dataset))
 
 
 def _facts(network: Network, settings: RunSettings, dataset: Dataset) -> Mapping[str, str]:
-    here = environment(network.backend)
-    facts = {name: here[name] for name in ALIKE}
-    facts |= {name: str(value) for name, value in asdict(settings).items() if name not in ("device",)}
+    facts = {name: str(value) for name, value in asdict(settings).items() if name not in ("device",)}
     facts["the data"] = dataset.digest[:12]
     facts["the SHA-256 of the weights"] = hashlib.sha256(weights_sha256(network).encode()).hexdigest()[:12]
     return facts

@@ -12,9 +12,15 @@ from checkpoint.execution.ranks.links.base import Link
 
 WITNESS = Path(__file__).with_name("witness.py")
 
+WATCHED_SECONDS = 10.0
+"""So long a rank waits until it is watched: a busy machine takes a while to start the witness."""
+
 
 class Watch:
-    """This rank's connection to the witness of a run, which rank 0 starts."""
+    """This rank's connection to the witness of a run, which rank 0 starts.
+
+    When it is made all ranks are watched: of ends before that, the witness could not tell which came first.
+    """
 
     def __init__(self, link: Link) -> None:
         self._connection: socket.socket | None = None
@@ -34,6 +40,8 @@ class Watch:
             connection.connect(address)
             connection.sendall(f"{link.rank} {os.getpid()}".encode())
             self._connection = connection
+            connection.settimeout(WATCHED_SECONDS)
+            connection.recv(1)
 
     def leaving(self) -> None:
         """Tell the witness that this rank is about to end by itself."""

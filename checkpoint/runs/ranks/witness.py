@@ -4,13 +4,16 @@
 
 Launchers end all ranks within a millisecond of the first one's end, by their process groups, and name none. This is in
 a group of its own and lives on. The descriptor is of a socket to which each rank connects, and over which it says its
-numbers, and when it ends by itself. It imports nothing of the project, and ends with the last rank, or with the first
-that ends unexpectedly.
+numbers, and when it ends by itself. Once all are there, each is told that it is watched. It imports nothing of the
+project, and ends with the last rank, or with the first that ends unexpectedly.
 """
 
 import select
 import socket
 import sys
+from contextlib import suppress
+
+WATCHED = b"."
 
 CONNECT_SECONDS = 10.0
 """So long it may take until all ranks are there."""
@@ -29,6 +32,9 @@ def main(descriptor: int, ranks: int) -> None:
                 return
             said[connection.fileno()] = connection, b""
             epoll.register(connection.fileno(), select.EPOLLIN)
+    for connection, _ in said.values():
+        with suppress(OSError):
+            connection.sendall(WATCHED)
     while said:
         for number, _ in epoll.poll():
             connection, before = said[number]

@@ -4,19 +4,17 @@ Rank 0 alone writes to standard output; what the others say on the error stream 
 fails says so in one line and ends all the others, which would wait for it for ever.
 """
 
-import os
-import socket
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
-from backend import Backend
-from backend.limits import cores, requested_threads
-from checkpoint.errors import CheckpointError
+from backend import select_backend
+from checkpoint.execution.ranks.agreement import share_cores
 from checkpoint.execution.ranks.links.base import Link
+from checkpoint.execution.ranks.links.current import run_by
 from checkpoint.execution.ranks.links.mpi import Mpi
 from checkpoint.runs.ending import ending_of
 from checkpoint.runs.ranks.watch import Watch
@@ -35,14 +33,16 @@ def world(link: Link | None = None) -> Iterator[Link]:
     """A block that all ranks run together. An error on one of them ends all, with its exit status."""
     link = Mpi() if link is None else link
     if link.ranks == 1:
-        yield link
+        with run_by(link):
+            yield link
         return
     who = f"rank {link.rank} of {link.ranks}: "
     output: Any = sys.stdout if link.rank == 0 else _Nothing()
     errors: Any = sys.stderr if link.rank == 0 else _Prefixed(sys.stderr, who)
     plain, watch = sys.stderr, Watch(link)
     try:
-        with redirect_stdout(output), redirect_stderr(errors):
+        with redirect_stdout(output), redirect_stderr(errors), run_by(link):
+            share_cores(link, select_backend("numpy"))
             yield link
             watch.leaving()
             link.exchange("")  # nobody leaves before all are done
@@ -58,30 +58,6 @@ def world(link: Link | None = None) -> Iterator[Link]:
         print(f"mlp-checkpointing: {who}{' '.join(line.split())}", file=plain, flush=True)
         time.sleep(SAID_SECONDS)
         link.abort(status)
-
-
-def share_cores(link: Link, backend: Backend) -> None:
-    """Have the kernels run on this rank's part of the cores that it shares with others, unless OMP_NUM_THREADS says."""
-    engine = getattr(backend, "engine", None)
-    if engine is None or requested_threads(os.environ) is not None:
-        return
-    allowed = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    place = f"{socket.gethostname()} {allowed}"
-    together = link.exchange(place).count(place)
-    engine.threads = max(1, min(engine.threads, cores()) // together)
-
-
-def check_alike(link: Link, facts: Mapping[str, str]) -> None:
-    """Raise `CheckpointError` unless `facts` are the same on all ranks, naming the first that is not."""
-    told = link.exchange("\0".join(f"{name}\1{value}" for name, value in facts.items()))
-    first = told[0].split("\0")
-    for rank, text in enumerate(told):
-        for ours, theirs in zip(first, text.split("\0"), strict=False):
-            if ours != theirs:
-                (name, value), (_, other) = ours.split("\1"), theirs.split("\1")
-                raise CheckpointError(
-                    f"{name} is {other[:60]} on rank {rank} and {value[:60]} on rank 0; all ranks need the same"
-                )
 
 
 class _Nothing:

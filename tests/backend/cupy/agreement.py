@@ -26,6 +26,8 @@ KERNEL_BYTES = {
     "output_delta_": 0,
     "hidden_delta_": 0,
     "drop_": 0,
+    "narrow_": 0,
+    "widen_": 0,
     "scale_rows_": 0,
     "sum_rows": 0,
     "add_product_": 0,

@@ -118,7 +118,7 @@ def compile_for(architecture: str, source: str) -> Compiled:
 
 
 def test_there_are_sources() -> None:
-    assert names() == ["dropping", "elementwise", "optimizers", "reports", "softmax", "sums"]
+    assert names() == ["dropping", "elementwise", "halves", "optimizers", "reports", "softmax", "sums"]
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

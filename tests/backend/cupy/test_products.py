@@ -9,7 +9,7 @@ import pytest
 
 from backend.cupy.backend import CupyBackend
 from backend.cupy.kernels import cublas
-from backend.cupy.kernels.cublas import CublasHandle, cublas_handle
+from backend.cupy.kernels.cublas import DEFAULT_MATH, TF32_MATH, CublasHandle, cublas_handle
 from backend.cupy.kernels.gemm import gemm
 from backend.errors import BackendError
 from tests.backend.cupy.agreement import DTYPES, Pair, agree, normal, tolerance
@@ -47,6 +47,29 @@ def test_matmul_takes_slices_and_transposes_without_a_copy(
     agree(cupy_backend, "matmul", a, b, out=out)
     agree(cupy_backend, "add_product_", out, a, b)
     agree(cupy_backend, "add_product_", out, a, b, factor=-0.3, keep=0.7)
+
+
+def test_products_in_tf32_go_to_a_handle_in_that_mode_and_others_to_theirs(
+    cupy_backend: CupyBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stand-in multiplies in full in any mode; which mode cuBLAS is in at each product is what it can show."""
+    modes, gemm_of = [], CublasHandle.gemm
+
+    def noting(handle: CublasHandle, item: str, *arguments: Any) -> None:
+        modes.append((item, handle.math_mode))
+        gemm_of(handle, item, *arguments)
+
+    monkeypatch.setattr(CublasHandle, "gemm", noting)
+    rounded = cupy_backend.in_tf32()
+    a, out = cupy_backend.asarray(normal(6, 6)), cupy_backend.zeros((6, 6), "float32")
+    with cupy_backend.measure() as usage:
+        for backend in (cupy_backend, rounded, cupy_backend):
+            backend.matmul(a, a, out=out)
+            backend.add_product_(out, a, a)
+    assert modes == [("float", mode) for mode in (DEFAULT_MATH, TF32_MATH, DEFAULT_MATH) for _ in range(2)]
+    assert usage.peak_bytes == 0
+    with cupy_backend.device:
+        assert cublas_handle(tf32=True) is cublas_handle(tf32=True) is not cublas_handle()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

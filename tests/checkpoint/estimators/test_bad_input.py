@@ -32,6 +32,7 @@ PARAMETERS = {
     "checkpoint": ["some", "optimal"],
     "backend": ["cuda"],
     "dtype": ["float16", "int32"],
+    "ranks": ["all", True],
 }
 
 

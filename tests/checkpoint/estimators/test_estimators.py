@@ -20,7 +20,7 @@ from checkpoint import BudgetError, MLPClassifier, MLPRegressor, NetworkWithChec
 from tests.conftest import backend_called, same_bits
 
 KINDS = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
-OWN = {"budget_bytes", "checkpoint", "backend", "dtype"}
+OWN = {"budget_bytes", "checkpoint", "backend", "dtype", "ranks"}
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -7,6 +7,7 @@ NumPy with an executor that copies nothing before it must.
 import ctypes
 import os
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ from backend import Backend, TransferError, select_backend
 from backend.numpy.transfers import FileTransfers
 from backend.places import open_transfers
 from backend.transfers import Ticket, Transfers
-from checkpoint import CheckpointError, NetworkWithCheckpointing, Schedule, simulate, store_all
+from checkpoint import CheckpointError, Fetch, NetworkWithCheckpointing, Offload, Schedule, simulate, store_all
 from checkpoint.execution.verifying import VerifyingNetwork
+from checkpoint.planning.planned import keeps_bits
+from checkpoint.strategies.offloaded import Segment, offloaded_actions
 from tests.checkpoint.offloading import LateExecutor, all_offloaded, place_for
 from tests.checkpoint.schedule.test_simulation import written
 from tests.conftest import Case, backend_called, cases, gradients_of, parameters_of, same_bits
@@ -71,6 +74,52 @@ def test_measured_bytes_are_the_predicted_ones(
     assert (usage.peak_bytes, usage.end_bytes) == (predicted.peak_bytes, 0)
     assert net.transfers.asked_bytes == predicted.host_peak_bytes <= net.transfers.held_bytes
     assert (predicted.offloaded_bytes > 0) == (case.n_layers > 2)
+
+
+BLOCK = {"numpy": 128, "cupy": 100}
+"""Rows of a block: on NumPy bits are kept in whole chunks, on CuPy in none, so there they are compared by rounding."""
+
+
+def mixed(n_layers: int, batch_size: int, rows: int) -> Schedule:
+    """Checkpoints offloaded and kept in turns, segments of two layers, those that fetch in row blocks."""
+    starts = [0, *range(2, n_layers, 2)]
+    segments = [
+        Segment(start, stop, bool(number % 2) and stop < n_layers, start if number % 4 else stop, rows, rows)
+        for number, (start, stop) in enumerate(pairwise([*starts, n_layers]))
+    ]
+    actions = tuple(offloaded_actions(n_layers, batch_size, segments))
+    return Schedule(n_layers, actions, "mixed", batch_size if rows < batch_size else None)
+
+
+@pytest.mark.parametrize("blocks", [False, True], ids=["whole mini-batches", "row blocks"])
+def test_mixes_of_kept_and_offloaded_checkpoints_keep_bits_and_bytes(
+    offloading: Backend, folder: Path, blocks: bool
+) -> None:
+    case = Case((6, 24, 16, 24, 16, 24, 16, 24, 5), 300, "tanh", "cross-entropy", momentum=0.5)
+    schedule = mixed(case.n_layers, case.batch_size, BLOCK[offloading.name] if blocks else case.batch_size)
+    kinds = [type(action) for action in schedule]
+    assert (kinds.count(Offload), kinds.count(Fetch)) == (1, 1)
+    net, plain = (
+        offloading_net(case, offloading, "float32", folder, schedule),
+        case.network(offloading, "float32"),
+    )
+    X, y = case.batch(offloading, "float32")
+    predicted = simulate(schedule, net.chain(case.batch_size))
+    for measured in (True, False):  # action by action, and then by programs where there are such
+        if measured:
+            with offloading.measure() as usage, net.observing(lambda *_: usage.mark()):
+                net.update_mini_batch(X, y, eta=0.5)
+            assert tuple(usage.marks) == predicted.bytes_after
+            assert (usage.peak_bytes, usage.end_bytes) == (predicted.peak_bytes, 0)
+            assert net.transfers.asked_bytes == predicted.host_peak_bytes > 0
+        else:
+            net.update_mini_batch(X, y, eta=0.5)
+        plain.update_mini_batch(X, y, eta=0.5)
+        if keeps_bits(schedule, net.chain(case.batch_size)):
+            assert same_bits(parameters_of(net), parameters_of(plain))
+        else:
+            for a, b in zip(parameters_of(net), parameters_of(plain), strict=True):
+                np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
 def test_blocks_are_kept_from_step_to_step(offloading: Backend, folder: Path) -> None:

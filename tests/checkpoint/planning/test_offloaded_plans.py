@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations, pairwise, product
 from math import inf
 from random import Random
@@ -9,12 +10,17 @@ from random import Random
 import pytest
 
 from checkpoint import (
+    Backward,
     BudgetError,
     Chain,
     CheckpointError,
+    Fetch,
     Flops,
+    Forward,
     Offload,
     Offloading,
+    Plan,
+    Release,
     Schedule,
     chain_of,
     every_nth,
@@ -26,7 +32,7 @@ from checkpoint import (
 )
 from checkpoint.planning.offloading import cost_with_copies
 from checkpoint.planning.programs.offloaded import OffloadedCheckpoints
-from checkpoint.strategies.offloaded import offloaded_actions
+from checkpoint.strategies.offloaded import ALL_ROWS, Segment, offloaded_actions
 from tests.checkpoint.chains import random_chain, step_flops
 from tests.checkpoint.schedule.test_simulation import written
 
@@ -39,22 +45,40 @@ def rates(random: Random, *, overlapped: bool) -> Offloading:
     return Offloading(1 / random.choice(RATES), 1.0, random.choice((0.0, 10.0)), overlapped)
 
 
-def program_for(chain: Chain, offloading: Offloading) -> OffloadedCheckpoints:
+def program_for(chain: Chain, offloading: Offloading, sizes: list[int] | None = None) -> OffloadedCheckpoints:
     cost = Flops(chain)
     return OffloadedCheckpoints(
-        chain, cost, lambda size: offloading.copy_cost(size, cost), overlapped=offloading.overlapped
+        chain, cost, lambda size: offloading.copy_cost(size, cost), overlapped=offloading.overlapped, sizes=sizes
     )
 
 
-def whole_class(chain: Chain) -> Iterator[Schedule]:
-    """Every set of checkpoints, and every moment in each segment for the fetch that comes in it."""
+def whole_class(chain: Chain, sizes: tuple[int, ...] = (ALL_ROWS,)) -> Iterator[Schedule]:
+    """Every set of checkpoints, which of them are offloaded, and every moment in a segment for the fetch in it.
+
+    With `sizes` every one of them for the rows of a block, on the way out and on the way back.
+    """
     n_layers = chain.n_layers
     for count in range(n_layers):
         for checkpoints in combinations(range(1, n_layers), count):
-            starts = [0, *checkpoints]
-            moments = [range(start, stop + 1) for start, stop in pairwise([*starts, n_layers])]
-            for fetch_before in product(*moments):
-                yield Schedule(n_layers, tuple(offloaded_actions(n_layers, starts, fetch_before)))
+            ends = list(pairwise([0, *checkpoints, n_layers]))
+            for away in product((False, True), repeat=max(0, count - 1)):
+                gone = [False, *away, False][: count + 1]
+                ways = [
+                    list(ways_of(*ends[i], gone[i], i > 0 and gone[i - 1], sizes, n_layers)) for i in range(count + 1)
+                ]
+                for segments in product(*ways):
+                    actions = tuple(offloaded_actions(n_layers, chain.batch_size, segments))
+                    yield Schedule(n_layers, actions, batch_size=None if len(sizes) == 1 else chain.batch_size)
+
+
+def ways_of(
+    start: int, stop: int, away: bool, fetches: bool, sizes: tuple[int, ...], n_layers: int
+) -> Iterator[Segment]:
+    for rows in sizes:
+        moments = [stop] if not fetches else range(start, stop + 1) if rows == sizes[0] else [start, stop]
+        for before in moments:
+            for sweep_rows in sizes[:1] if stop == n_layers else sizes:
+                yield Segment(start, stop, away, before, sweep_rows, rows)
 
 
 @pytest.mark.parametrize("overlapped", [True, False])
@@ -73,7 +97,26 @@ def test_equals_exhaustive_search_of_the_class(seed: int, overlapped: bool) -> N
         for budget in sorted({peak for peak, _ in every} | {program.smallest_peak_bytes - 1}):
             found = program.best(budget)
             least = min((price for peak, price in every if peak <= budget), default=inf)
-            assert (inf if found is None else found.cost + step_flops(chain)) == pytest.approx(least), (chain, budget)
+            assert (inf if found is None else found.cost) == pytest.approx(least), (chain, budget)
+            assert program.is_exact(budget)
+
+
+@pytest.mark.parametrize("overlapped", [True, False])
+def test_equals_exhaustive_search_with_row_blocks(overlapped: bool) -> None:
+    random = Random(3)
+    for _ in range(8):
+        chain = replace(random_chain(random, most_layers=3), batch_size=6)
+        offloading, cost = rates(random, overlapped=overlapped), Flops(chain)
+        program = program_for(chain, offloading, [6, 2])
+        every = [
+            (simulate(schedule, chain).peak_bytes, cost_with_copies(schedule, chain, cost, offloading))
+            for schedule in whole_class(chain, (6, 2))
+        ]
+        assert program.smallest_peak_bytes == min(peak for peak, _ in every)
+        for budget in sorted({peak for peak, _ in every}):
+            found = program.best(budget)
+            least = min((price for peak, price in every if peak <= budget), default=inf)
+            assert (inf if found is None else found.cost) == pytest.approx(least), (chain, budget)
 
 
 @pytest.mark.parametrize("overlapped", [True, False])
@@ -90,8 +133,8 @@ def test_schedule_takes_what_the_program_says(overlapped: bool) -> None:
         simulation = simulate(schedule, chain)
         assert simulation.peak_bytes <= budget
         cost = cost_with_copies(schedule, chain, Flops(chain), offloading)
-        assert cost == pytest.approx(found.cost + step_flops(chain))
-        assert simulation.recomputed_flops <= found.cost + 1e-9
+        assert cost == pytest.approx(found.cost)
+        assert simulation.recomputed_flops <= found.cost - step_flops(chain) + 1e-9
 
 
 def test_larger_budget_never_costs_more() -> None:
@@ -167,8 +210,54 @@ def test_plan_that_offloads_is_cheaper_and_says_by_how_much() -> None:
         assert found.peak_bytes <= budget
         assert found.cost < without.cost == found.cost_without_offload
         assert found.gain == 1 - found.cost / without.cost
-        assert found.optimal_among == "once-only segments, checkpoints offloaded"
+        assert found.optimal_among == "once-only segments, each checkpoint kept or offloaded"
         assert any(isinstance(action, Offload) for action in found.schedule)
+
+
+def fetched_and_kept(found: Plan) -> tuple[set[int], set[int]]:
+    """The checkpoints that come back from the host, and those that are held from the forward pass to their segments."""
+    back, made, kept = set(), {}, set()
+    for position, action in enumerate(found.schedule):
+        if isinstance(action, Fetch):
+            back.add(action.layer)
+        elif isinstance(action, Forward):
+            made.setdefault(action.layer, position)
+        elif isinstance(action, Release):
+            made.pop(action.layer, None)
+        elif isinstance(action, Backward) and action.layer == found.chain.n_layers:
+            kept = set(made)
+            break
+    return {action.layer for action in found.schedule if isinstance(action, Fetch)}, kept
+
+
+def test_some_are_kept_where_copies_take_longer_than_layers() -> None:
+    """A mix is cheaper than what either way alone costs in the same budget."""
+    chain = chain_of([64] * 25, batch_size=512)
+    offloading = Offloading(1e9, 40e9)  # a copy out takes a layer's operations 1.2 times
+    budget = plan_chain(chain, budget_bytes="100%", row_blocks=False).arena_bytes // 2
+    found = plan_chain(chain, budget_bytes=budget, row_blocks=False, offloading=offloading)
+    away, kept = fetched_and_kept(found)
+    assert away
+    assert kept - away
+    assert found.cost_without_offload is not None
+    assert found.cost < found.cost_without_offload
+    program = program_for(chain.in_pieces(found.schedule.pieces), offloading)
+    gone = [offloaded(n_layers=24, checkpoints=range(n, 24, n)) for n in range(1, 12)]
+    prices = [
+        cost_with_copies(schedule, chain, program.cost, offloading)
+        for schedule in gone
+        if simulate(schedule, chain).peak_bytes <= budget
+    ]
+    assert found.cost < min(prices)
+
+
+def test_row_blocks_go_with_offload_where_that_is_cheaper() -> None:
+    blocks = plan([512] * 17, batch_size=1024, budget_bytes="20%", backend="cupy", offloading=Offloading(50e9, 30e12))
+    assert blocks.offloaded_bytes
+    assert blocks.optimal_among == "once-only segments with row blocks, each checkpoint kept or offloaded"
+    assert blocks.row_block is not None
+    assert blocks.cost_without_offload is not None
+    assert blocks.cost < blocks.cost_without_offload
 
 
 def test_slow_copies_are_not_planned() -> None:
@@ -235,7 +324,7 @@ def test_long_chains_are_planned_in_seconds() -> None:
     program = program_for(chain, FAST)
     least = program.smallest_peak_bytes
     assert program.best(4 * least) is not None
-    assert not program.all_places
+    assert not program.is_exact(4 * least)
     assert time.monotonic() - begun < 20
 
 
@@ -253,6 +342,13 @@ def test_checkpoints_of_every_kind_can_be_offloaded() -> None:
         assert simulation.offloaded_bytes == (n_layers - 2) * 4 * 3 * 4
     kept = simulate(every_nth(n_layers=12, n=3), chain)
     assert simulate(offloaded(n_layers=12, checkpoints=[3, 6, 9]), chain).recomputed_layers == kept.recomputed_layers
+
+
+def test_some_checkpoints_stay() -> None:
+    schedule = offloaded(n_layers=6, checkpoints=[1, 3, 4, 5], kept=[3])
+    assert str(schedule) == "F1* O1 F2 F3* D1 F4* O4 F5* D4 P4 F6 B6 B5 P1 B4 F2* B3 B2 B1"
+    with pytest.raises(CheckpointError, match=r"only checkpoints are kept; a_2 is none of \[1, 3\]"):
+        offloaded(n_layers=6, checkpoints=[1, 3], kept=[2, 3])
 
 
 def test_checkpoints_that_are_none_are_refused() -> None:

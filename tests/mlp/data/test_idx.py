@@ -48,6 +48,13 @@ def test_raw_terabyte_is_refused_before_it_is_allocated(peak_bytes: Callable[[],
     assert peak_bytes() < MIB
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["raw", "gzip"])
+def test_array_without_values_whose_other_dimensions_no_memory_has_is_refused(pack: Callable[[bytes], bytes]) -> None:
+    promise = struct.pack(">4B3I", 0, 0, 12, 3, 0, 2**32 - 1, 2**32 - 1)
+    with pytest.raises(OversizedDataError, match="the header promises"):
+        read(pack(promise))
+
+
 def test_raw_promise_below_the_limit_is_refused_by_the_size_of_the_file(peak_bytes: Callable[[], int]) -> None:
     promise = struct.pack(">4B2I", 0, 0, 8, 2, 2**10, 2**19)
     with pytest.raises(DamagedDataError, match="promises 536870912 bytes of data, the file holds 100"):

@@ -102,6 +102,13 @@ def test_terabyte_in_the_npy_header_is_refused_before_it_is_allocated(
     assert peak_bytes() < MIB
 
 
+def test_array_without_values_whose_other_dimensions_no_memory_has_is_refused(arrays: Arrays) -> None:
+    members = members_of(arrays)
+    members[0] = ("x_train.npy", npy_bytes(np.empty((0, 4), "f4"), promised_shape=(0, 2**62)))
+    with pytest.raises(OversizedDataError, match="x_train: the header promises"):
+        read(zip_bytes(members))
+
+
 def test_promise_below_the_limit_must_agree_with_the_directory(arrays: Arrays, peak_bytes: Callable[[], int]) -> None:
     members = members_of(arrays)
     members[0] = ("x_train.npy", npy_bytes(arrays["x_train"], promised_shape=(2**10, 2**19)))

@@ -1,7 +1,7 @@
 """Saved states of an earlier format, written by the program as it was then: they are read, and go on in the same way.
 
-`format1/` was written before there was a format 2, `format2/` before there was a format 3; `sha256.json` in each has
-the digests of the parameters that went in.
+`format1/` was written before there was a format 2, and so on; `sha256.json` in each has the digests of the parameters
+that went in.
 """
 
 import hashlib
@@ -17,9 +17,10 @@ from mlp.data.scaling import Scaling
 from mlp.errors import StateWarning
 from tests.conftest import parameters_of, same_bits
 
-FORMAT_1, FORMAT_2 = (Path(__file__).parent / name for name in ("format1", "format2"))
+FORMAT_1, FORMAT_2, FORMAT_3 = (Path(__file__).parent / name for name in ("format1", "format2", "format3"))
 DIGESTS = json.loads((FORMAT_1 / "sha256.json").read_text())
 DIGESTS_2 = json.loads((FORMAT_2 / "sha256.json").read_text())
+DIGESTS_3 = json.loads((FORMAT_3 / "sha256.json").read_text())
 
 
 def digest(network: Network) -> str:
@@ -91,6 +92,15 @@ def test_count_of_epochs_and_scaling_are_saved(tmp_path):
     assert (loaded.epochs_trained, loaded.scaling) == (2, Scaling(16.0))
     loaded.SGD(data, 1, 5, 0.5)
     assert same_bits(parameters_of(loaded), parameters_of(whole))
+
+
+@pytest.mark.parametrize("name", DIGESTS_3)
+def test_state_of_format_3_is_read_to_the_last_bit_and_is_in_full(name):
+    network, state = load_state(FORMAT_3 / name, plain=True)
+    assert digest(network) == DIGESTS_3[name]
+    assert (state.precision, network.precision) == ("full", "full")
+    assert state.optimizer.startswith("adam")
+    assert state.steps_trained == 2
 
 
 class Frugal(Network):

@@ -67,7 +67,7 @@ def test_other_programs_can_read_it(path):
     assert arrays["weight.2"].tobytes() == net.weights[1].tobytes()
     assert arrays["velocity.bias.1"].shape == (5,)
     with safe_open(path, "np") as file:
-        assert file.metadata()["format"] == "mlp-checkpointing saved state 3"
+        assert file.metadata()["format"] == "mlp-checkpointing saved state 4"
 
 
 def test_state_of_many_layers_is_read(path):
