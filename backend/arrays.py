@@ -89,6 +89,10 @@ class Arrays:
         """Copies of mini-batches to the device ahead of their use; None where that gains nothing."""
         return None
 
+    def copies(self) -> Any:
+        """What copies between pinned memory of the host and the device; None where arrays are the host's."""
+        return None
+
     def synchronize(self) -> None:
         """Wait until the device has done all work begun."""
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from backend.base import Backend
+from backend.cupy.copying import CopyingStream
 from backend.cupy.detection import import_cupy, usable_device
 from backend.cupy.kernels import elementwise, optimizers, reports, sums
 from backend.cupy.kernels.cublas import cublas_facts
@@ -110,6 +111,9 @@ class CupyBackend(Backend):
 
     def uploads(self) -> CupyUploads:
         return CupyUploads(self)
+
+    def copies(self) -> CopyingStream:
+        return CopyingStream(self.device)
 
     def synchronize(self) -> None:
         self.device.synchronize()

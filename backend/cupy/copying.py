@@ -22,6 +22,11 @@ class CopyingStream:
         with self._device:
             self._stream.wait_event(self._mark(self._cupy.cuda.get_current_stream()))
 
+    def computed(self) -> Any:
+        """The event that ends what is being computed."""
+        with self._device:
+            return self._mark(self._cupy.cuda.get_current_stream())
+
     def to_host(self, a: Any, address: int) -> Any:
         """Begin to copy the device array `a` to pinned memory at `address`; the event that ends the copy."""
         with self._device:

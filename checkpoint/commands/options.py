@@ -6,8 +6,9 @@ from pathlib import Path
 from backend.facts import NAMES
 from backend.places import check_place
 from checkpoint.errors import CheckpointError
+from checkpoint.planning.budget import called
 from checkpoint.planning.choice import FORMS
-from checkpoint.units import parse_bandwidth, parse_speed
+from checkpoint.units import parse_bandwidth, parse_bytes, parse_speed
 
 
 def path_of(text: str) -> Path:
@@ -20,7 +21,12 @@ def path_of(text: str) -> Path:
 def add_backend_options(parser: argparse.ArgumentParser) -> None:
     """--backend and --device."""
     parser.add_argument("--backend", default="numpy", help=f"{' or '.join(NAMES)} (default: numpy)")
-    parser.add_argument("--device", type=int, metavar="N", help="the GPU's number, with --backend cupy (default: 0)")
+    parser.add_argument(
+        "--device",
+        type=int,
+        metavar="N",
+        help="the GPU's number, with --backend cupy (default: 0, or with train --ranks a node's GPUs round robin)",
+    )
 
 
 def add_data_option(parser: argparse.ArgumentParser, *, default: str = "mnist") -> None:
@@ -71,6 +77,17 @@ def add_offload_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_sum_groups_option(parser: argparse.ArgumentParser) -> None:
+    """--sum-groups."""
+    parser.add_argument(
+        "--sum-groups",
+        type=int,
+        metavar="G",
+        help="make sums in G groups of a mini-batch's rows, and add those up as a tree: many ranks wait less, and the "
+        "last bits of weights are those of G groups, whatever the number of ranks (default: one process's order)",
+    )
+
+
 def add_json_option(parser: argparse.ArgumentParser) -> None:
     """--json."""
     parser.add_argument(
@@ -78,15 +95,32 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def check_offload(place: str | None, backend: str, bandwidth: str | None, speed: str | None) -> None:
-    """Raise `OffloadError` or `CheckpointError` for options that make no place and no rates."""
+def check_offload(
+    place: str | None, backend: str, bandwidth: str | None, speed: str | None, *, planned: bool = True
+) -> None:
+    """Raise `OffloadError` or `CheckpointError` for options that make no place and no rates.
+
+    `planned`: whether anything is planned, which alone asks for rates.
+    """
     given = "--bandwidth" if bandwidth is not None else "--speed" if speed is not None else None
     if place is None:
         if given:
             raise CheckpointError(f"{given} says how fast to offload, and nothing says where to; add --offload")
         return
+    if given and not planned:
+        raise CheckpointError(f"{given} is for plans, and nothing is planned here; leave it out, or add --budget")
     if backend in NAMES:
         check_place(backend, place)
     for text, parse in ((bandwidth, parse_bandwidth), (speed, parse_speed)):
         if text is not None:
             parse(text)
+
+
+def check_amounts(budget: str | None, limit: str | None = None) -> None:
+    """Raise `CheckpointError` unless these are texts of --budget and --memory-limit, or None."""
+    if budget is not None and budget != "auto":
+        with called("--budget"):
+            parse_bytes(budget, whole_bytes=2**62)
+    if limit is not None:
+        with called("--memory-limit"):
+            parse_bytes(limit)

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from checkpoint.arguments import whole_number
-from checkpoint.commands.found import Found, find
+from checkpoint.commands.found import Found, find, offloading_from
+from checkpoint.commands.options import check_offload
 from checkpoint.commands.pictures import drawn
 from checkpoint.commands.plan_options import EXPORTS, add_arguments, chain_from, check
 from checkpoint.errors import CheckpointError
@@ -13,6 +14,7 @@ from checkpoint.output import check_writable, replace_file, write_report
 from checkpoint.planning.choice import Choice
 from checkpoint.ranks.report import MOST_RANKS, report_of, report_text
 from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.files import written
 from checkpoint.schedule.placement import place
 from checkpoint.schedule.simulation import simulate
 
@@ -24,12 +26,14 @@ def main(args: argparse.Namespace) -> int:
     chain = chain_from(args)
     if args.ranks is not None:
         return _on_ranks(args, chain)
+    if args.sum_groups is not None:
+        raise CheckpointError("--sum-groups says how ranks add up; add --ranks P")
     check(args)
     found = find(args, chain)
     exported = None if args.export is None or found.schedule is None else EXPORTS[args.export](found.schedule)
     write_report(args.json, "plan", found.report)
     if args.save_schedule is not None and found.schedule is not None:
-        replace_file(args.save_schedule, found.schedule.to_json().encode())
+        replace_file(args.save_schedule, written(found.schedule, chain).encode())
         found.lines.append(
             f"the schedule is in {args.save_schedule}; follow it with train --checkpoint {args.save_schedule}"
         )
@@ -45,13 +49,19 @@ def main(args: argparse.Namespace) -> int:
 
 def _on_ranks(args: argparse.Namespace, chain: Chain) -> int:
     """Show what ranks take; 0."""
-    for option in ("front", "figure", "page", "timeline", "arena", "save_schedule", "export", "offload", "chain"):
+    pictures = ("front", "figure", "page", "timeline", "arena", "save_schedule", "export", "no_row_blocks")
+    others = ("seconds", "calibrate", "memory_limit", "chain", *(() if args.offload else ("recalibrate",)))
+    for option in (*pictures, *others):
         if getattr(args, option):
             raise CheckpointError(f"--{option.replace('_', '-')} is of one process; leave it out, or --ranks")
+    if chain.halves:
+        raise CheckpointError(f"ranks keep activations in full; leave --precision {args.precision} out, or --ranks")
     ranks = whole_number("--ranks", args.ranks, most=MOST_RANKS)
     check_writable(args.json)
     checkpoint = args.checkpoint or ("none" if args.budget is None else "optimal")
-    report = report_of(chain, Choice(checkpoint, args.budget), ranks)
+    check_offload(args.offload, args.backend, args.bandwidth, args.speed)
+    choice = Choice(checkpoint, args.budget, args.offload)
+    report = report_of(chain, choice, ranks, sum_groups=args.sum_groups, offloading=offloading_from(args, checkpoint))
     write_report(args.json, "plan", report)
     print(report_text(report))
     return 0

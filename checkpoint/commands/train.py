@@ -15,6 +15,8 @@ from checkpoint.commands.options import (
     add_json_option,
     add_memory_limit_option,
     add_offload_options,
+    add_sum_groups_option,
+    check_amounts,
     path_of,
 )
 from checkpoint.commands.pictures import drawn
@@ -29,14 +31,16 @@ from checkpoint.runs.clock import process_begun
 from checkpoint.runs.fits import check_fits
 from checkpoint.runs.limited import Limited, limit_report, limited
 from checkpoint.runs.ranks.report import ranks_report, ranks_text
-from checkpoint.runs.ranks.together import begin_together, in_turn, print_ranks, restore, saver_of
+from checkpoint.runs.ranks.together import begin_together, in_turn, on_own_device, print_ranks, restore, saver_of
 from checkpoint.runs.resumption import Resumption, data_of, notes_of
 from checkpoint.runs.run import progress_of, run
 from checkpoint.runs.saver import EVERY, Every, Saving
 from checkpoint.runs.settings import RunSettings, make_network
 from checkpoint.runs.stopping import check_stopping
 from checkpoint.runs.trained_data import prepared_alike
+from checkpoint.schedule.files import read_schedule, said_of_file
 from mlp import data, format_sizes
+from mlp.precision import FULL
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train on all processes that mpiexec has started, each on its share of every mini-batch: the weights are "
         "those of one process",
     )
+    add_sum_groups_option(parser)
     parser.add_argument(
         "--figure", type=path_of, metavar="PATH", help="draw cost and accuracy by epoch here, however the training ends"
     )
@@ -113,6 +118,9 @@ def _train(args: argparse.Namespace, link: Link) -> int:
     resumption = None
     if args.resume is not None:
         resumption = Resumption.read(args.resume, allow_changed_data=args.allow_changed_data)
+    elif args.allow_changed_data:
+        raise CheckpointError("--allow-changed-data is for --resume, which compares the data; leave it out")
+    check_amounts(args.budget, args.memory_limit)
     settings = settings_from(args, resumption.settings if resumption else RunSettings(), fit=resumption is None)
     reading = reading_from(args, seed=settings.seed)
     known = None
@@ -129,6 +137,10 @@ def _train(args: argparse.Namespace, link: Link) -> int:
         from checkpoint.drawing.canvas import check_drawable
 
         check_drawable(args.figure)
+    if link.ranks == 1:  # ranks have devices of their own, which are found below
+        select_backend(settings.backend, device=settings.device)
+    if settings.choice.path is not None and (resumption is None or settings.choice != resumption.settings.choice):
+        read_schedule(settings.choice.path)
     source = data_of(args, resumption)
     loading = time.perf_counter()
     dataset = in_turn(link, lambda: data.load(source, reading=reading, known=known))
@@ -144,14 +156,17 @@ def _train(args: argparse.Namespace, link: Link) -> int:
         settings = sized(settings, args.sizes, dataset)
     if resumption:
         resumption.check_settings(settings)
+    settings = on_own_device(link, settings)
     backend = select_backend(settings.backend, device=settings.device)
     limits = _limits(args, settings, backend)
     settings = limits.settings if limits else settings
     print(
         f"{format_sizes(settings.sizes)} on {described(dataset)}, {settings.backend} on {backend.device_name}, "
-        f"checkpoints: {settings.choice}"
+        f"{'' if settings.precision == FULL else f'precision {settings.precision}, '}checkpoints: {settings.choice}"
     )
     check_fits(settings, dataset, backend)
+    if settings.choice.path is not None and resumption is None and link.rank == 0:
+        print(said_of_file(settings.choice.path, settings.chain), end="")
     schedule = resumption.schedule(settings) if resumption else None
     network = make_network(settings, verify=args.verify, schedule=schedule, link=link)
     first = (1, 1)
@@ -174,11 +189,11 @@ def _train(args: argparse.Namespace, link: Link) -> int:
             network=network,
             saver=saver,
             first=first,
-            after_epoch=lambda epoch, alike: print(epoch_line(epoch, alike=alike), flush=True),
+            after_epoch=lambda epoch, wrong: print(epoch_line(epoch, wrong=wrong), flush=True),
             begun=begun,
             loading_seconds=loading_seconds,
         )
-        ranks = ranks_report(link, network, record)
+        ranks = ranks_report(link, network, record, batch_size=settings.batch_size)
     report = {"settings": asdict(settings), **record.as_json(), "stopped": None, "memory": limit_report(limits)}
     write_report(args.json, "train", report | ({"ranks": ranks} if args.ranks else {}))
     with drawn(lambda: draw_history(network, args.figure, data=dataset.name, best_epoch=record.best_epoch)):

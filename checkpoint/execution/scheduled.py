@@ -22,6 +22,7 @@ from checkpoint.strategies import every_nth
 from checkpoint.strategies.offloaded import every_nth_offloaded
 from checkpoint.units import counted, format_bytes
 from mlp import Network, NetworkError
+from mlp.keywords import naming_keywords
 from mlp.uptake import ONTO_WEIGHTS, possible_uptake
 
 
@@ -38,6 +39,7 @@ class ScheduledNetwork(Network):
     _most_rows = 1
     """The rows of the largest mini-batch so far, or to come: text for a budget is of what that one takes."""
 
+    @naming_keywords(Network.__init__, name="NetworkWithCheckpointing")
     def __init__(
         self,
         sizes: Iterable[int],
@@ -49,13 +51,13 @@ class ScheduledNetwork(Network):
         offloading: Offloading | None = None,
         **as_network: Any,
     ) -> None:
+        check_offload(offload, offloading)
+        super().__init__(sizes, **as_network)  # whose own arguments are named first, where one is wrong
         given = sum(choice is not None for choice in (checkpoint_every_nth_layer, budget_bytes, schedule))
         if given != 1:
             raise CheckpointError(
                 f"give one of checkpoint_every_nth_layer, budget_bytes and schedule; got {given or 'none'} of them"
             )
-        check_offload(offload, offloading)
-        super().__init__(sizes, **as_network)
         if checkpoint_every_nth_layer is not None:
             write = every_nth if offload is None else every_nth_offloaded
             n = whole_number("checkpoint_every_nth_layer", checkpoint_every_nth_layer)
@@ -161,8 +163,13 @@ class ScheduledNetwork(Network):
             judge(schedule, chain)
             return schedule
         if self._place is not None and self._offloading is None:
-            self._offloading = rates_of(self.backend, self._place, dtype=self.dtype)
+            self._offloading = self._measured_rates()
         return plan_chain(chain, budget_bytes=self._budget_for(chain), offloading=self._offloading).schedule
+
+    def _measured_rates(self) -> Offloading:
+        """The rates of the place that this network offloads to."""
+        assert self._place is not None  # noqa: S101
+        return rates_of(self.backend, self._place, dtype=self.dtype)
 
     def _budget_for(self, chain: Chain) -> int:
         """The bytes of the budget for `chain`: those for the largest mini-batch, where it is smaller than that."""

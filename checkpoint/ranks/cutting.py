@@ -4,10 +4,14 @@ Block k belongs to rank k mod P, P being the number of ranks. Gradients are adde
 in order, whoever adds them; so cuts at multiples of that leave every bit as it is in one process.
 """
 
+from itertools import accumulate, pairwise
+
 from backend.facts import CHUNK_ROWS
 from checkpoint.arguments import whole_number
 from checkpoint.errors import CheckpointError
 from checkpoint.schedule.actions import Rows
+
+MOST_GROUPS = 1024
 
 
 def shares(rows: int, ranks: int) -> tuple[Rows, ...]:
@@ -19,13 +23,14 @@ def shares(rows: int, ranks: int) -> tuple[Rows, ...]:
     (((0, 384), (384, 768), (768, 1000)), ((0, 128), (128, 130)))
     """
     chunks = -(-rows // CHUNK_ROWS)
-    each, more = divmod(chunks, ranks)
-    blocks, start = [], 0
-    for rank in range(min(ranks, chunks)):
-        stop = min(rows, start + CHUNK_ROWS * (each + (rank < more)))
-        blocks.append((start, stop))
-        start = stop
-    return tuple(blocks)
+    return tuple((CHUNK_ROWS * start, min(rows, CHUNK_ROWS * stop)) for start, stop in _dealt(chunks, ranks))
+
+
+def _dealt(count: int, takers: int) -> list[tuple[int, int]]:
+    """`count` things in their order, dealt to at most so many takers as equally as can be; the first have the most."""
+    takers = min(count, takers)
+    each, more = divmod(count, takers)
+    return list(pairwise(accumulate((each + (taker < more) for taker in range(takers)), initial=0)))
 
 
 def turns(rows: int, block_rows: int) -> tuple[Rows, ...]:
@@ -37,8 +42,31 @@ def turns(rows: int, block_rows: int) -> tuple[Rows, ...]:
     return tuple((start, min(start + block_rows, rows)) for start in range(0, rows, block_rows))
 
 
-def blocks_of(rows: int, ranks: int, block_rows: int | None = None) -> tuple[Rows, ...]:
-    """The blocks of a mini-batch: shares, or with `block_rows` turns."""
+def groups_of(rows: int, sum_groups: int | None) -> tuple[Rows, ...]:
+    """The groups of rows whose sums are made by themselves, whole chunks each; none where sums are of all rows."""
+    return () if sum_groups is None else shares(rows, sum_groups)
+
+
+def shares_of_groups(groups: tuple[Rows, ...], ranks: int) -> tuple[Rows, ...]:
+    """One share a rank of rows in `groups`: of one group's alone, or whole groups.
+
+    >>> shares_of_groups(((0, 256), (256, 500)), 3)
+    ((0, 128), (128, 256), (256, 500))
+    """
+    if ranks <= len(groups):
+        return tuple((groups[first][0], groups[last - 1][1]) for first, last in _dealt(len(groups), ranks))
+    found: list[Rows] = []
+    for (start, stop), (first, last) in zip(groups, _dealt(ranks, len(groups)), strict=True):
+        found += [(start + a, start + b) for a, b in shares(stop - start, last - first)]
+    return tuple(found)
+
+
+def blocks_of(
+    rows: int, ranks: int, block_rows: int | None = None, *, sum_groups: int | None = None
+) -> tuple[Rows, ...]:
+    """The blocks of a mini-batch: shares, of groups too, or with `block_rows` turns."""
+    if sum_groups is not None:
+        return shares_of_groups(groups_of(rows, sum_groups), ranks)
     return shares(rows, ranks) if block_rows is None else turns(rows, block_rows)
 
 
@@ -57,7 +85,17 @@ def check_block_rows(block_rows: object) -> int:
     return number
 
 
-def largest_block(rows: int, ranks: int, block_rows: int | None = None) -> int:
+def check_cut(block_rows: int | None, sum_groups: int | None) -> int | None:
+    """`sum_groups`; raises `CheckpointError` where there cannot be so many, or none beside row blocks in turns."""
+    if sum_groups is None:
+        return None
+    if block_rows is not None:
+        raise CheckpointError(
+            "sums of groups are for one share a rank; leave out the groups, or the row blocks that ranks take in turns"
+        )
+    return whole_number("the number of groups of a sum", sum_groups, least=2, most=MOST_GROUPS)
+
+
+def largest_block(rows: int, ranks: int, block_rows: int | None = None, *, sum_groups: int | None = None) -> int:
     """The rows of the largest block of a mini-batch."""
-    start, stop = blocks_of(rows, ranks, block_rows)[0]
-    return stop - start
+    return max(stop - start for start, stop in blocks_of(rows, ranks, block_rows, sum_groups=sum_groups))

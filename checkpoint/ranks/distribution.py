@@ -2,7 +2,8 @@
 
 The wave: for each item the rank of block k receives the sum of blocks 0 to k - 1, adds its own rows onto it, and
 passes it on. Whoever has the last block has the total and hands it to the layer's owner, which applies it and
-broadcasts the new weights. The sum is made in the order of one process, so its bits are those of one process.
+broadcasts the new weights. The sum is made in the order of one process, so its bits are those of one process. Where
+rows are in groups there is a wave in each, and what they end with is merged as `checkpoint.ranks.groups` says.
 
 The lists are those of one run of all ranks, taken step by step: in each, a rank that can do so adds one item, and takes
 what totals have arrived. So no deadlock is in them as they stand; `checkpoint.ranks.replay` judges them all the same.
@@ -11,48 +12,12 @@ what totals have arrived. So no deadlock is in them as they stand; `checkpoint.r
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from checkpoint.arguments import whole_number
 from checkpoint.errors import ScheduleError
-from checkpoint.ranks.actions import Add, Apply, Begin, Broadcast, RankAction, Receive, Send
+from checkpoint.ranks.actions import Add, Apply, Begin, Broadcast, Merge, RankAction, Receive, Send
+from checkpoint.ranks.groups import Span, level_of
 from checkpoint.ranks.items import Item
-from checkpoint.schedule.actions import Backward, Rows
-from checkpoint.schedule.schedule import Schedule
-
-
-@dataclass(frozen=True, slots=True)
-class Wave:
-    """What all ranks have to agree on: the schedule of a row block, and who does what.
-
-    `blocks` are the mini-batch's, block k of rank k mod `ranks`; `items` those of `checkpoint.ranks.items`; `owners`
-    the rank that owns each layer, first layer first; `slots` how many arrays for items each rank has, used in turn.
-    Where they are `seeded`, owners send what sums begin with to rank 0, which has the first block.
-    Raises `ScheduleError` for what makes no wave; one rank alone needs none.
-    """
-
-    schedule: Schedule
-    ranks: int
-    blocks: tuple[Rows, ...]
-    items: tuple[Item, ...]
-    owners: tuple[int, ...]
-    slots: int = 3
-    seeded: bool = False
-
-    def __post_init__(self) -> None:
-        whole_number("ranks", self.ranks, least=2, error=ScheduleError)
-        whole_number("slots", self.slots, error=ScheduleError)
-        if self.schedule.row_block is not None:
-            raise ScheduleError("ranks follow a schedule for whole row blocks; give one without row blocks of its own")
-        if len(self.owners) != self.schedule.n_layers or not all(0 <= owner < self.ranks for owner in self.owners):
-            raise ScheduleError(f"each layer must have an owner among {self.ranks} ranks; got {self.owners}")
-
-    @property
-    def holder(self) -> int:
-        """The rank that has the last block, and so the totals."""
-        return (len(self.blocks) - 1) % self.ranks
-
-    def owner(self, layer: int) -> int:
-        """The rank that owns `layer`."""
-        return self.owners[layer - 1]
+from checkpoint.ranks.wave import Wave
+from checkpoint.schedule.actions import Backward
 
 
 def distribute(wave: Wave) -> list[list[RankAction]]:
@@ -67,16 +32,15 @@ def distribute(wave: Wave) -> list[list[RankAction]]:
     block 1 F1 R1[0:3]<0 A1[0:3] S1[0:3]=>0 B1 W1<0
     """
     ranks = [_Rank(wave, number) for number in range(wave.ranks)]
-    posted: dict[tuple[int, int], int] = {}  # (block, index of an item), for the next block's rank -> the use of a slot
-    totals: dict[int, tuple[int, int]] = {}  # index of an item -> the step in which its owner may receive it, the use
+    mail = _Mail()
     step = 0
     while not all(rank.is_done for rank in ranks):
         step += 1
         moved = False
-        arrived = set(posted)  # in an earlier step
+        mail.arrived = set(mail.sums)  # in an earlier step
         for rank in ranks:
-            moved |= rank.take_totals(ranks, totals, step)
-            moved |= rank.add(ranks, arrived, posted, totals, step)
+            moved |= rank.take_totals(ranks, mail.totals, step)
+            moved |= rank.add(ranks, mail, step)
             moved |= rank.broadcast()
         if not moved:
             raise ScheduleError("the ranks wait for each other: no rank can go on")
@@ -84,10 +48,34 @@ def distribute(wave: Wave) -> list[list[RankAction]]:
 
 
 @dataclass(slots=True)
+class _Mail:
+    """What has been sent and not received, by the index of its item: sums by span, and totals.
+
+    Of a sum, the use of a slot that it is there; of a total also the step in which its owner may receive it.
+    """
+
+    sums: dict[tuple[int, int], int] = field(default_factory=dict)
+    arrived: set[tuple[int, int]] = field(default_factory=set)
+    totals: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Addition:
+    """What is added next: the item of number `index`, of a span; with the own actions before it and after it."""
+
+    index: int
+    place: int
+    span: Span
+    before: list[RankAction]
+    after: list[RankAction]
+
+
+@dataclass(slots=True)
 class _Rank:
     """One rank as the lists are written: what it still has to do, and which of its uses of slots are over.
 
-    Slots are used in turn: use u of them is of slot u mod `wave.slots`.
+    Slots are used in turn: use u of them is of slot u mod `wave.slots`. `held` are the arrays of sums that wait, by
+    group.
     """
 
     wave: Wave
@@ -95,8 +83,9 @@ class _Rank:
     written: list[RankAction] = field(default_factory=list)
     used: int = 0
     over: set[int] = field(default_factory=set)
-    coming: Iterator[tuple[int, int, list[RankAction], list[RankAction]]] = field(init=False)
-    following: tuple[int, int, list[RankAction], list[RankAction]] | None = field(init=False)
+    held: dict[int, int] = field(default_factory=dict)
+    coming: Iterator[_Addition] = field(init=False)
+    following: _Addition | None = field(init=False)
     next_total: int = 0
     next_broadcast: int = 0
     backward_to: int = 0  # the layer that all own blocks have gone back to
@@ -116,59 +105,83 @@ class _Rank:
     def is_done(self) -> bool:
         return self.following is None and self.next_broadcast == 0
 
-    def _additions(self) -> Iterator[tuple[int, int, list[RankAction], list[RankAction]]]:
-        """Each addition of this rank as (block, index of the item), with the own actions before and after it."""
+    def _additions(self) -> Iterator[_Addition]:
+        """Each addition of this rank."""
         by_layer: dict[int, list[int]] = {}
         for index, item in enumerate(self.wave.items):
             by_layer.setdefault(item.layer, []).append(index)
         for block in range(self.number, len(self.wave.blocks), self.wave.ranks):
             before: list[RankAction] = [Begin(block)]
+            spans = self.wave.spans[block]
             for action in self.wave.schedule.actions:
                 if not isinstance(action, Backward):
                     before.append(action)
                     continue
                 indices = by_layer[action.layer]
                 for index in indices:
-                    yield block, index, before, [action] if index == indices[-1] else []
-                    before = []
+                    for place, span in enumerate(spans):
+                        is_last = index == indices[-1] and span is spans[-1]
+                        yield _Addition(index, place, span, before, [action] if is_last else [])
+                        before = []
 
-    def add(
-        self,
-        ranks: Sequence["_Rank"],
-        arrived: set[tuple[int, int]],
-        posted: dict[tuple[int, int], int],
-        totals: dict[int, tuple[int, int]],
-        step: int,
-    ) -> bool:
-        """Do the next addition, where its sum has arrived and a slot is free."""
+    def add(self, ranks: Sequence["_Rank"], mail: _Mail, step: int) -> bool:
+        """Do the next addition, where the sums for it have arrived and a slot is free."""
         if self.following is None:
             return False
-        block, index, before, after = self.following
+        index, place, span = self.following.index, self.following.place, self.following.span
         wave, item = self.wave, self.wave.items[index]
-        if not self.has_slot or (block and (block - 1, index) not in arrived):
+        wanted = [(span.number - 1, index)] if not span.begins else []
+        wanted += [(wave.makers[group], index) for group, _ in span.arrivals]
+        if not (span.stays or self.has_slot) or not mail.arrived.issuperset(wanted):
             return False
-        self.written += before
-        if block:
-            source = (block - 1) % wave.ranks
-            ranks[source].over.add(posted.pop((block - 1, index)))
-            self.written.append(Receive(item, source))
-        self.written.append(Add(item, onto=block > 0))
-        if block < len(wave.blocks) - 1:
-            self.written.append(Send(item, (block + 1) % wave.ranks))
-            posted[block, index] = self.used
+        self.written += self.following.before
+        if not span.begins:
+            self._take(ranks, mail, item, wanted[0], wave.source(span.block - 1), level=None)
+        held = min(set(range(len(self.held) + 1)) - set(self.held.values())) if span.stays else None
+        self.written.append(Add(item, onto=not span.begins, span=place, held=held))
+        for group, block in span.merges:
+            if block != span.block:
+                self._take(ranks, mail, item, (wave.makers[group], index), wave.source(block), level=level_of(group))
+            self.written.append(Merge(item, self.held.pop(group, None)))
+        if held is not None:
+            self.held[span.group] = held
+        else:
+            self._hand_over(mail, index, span, step)
+            self.used += 1
+        self.written += self.following.after
+        if self.following.after and span.block + wave.ranks >= len(wave.blocks):
+            self.backward_to = item.layer
+        self.following = next(self.coming, None)
+        return True
+
+    def _take(
+        self,
+        ranks: Sequence["_Rank"],
+        mail: _Mail,
+        item: Item,
+        key: tuple[int, int],
+        source: int,
+        *,
+        level: int | None,
+    ) -> None:
+        """Receive a sum that has been sent, whose slot is free there."""
+        ranks[source].over.add(mail.sums.pop(key))
+        self.written.append(Receive(item, source, level=level))
+
+    def _hand_over(self, mail: _Mail, index: int, span: Span, step: int) -> None:
+        """Send the item in hand to whoever needs it, or apply it."""
+        wave, item = self.wave, self.wave.items[index]
+        if span.to is not None:
+            level = level_of(span.group) if span.ends else None
+            self.written.append(Send(item, wave.source(span.to), level=level))
+            mail.sums[span.number, index] = self.used
         elif wave.owner(item.layer) == self.number:
             self.written.append(Apply(item, received=False))
             self.over.add(self.used)
             self.next_total = index + 1
         else:
             self.written.append(Send(item, wave.owner(item.layer), total=True))
-            totals[index] = step + 1, self.used
-        self.used += 1
-        self.written += after
-        if after and block + wave.ranks >= len(wave.blocks):
-            self.backward_to = item.layer
-        self.following = next(self.coming, None)
-        return True
+            mail.totals[index] = step + 1, self.used
 
     def take_totals(self, ranks: Sequence["_Rank"], totals: dict[int, tuple[int, int]], step: int) -> bool:
         """Receive and apply what totals of own layers there are."""

@@ -5,10 +5,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from checkpoint.arguments import whole_number
+from checkpoint.schedule.chain import Chain
 from mlp.pieces import gradient_piece_rows
-
-SLOTS = 3
-"""Slots of a rank: an item is made in one while the next arrives in another and the last leaves from the third."""
 
 
 class Item(NamedTuple):
@@ -48,6 +46,16 @@ def items_of(widths: Sequence[int], *, rows: int, item_rows: int | None = None) 
     return tuple(found)
 
 
+def items_in(chain: Chain, rows: int) -> tuple[Item, ...]:
+    """The items of steps on `chain` where a row block has at most `rows` rows.
+
+    They are whole layers for an optimizer that needs whole gradients, and where errors are made apart: there a layer's
+    step makes the products that it makes in one process.
+    """
+    whole = chain.whole_gradients or not chain.error_in_place
+    return items_of(chain.widths, rows=rows, item_rows=max(chain.widths) if whole else None)
+
+
 def owners_of(widths: Sequence[int], ranks: int) -> tuple[int, ...]:
     """The rank that owns each layer, first layer first: it alone has the layer's optimizer state and applies gradients.
 
@@ -62,10 +70,3 @@ def owners_of(widths: Sequence[int], ranks: int) -> tuple[int, ...]:
         owners[k] = min(range(ranks), key=lambda rank: owned[rank])
         owned[owners[k]] += sizes[k]
     return tuple(owners)
-
-
-def slot_sizes(items: Sequence[Item], number: int) -> list[int]:
-    """The values of each of `number` slots for `items`: one for each item, or each as large as the largest."""
-    if number == len(items):
-        return [item.values for item in items]
-    return [max(item.values for item in items)] * number

@@ -3,16 +3,18 @@
 It accepts lists only if every rank reaches the end of its own, so a deadlock is a refused schedule and not a hang. A
 send is taken to hold its slot until the other rank receives: no network buffers it. What a rank can do it can do later
 too, whatever the others do meanwhile, so one order of replaying decides for all. It also refuses lists by which a sum
-would not be that of all blocks in order, or a layer would be used after its new weights have come.
+would not be that of all rows in order, or of all groups of rows as they are to be added up, or a layer would be used
+after its new weights have come.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from checkpoint.errors import ScheduleError
-from checkpoint.ranks.actions import Add, Apply, Begin, Broadcast, RankAction, Receive, Send
-from checkpoint.ranks.distribution import Wave
+from checkpoint.ranks.actions import Add, Apply, Begin, Broadcast, Merge, RankAction, Receive, Send
 from checkpoint.ranks.items import Item
+from checkpoint.ranks.sums import Mail, Sums
+from checkpoint.ranks.wave import Wave
 from checkpoint.schedule.actions import Action, Backward
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.holding import Holding, Refused
@@ -22,55 +24,46 @@ from checkpoint.schedule.holding import Holding, Refused
 class Replay:
     """What ranks take in a step: each one's peak above rest and the values that it sends, rank 0 first.
 
-    The new weights that a rank broadcasts count as sent once.
+    The new weights that a rank broadcasts count as sent once. `host_bytes` are the most that each offloads at once.
     """
 
     peak_bytes: tuple[int, ...]
     sent_values: tuple[int, ...]
+    host_bytes: tuple[int, ...]
 
 
 def replay(wave: Wave, lists: Sequence[Sequence[RankAction]], chain: Chain) -> Replay:
     """What the ranks take by `lists`, one a rank, on mini-batches of `chain`; raises `ScheduleError` for wrong ones."""
     if len(lists) != wave.ranks:
         raise ScheduleError(f"there must be a list of actions for each of {wave.ranks} ranks; got {len(lists)}")
-    mail = _Mail()
+    mail = Mail(wave.whole_sum)
     ranks = [_Replayed(wave, number, actions, chain, mail) for number, actions in enumerate(lists)]
     while any(rank.position < len(rank.actions) for rank in ranks):
         if sum(rank.go_on() for rank in ranks) == 0:
             raise ScheduleError(f"deadlock: {'; '.join(rank.waiting for rank in ranks if rank.waiting)}")
     if mail.sums:
-        (sender, receiver, _, item), *_ = mail.sums
+        (sender, receiver, *_, item), *_ = mail.sums
         raise ScheduleError(f"rank {receiver} never receives item {item} of rank {sender}")
     for rank in ranks:
         rank.check_end()
-    return Replay(tuple(rank.peak_bytes for rank in ranks), tuple(rank.sent_values for rank in ranks))
-
-
-@dataclass(slots=True)
-class _Mail:
-    """What has been sent and not received, by sender, receiver, whether it is a total, and item.
-
-    Of each: the blocks in the sum, and which of the sender's uses of a slot it is. `over` are the uses that others have
-    ended, with the rank.
-    """
-
-    sums: dict[tuple[int, int, bool, Item], tuple[tuple[int, ...], int]] = field(default_factory=dict)
-    over: set[tuple[int, int]] = field(default_factory=set)
+    return Replay(
+        tuple(rank.peak_bytes for rank in ranks),
+        tuple(rank.sent_values + rank.sums.sent_values for rank in ranks),
+        tuple(rank.host_bytes for rank in ranks),
+    )
 
 
 class _Replayed:
     """One rank: where it is in its list, what it holds, and what its slots hold."""
 
-    def __init__(self, wave: Wave, number: int, actions: Sequence[RankAction], chain: Chain, mail: _Mail) -> None:
-        self.wave, self.number, self.actions, self.chain, self.mail = wave, number, actions, chain, mail
-        self.position = self.peak_bytes = 0
+    def __init__(self, wave: Wave, number: int, actions: Sequence[RankAction], chain: Chain, mail: Mail) -> None:
+        self.wave, self.number, self.actions, self.chain = wave, number, actions, chain
+        self.position = self.peak_bytes = self.host_bytes = 0
         sends_seeds = wave.seeded and number != 0
         self.sent_values = sum(i.values for i in wave.items if sends_seeds and wave.owner(i.layer) == number)
-        self.used = 0  # slots are used in turn
+        self.sums = Sums(number, wave.slots, mail)
         self.block: int | None = None
         self.holding: Holding | None = None
-        self.slot: tuple[Item, tuple[int, ...]] | None = None  # the sum that is in hand
-        self.total: tuple[Item, tuple[int, ...]] | None = None
         self.added: list[Item] = []  # of the layer that is going backward
         self.applied: list[Item] = []
         self.done: list[int] = []
@@ -103,11 +96,13 @@ class _Replayed:
             case Begin():
                 self.begin(action.block)
             case Receive():
-                return self.receive(action)
+                return self.sums.receive(action)
             case Add():
                 return self.add(action)
+            case Merge():
+                self.sums.merge(action)
             case Send():
-                self.send(action)
+                self.sums.send(action)
             case Apply():
                 self.apply(action)
             case Broadcast():
@@ -115,10 +110,6 @@ class _Replayed:
             case _:
                 self.own(action)
         return True
-
-    @property
-    def has_slot(self) -> bool:
-        return self.used < self.wave.slots or (self.number, self.used - self.wave.slots) in self.mail.over
 
     def begin(self, block: int) -> None:
         self.end_block()
@@ -144,76 +135,35 @@ class _Replayed:
         if action.layer in self.changed:
             raise Refused(f"the new weights of layer {action.layer} have come; it must not be used any more")
         if isinstance(action, Backward):
-            expected = [item for item in self.wave.items if item.layer == action.layer]
+            items = [item for item in self.wave.items if item.layer == action.layer]
+            spans = () if self.block is None else self.wave.spans[self.block]
+            expected = [item for item in items for _ in spans]
             if self.added != expected:
                 raise Refused(f"{len(self.added)} of {len(expected)} items of layer {action.layer} have been added")
             self.added = []
         peak, _ = self.holding.take(action)
         self.peak_bytes = max(self.peak_bytes, peak)
-
-    def receive(self, action: Receive) -> bool:
-        held = self.total if action.total else self.slot
-        if held is not None:
-            raise Refused(f"item {held[0]} is in hand still")
-        key = (action.peer, self.number, action.total, action.item)
-        if key not in self.mail.sums or (not action.total and not self.has_slot):
-            return False
-        blocks, use = self.mail.sums.pop(key)
-        self.mail.over.add((action.peer, use))
-        if action.total:
-            self.total = action.item, blocks
-        else:
-            self.used += 1
-            self.slot = action.item, blocks
-        return True
+        self.host_bytes = max(self.host_bytes, self.holding.host.peak_bytes)
 
     def add(self, action: Add) -> bool:
         if self.block is None:
             raise Refused("no block has begun")
         if action.item.layer in self.changed:
             raise Refused(f"the new weights of layer {action.item.layer} have come; it must not be used any more")
-        if action.onto and (self.slot is None or self.slot[0] != action.item):
-            raise Refused("the sum to add onto has not been received")
-        if not action.onto:
-            if self.slot is not None:
-                raise Refused(f"item {self.slot[0]} is in hand still")
-            if not self.has_slot:
-                return False
-            self.used += 1
-            self.slot = action.item, ()
-        blocks = () if self.slot is None else self.slot[1]
-        if blocks != tuple(range(self.block)):
-            raise Refused(f"the sum has blocks {blocks}; block {self.block} comes after 0 to {self.block - 1}")
-        self.slot = action.item, (*blocks, self.block)
-        self.added.append(action.item)
-        return True
-
-    def send(self, action: Send) -> None:
-        if self.slot is None or self.slot[0] != action.item:
-            raise Refused("the item is not in hand")
-        key = (self.number, action.peer, action.total, action.item)
-        if key in self.mail.sums:
-            raise Refused("the same item has been sent and not received")
-        self.mail.sums[key] = self.slot[1], self.used - 1
-        self.sent_values += action.item.values
-        self.slot = None
+        spans = self.wave.spans[self.block]
+        if not 0 <= action.span < len(spans):
+            raise Refused(f"block {self.block} has rows of {len(spans)} groups")
+        added = self.sums.add(action, spans[action.span])
+        self.added += [action.item] if added else []
+        return added
 
     def apply(self, action: Apply) -> None:
-        held = self.total if action.received else self.slot
-        if held is None or held[0] != action.item:
-            raise Refused("the item is not in hand")
-        if held[1] != tuple(range(len(self.wave.blocks))):
-            raise Refused(f"its sum has blocks {held[1]}, not all {len(self.wave.blocks)}")
+        self.sums.apply(action)
         if self.wave.owner(action.item.layer) != self.number:
             raise Refused(f"rank {self.wave.owner(action.item.layer)} owns layer {action.item.layer}")
         if action.item in self.applied:
             raise Refused("it has been applied before")
         self.applied.append(action.item)
-        if action.received:
-            self.total = None
-        else:
-            self.slot = None
-            self.mail.over.add((self.number, self.used - 1))
 
     def broadcast(self, action: Broadcast) -> None:
         layer = action.layer
@@ -226,7 +176,7 @@ class _Replayed:
             applied = [item for item in self.applied if item.layer == layer]
             if len(applied) < sum(item.layer == layer for item in self.wave.items):
                 raise Refused(f"only {len(applied)} items of layer {layer} have been applied")
-            self.sent_values += sum(item.values for item in applied)
+            self.sent_values += sum(item.values for item in applied) if self.wave.ranks > 1 else 0
         self.changed.append(layer)
 
     def check_end(self) -> None:
@@ -238,5 +188,5 @@ class _Replayed:
         expected = list(range(self.number, len(self.wave.blocks), self.wave.ranks))
         if self.done != expected:
             raise ScheduleError(f"rank {self.number}: blocks {self.done} are done, not {expected}")
-        if len(self.changed) != self.wave.schedule.n_layers or self.slot is not None or self.total is not None:
+        if len(self.changed) != self.wave.schedule.n_layers or self.sums.are_left:
             raise ScheduleError(f"rank {self.number}: the new weights of all layers have not been shared")

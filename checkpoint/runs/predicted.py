@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.execution.ranks.network import NetworkOnRanks
-from checkpoint.ranks.cutting import largest_block
 from checkpoint.runs.settings import RunSettings
 from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
@@ -29,9 +28,9 @@ class Predicted:
 def predicted(settings: RunSettings, network: Network) -> Predicted:
     """The prediction for a whole mini-batch of a run. Raises `BudgetError` where no plan fits the budget."""
     batch_size = settings.batch_size
-    if isinstance(network, NetworkOnRanks) and network.link.ranks > 1:
+    if isinstance(network, NetworkOnRanks) and network.on_ranks:
         part = network.part(batch_size)
-        rows = largest_block(batch_size, network.link.ranks, settings.choice.micro_batch_rows)
+        rows = max(stop - start for start, stop in part.wave.blocks)
         simulation = simulate(part.wave.schedule, network.chain(rows))
         arena = network.arenas.places(network, rows, gradients=False, uptake=network.uptake).arena_bytes
         peak_bytes = network.predicted_peak_bytes(batch_size)

@@ -62,6 +62,8 @@ class RunRecord:
     validation_accuracy: float | None
     validation_cost: float | None
     outputs_alike: bool
+    one_answer_cost: float
+    nothing_learnt: bool
     weights_sha256: str
     best_epoch: int | None
     epochs: list[EpochRecord]
@@ -148,7 +150,8 @@ def rest_bytes(network: Network, batch_size: int, rows: int | None = None) -> in
     kept = (a for pairs in network.optimizer_state.values() for pair in pairs for a in pair)
     parameters = [*network.weights, *network.biases, *kept]
     item_bytes = chain_of(network.sizes, batch_size=1, dtype=network.dtype).item_bytes
-    held = (batch_size if rows is None else rows) * (2 if network.backend.facts.asynchronous else 1)
+    on_ranks = isinstance(network, NetworkWithCheckpointing) and network.on_ranks  # they take theirs in its turn
+    held = (batch_size if rows is None else rows) * (2 if network.backend.facts.asynchronous and not on_ranks else 1)
     values = sum(int(a.size) for a in parameters) + held * (network.sizes[0] + network.sizes[-1])
     slots = network.reserve(batch_size) if isinstance(network, NetworkOnRanks) else 0
     return values * item_bytes + network.cost_total.nbytes + slots

@@ -2,7 +2,7 @@
 
 import argparse
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from checkpoint.runs.saver import BEST_EPOCH
 from checkpoint.runs.settings import RunSettings
 from checkpoint.runs.trained_data import is_trained_data, note_of, noted
 from checkpoint.schedule.schedule import Schedule
+from checkpoint.strategies import micro_batches
 from checkpoint.units import counted, how_far
 from mlp import Network, Progress, SavedState, StateError, format_sizes, read_state
 from mlp.data import Dataset
@@ -63,6 +64,7 @@ class Resumption:
             offload=notes.get("offload") or None,
             bandwidth=notes.get("bandwidth") or None,
             speed=notes.get("speed") or None,
+            sum_groups=int(notes.get("sum_groups") or 0) or None,
         )
 
     def schedule(self, settings: RunSettings) -> Schedule | None:
@@ -89,6 +91,11 @@ class Resumption:
                     f"{self.path} was saved {counted(self.progress.step, 'step')} into an epoch with {name} {was}; "
                     f"{now} would lose the place, leave the option out"
                 )
+        if saved.sum_groups != settings.sum_groups:
+            raise CheckpointError(
+                f"{self.path} was trained with {_groups(saved.sum_groups)}; with {_groups(settings.sum_groups)} the "
+                f"weights would have other last bits, leave --sum-groups out"
+            )
         if self.progress.epoch > settings.epochs:
             raise CheckpointError(
                 f"{self.path} is complete, {how_far(self.progress.epoch, 0)}; ask for more, such as --epochs "
@@ -149,6 +156,7 @@ def notes_of(settings: RunSettings, network: Network, dataset: Dataset, data: st
         "offload": settings.offload or "",
         "bandwidth": settings.bandwidth or "",
         "speed": settings.speed or "",
+        "sum_groups": str(settings.sum_groups or ""),
         "row_blocks": row_blocks(network, settings.batch_size, len(dataset.train)),
         "data": note_of(dataset, data),
         "preparation": preparation,
@@ -157,9 +165,11 @@ def notes_of(settings: RunSettings, network: Network, dataset: Dataset, data: st
 
 def row_blocks(network: Network, batch_size: int, n_samples: int) -> str:
     """What tells apart schedules that add up in another order, for an epoch's mini-batches; "" where none does."""
-    if not isinstance(network, NetworkWithCheckpointing) or isinstance(network, NetworkOnRanks):
+    if not isinstance(network, NetworkWithCheckpointing):
         return ""
     sizes = {min(batch_size, n_samples), n_samples % batch_size or batch_size}
+    if isinstance(network, NetworkOnRanks):
+        return _blocks_of_ranks(network, sizes)
     digest = hashlib.sha256()
     blocked = False
     network.expect_batches(sizes)
@@ -172,11 +182,32 @@ def row_blocks(network: Network, batch_size: int, n_samples: int) -> str:
     return digest.hexdigest()[:16] if blocked else ""
 
 
+def _blocks_of_ranks(network: NetworkOnRanks, sizes: Iterable[int]) -> str:
+    """As `row_blocks`: those of turns are those of one process that takes micro-batches."""
+    if network.backend.facts.chunk_rows is not None:
+        return ""
+    digest, blocked = hashlib.sha256(), False
+    for size in sorted(sizes):
+        blocks, rows = network.part(size).wave.blocks, network.block_rows
+        if rows is None and len(blocks) == 1:
+            continue
+        blocked, text = True, str(blocks)
+        if rows is not None:
+            schedule = micro_batches(n_layers=network.n_layers, batch_size=size + rows, rows=rows)
+            text = " ".join(map(str, schedule.for_batch(size)))
+        digest.update(f"{size} {text};".encode())
+    return digest.hexdigest()[:16] if blocked else ""
+
+
 def data_of(args: argparse.Namespace, resumption: Resumption | None) -> str:
     """The data that is meant: as given, else the saved run's, else mnist."""
     if args.data is not None:
         return str(args.data)
     return (noted(resumption.state) if resumption else None) or "mnist"
+
+
+def _groups(sum_groups: int | None) -> str:
+    return "no groups of rows" if sum_groups is None else f"sums of {sum_groups} groups of rows"
 
 
 def _shown(value: object) -> str:

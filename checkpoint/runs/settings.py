@@ -4,22 +4,30 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backend import select_backend
+from backend.facts import NAMES
 from backend.select import variant_here
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.network import NetworkWithCheckpointing
+from checkpoint.execution.ranks.links.alone import Alone
 from checkpoint.execution.ranks.links.base import Link
 from checkpoint.execution.ranks.network import NetworkOnRanks
 from checkpoint.execution.verifying import VerifyingNetwork
 from checkpoint.measuring.bandwidth import rates_for
+from checkpoint.planning.budget import checked_budget
 from checkpoint.planning.choice import Choice
 from checkpoint.planning.offloading import Offloading
-from checkpoint.ranks.cutting import largest_block
+from checkpoint.ranks.cutting import check_cut, largest_block
 from checkpoint.schedule.chain import Chain, chain_of
 from checkpoint.schedule.schedule import Schedule
 from mlp import Network
+from mlp.activations import ACTIVATIONS
+from mlp.arguments import DTYPES, INITIALIZATIONS, check_dropout, check_name, check_whole
+from mlp.costs import COSTS, output_activation
 from mlp.optimizers import Ruled, optimizer_of
-from mlp.precision import FULL
-from mlp.training.named_rates import rate_of
+from mlp.precision import FULL, precision_of
+from mlp.sizes import MAX_WIDTH
+from mlp.training.loop import check_training
+from mlp.training.named_rates import check_rate_text, rate_of
 from mlp.training.rates import LearningRate
 
 
@@ -51,6 +59,7 @@ class RunSettings:
     offload: str | None = None
     bandwidth: str | None = None
     speed: str | None = None
+    sum_groups: int | None = None
 
     @property
     def choice(self) -> Choice:
@@ -90,6 +99,32 @@ class RunSettings:
         )
 
 
+def check_settings(settings: RunSettings) -> None:
+    """Raise `NetworkError` or `CheckpointError` for settings that no data makes right, before there is any."""
+    names = {"activation": ACTIVATIONS, "cost": COSTS, "initialization": INITIALIZATIONS, "dtype": DTYPES}
+    for name, choices in names.items():
+        check_name(name, getattr(settings, name), choices)
+    given = settings.output_activation
+    output_activation(settings.cost, activation=settings.activation, units=MAX_WIDTH, given=given)
+    check_whole("seed", settings.seed, least=0)
+    if not isinstance(settings.dropout, list):  # which a saved state has, of layers that it knows
+        check_dropout(settings.dropout, hidden=1)
+    check_name("backend", settings.backend, NAMES)
+    precision_of(settings.precision, dtype=settings.dtype, backend=settings.backend)
+    check_cut(settings.choice.micro_batch_rows, settings.sum_groups)
+    _ = settings.optimizer_made
+    if settings.budget is not None:
+        checked_budget(settings.budget)
+    check_rate_text(settings.rate)
+    check_training(
+        epochs=settings.epochs,
+        mini_batch_size=settings.batch_size,
+        eta=settings.eta,
+        n_samples=None,
+        dtype=settings.dtype,
+    )
+
+
 def make_network(
     settings: RunSettings, *, verify: bool = False, schedule: Schedule | None = None, link: Link | None = None
 ) -> Network:
@@ -113,17 +148,21 @@ def make_network(
     }
     choice, chain = settings.choice, settings.chain
     kind: type[NetworkWithCheckpointing] = VerifyingNetwork if verify else NetworkWithCheckpointing
-    if link is not None and link.ranks > 1:
+    link, sum_groups = link or Alone(), check_cut(choice.micro_batch_rows, settings.sum_groups)
+    if link.ranks > 1 or sum_groups is not None:
         if verify:
-            raise CheckpointError("--verify watches one process; leave out --ranks or --verify")
+            raise CheckpointError(
+                "--verify watches the steps of one process; leave it out, or --ranks and --sum-groups"
+            )
         kind, as_network["link"] = NetworkOnRanks, link
-        as_network["block_rows"] = choice.micro_batch_rows
-        rows = largest_block(settings.batch_size, link.ranks, choice.micro_batch_rows)
+        as_network |= {"block_rows": choice.micro_batch_rows, "sum_groups": sum_groups}
+        rows = largest_block(settings.batch_size, link.ranks, choice.micro_batch_rows, sum_groups=sum_groups)
         choice, chain = choice.within_blocks, replace(chain, batch_size=rows, adds_up=True)
     elif choice.checkpoint == "none" and not verify:
         return Network(settings.sizes, **as_network)
     as_network["offload"] = settings.offload
     if choice.checkpoint == "optimal":
         budget_bytes = choice.budget_bytes(chain) if kind is not NetworkOnRanks else settings.budget
-        return kind(settings.sizes, budget_bytes=budget_bytes, offloading=settings.offloading, **as_network)
+        rates = settings.offloading if link.rank == 0 else None  # they are those of all
+        return kind(settings.sizes, budget_bytes=budget_bytes, offloading=rates, **as_network)
     return kind(settings.sizes, schedule=schedule or choice.schedule(chain), **as_network)

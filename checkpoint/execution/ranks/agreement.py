@@ -10,7 +10,7 @@ from checkpoint.errors import CheckpointError
 from checkpoint.execution.ranks.links.base import Link
 from mlp.saving import environment
 
-ALIKE = ("mlp-checkpointing", "python", "numpy", "kernels")
+ALIKE = ("mlp-checkpointing", "python", "numpy", "kernels", "cupy")
 """What of the environment has to be the same on all ranks. Processors may differ: the kernels' sums do not."""
 
 
@@ -28,7 +28,7 @@ def share_cores(link: Link, backend: Backend) -> None:
 def check_alike(link: Link, backend: Backend, facts: Mapping[str, str]) -> None:
     """Raise `CheckpointError` unless versions and `facts` are the same on all ranks, naming the first that is not."""
     here = environment(backend)
-    facts = {name: here[name] for name in ALIKE} | dict(facts)
+    facts = {name: here.get(name, "") for name in ALIKE} | dict(facts)
     told = link.exchange("\0".join(f"{name}\1{value}" for name, value in facts.items()))
     first = told[0].split("\0")
     for rank, text in enumerate(told):

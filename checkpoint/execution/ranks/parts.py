@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from checkpoint.ranks.actions import RankAction
-from checkpoint.ranks.cutting import blocks_of, largest_block, own_blocks
-from checkpoint.ranks.distribution import Wave, distribute
-from checkpoint.ranks.items import SLOTS, Item, items_of, slot_sizes
+from checkpoint.ranks.cutting import blocks_of, groups_of, largest_block, own_blocks
+from checkpoint.ranks.distribution import distribute
+from checkpoint.ranks.items import Item, items_in
 from checkpoint.ranks.replay import replay
+from checkpoint.ranks.slots import SlotSizes, most_slot_values, slots_of
+from checkpoint.ranks.wave import Wave
 from checkpoint.schedule.actions import Rows
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
@@ -19,8 +21,6 @@ JUDGED_ACTIONS = 200_000
 
 class Scheduled(Protocol):
     """What has a schedule for a row block of some size."""
-
-    whole_gradients: bool
 
     def schedule_for(self, batch_size: int) -> Schedule: ...
 
@@ -40,13 +40,16 @@ class Part:
 
 
 class Parts:
-    """The parts of rank `rank` of `ranks`, by the rows of mini-batches; `block_rows` are those of turns."""
+    """The parts of rank `rank` of `ranks`, by the rows of mini-batches.
+
+    `block_rows` are those of turns; `sum_groups` is the number of groups that sums are made of.
+    """
 
     def __init__(
-        self, widths: Sequence[int], rank: int, owners: tuple[int, ...], *, ranks: int, block_rows: int | None
+        self, rank: int, owners: tuple[int, ...], *, ranks: int, block_rows: int | None, sum_groups: int | None
     ) -> None:
-        self._widths, self._rank, self._ranks, self._owners = widths, rank, ranks, owners
-        self._block_rows = block_rows
+        self._rank, self._ranks, self._owners = rank, ranks, owners
+        self._block_rows, self._sum_groups = block_rows, sum_groups
         self._made: dict[tuple[int, int], Part] = {}
         self.most_rows = 0
         """The rows of the largest mini-batch so far. Items are as for that one, so that slots fit."""
@@ -56,28 +59,41 @@ class Parts:
         self.most_rows = max(self.most_rows, rows)
         key = rows, self.most_rows
         if key not in self._made:
-            blocks = blocks_of(rows, self._ranks, self._block_rows)
+            blocks = blocks_of(rows, self._ranks, self._block_rows, sum_groups=self._sum_groups)
             most = self.most_own
-            items = self._items(most, whole=network.whole_gradients)
-            n_slots = SLOTS if self._block_rows is None else len(items)
-            schedule, seeded = network.schedule_for(most), network.is_seeded
-            wave = Wave(schedule, self._ranks, blocks, items, self._owners, n_slots, seeded)
+            items = items_in(network.chain(most), most)
+            wave = Wave(
+                network.schedule_for(most),
+                self._ranks,
+                blocks,
+                items,
+                self._owners,
+                len(self._slots(items).ring),
+                network.is_seeded,
+                groups_of(rows, self._sum_groups),
+            )
             lists = distribute(wave)
             if sum(map(len, lists)) <= JUDGED_ACTIONS:
                 replay(wave, lists, network.chain(rows))
             self._made[key] = Part(wave, lists[self._rank], own_blocks(blocks, self._rank, self._ranks))
         return self._made[key]
 
-    def slot_values(self, rows: int, *, whole: bool) -> int:
-        """The values of this rank's slots where row blocks have at most `rows` rows; `whole`: for whole layers."""
-        items = self._items(rows, whole=whole)
-        total = max(item.values for item in items) if self._rank in self._owners else 0
-        return sum(slot_sizes(items, SLOTS if self._block_rows is None else len(items))) + total
+    def slots(self, chain: Chain, rows: int) -> SlotSizes:
+        """This rank's slots where row blocks of `chain` have at most `rows` rows."""
+        return self._slots(items_in(chain, rows))
 
-    def _items(self, rows: int, *, whole: bool) -> tuple[Item, ...]:
-        return items_of(self._widths, rows=rows, item_rows=max(self._widths) if whole else None)
+    def most_slot_values(self, chain: Chain, rows: int) -> int:
+        """The values of the slots of the rank that has the most of them: all plan as it has to."""
+        return most_slot_values(items_in(chain, rows), self._owners, **self._cut)
+
+    def _slots(self, items: Sequence[Item]) -> SlotSizes:
+        return slots_of(items, owns=self._rank in self._owners, rank=self._rank, **self._cut)
+
+    @property
+    def _cut(self) -> dict[str, Any]:
+        return {"ranks": self._ranks, "block_rows": self._block_rows, "sum_groups": self._sum_groups}
 
     @property
     def most_own(self) -> int:
         """The rows of the largest row block of all so far."""
-        return largest_block(max(self.most_rows, 1), self._ranks, self._block_rows)
+        return largest_block(max(self.most_rows, 1), self._ranks, self._block_rows, sum_groups=self._sum_groups)

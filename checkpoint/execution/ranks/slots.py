@@ -4,33 +4,43 @@ from collections.abc import Sequence
 from typing import Any
 
 from backend import Backend
-from checkpoint.ranks.items import Item, slot_sizes
+from checkpoint.ranks.items import Item
+from checkpoint.ranks.slots import SlotSizes
 
 
 class Slots:
-    """Arrays for `items`, used in turn, and one more for totals that arrive where the rank owns a layer.
+    """Arrays of `sizes` for items of layers of these `widths`."""
 
-    `number`: how many. As many as there are items is one for each; fewer are each as large as the largest.
-    """
-
-    def __init__(self, items: Sequence[Item], number: int, widths: Sequence[int], backend: Backend, dtype: str) -> None:
+    def __init__(self, sizes: SlotSizes, widths: Sequence[int], backend: Backend, dtype: str) -> None:
         self._widths = widths
-        self._arrays = [backend.empty((size,), dtype) for size in slot_sizes(items, number)]
-        self._total: Any = None
-        self._most, self._backend, self._dtype = max(item.values for item in items), backend, dtype
 
-    def hold_totals(self) -> None:
-        """Have an array for totals that arrive."""
-        self._total = self._backend.empty((self._most,), self._dtype)
+        def new(size: int) -> Any:
+            return backend.empty((size,), dtype) if size else None
+
+        self._ring, self._held = list(map(new, sizes.ring)), list(map(new, sizes.held))
+        self._merged, self._total = new(sizes.merged), new(sizes.total)
 
     @property
     def nbytes(self) -> int:
         """The bytes of all of them."""
-        return sum(int(a.nbytes) for a in (*self._arrays, self._total) if a is not None)
+        return sum(int(a.nbytes) for a in (*self.passed, *self._held))
+
+    @property
+    def passed(self) -> list[Any]:
+        """Those that are sent or received."""
+        return [a for a in (*self._ring, self._merged, self._total) if a is not None]
 
     def of_use(self, use: int, item: Item) -> Any:
         """The values of `item` in the slot of use number `use`, counted from 0 in a step: a vector."""
-        return self._arrays[use % len(self._arrays)][: item.values]
+        return self._ring[use % len(self._ring)][: item.values]
+
+    def of_held(self, number: int, item: Item) -> Any:
+        """The values of a sum of groups that waits in array `number`."""
+        return self._held[number][: item.values]
+
+    def of_merged(self, item: Item) -> Any:
+        """The values of a sum of groups that arrives."""
+        return self._merged[: item.values]
 
     def of_total(self, item: Item) -> Any:
         """The values of the total of `item` that arrives."""

@@ -57,6 +57,7 @@ def test_resumed_training_keeps_the_precision(capsys: pytest.CaptureFixture[str]
         (["plan", "--budget", "50%", "--precision", "tf32"], "numpy multiplies float32 in full; leave tf32 out"),
         (["train", *DEEP, "--precision", "fp8"], "unknown precision 'fp8'; choose full, tf32, float16"),
         (["plan", "--budget", "50%", "--precision", "float16", "--dtype", "float64"], "got dtype float64"),
+        (["plan", "--ranks", "2", "--precision", "float16"], "leave --precision float16 out, or --ranks"),
         (["plan", "--budget", "50%", "--precision", "float16", "--chain", "none.json"], "--precision is for a network"),
     ],
 )
@@ -74,8 +75,10 @@ def test_plan_counts_halves(capsys: pytest.CaptureFixture[str], tmp_path: Path) 
     for precision in ("full", "bfloat16", "tf32+float16"):
         report = tmp_path / "plan.json"
         options = ["plan", "--backend", "cupy", "--sizes", "784,256x16,10", "--batch-size", "4096", "--budget", "60%"]
-        assert run(capsys, *options, "--precision", precision, "--json", report)[0] == 0
+        status, out, _ = run(capsys, *options, "--precision", precision, "--json", report)
+        assert status == 0
         record = json.loads(report.read_text())
         assert record["precision"] == precision
+        assert (f"float32, precision {precision}, cupy: " in out) == (precision != "full")
         peaks[precision] = record["store_all_peak_bytes"]
     assert peaks["bfloat16"] == peaks["tf32+float16"] < 0.8 * peaks["full"]

@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checkpoint import Chain, ScheduleError, every_nth, micro_batches, simulate, store_all
-from checkpoint.ranks.actions import Add, Apply, Broadcast, Receive, Send
-from checkpoint.ranks.cutting import blocks_of, check_block_rows, own_blocks
-from checkpoint.ranks.distribution import Wave, distribute
+from checkpoint.ranks.actions import Add, Apply, Broadcast, Merge, Receive, Send
+from checkpoint.ranks.cutting import blocks_of, check_block_rows, groups_of, own_blocks
+from checkpoint.ranks.distribution import distribute
+from checkpoint.ranks.groups import most_held, spans_of, sums_of_groups
 from checkpoint.ranks.items import items_of, owners_of
 from checkpoint.ranks.replay import replay
+from checkpoint.ranks.slots import slots_of
+from checkpoint.ranks.wave import Wave
 from checkpoint.schedule.actions import Backward, Forward
 from tests.checkpoint.schedules import persistent_tree
 
@@ -23,8 +26,9 @@ def waves(draw):
     """A wave on up to 9 ranks, some without rows, whatever owns the layers, and its chain."""
     widths = tuple(draw(st.lists(st.integers(1, 5), min_size=2, max_size=6)))
     ranks, slots, rows = draw(st.integers(2, 9)), draw(st.integers(1, 3)), draw(st.integers(1, 1500))
-    in_turns = draw(st.booleans())
-    blocks = blocks_of(rows, ranks, 128 if in_turns else None)
+    in_turns, sum_groups = draw(st.sampled_from(((False, None), (True, None), (False, 3), (False, 7))))
+    ranks = draw(st.integers(1, 9)) if sum_groups else ranks
+    blocks = blocks_of(rows, ranks, 128 if in_turns else None, sum_groups=sum_groups)
     items = items_of(widths, rows=rows, item_rows=draw(st.integers(1, 5)))
     n_layers = len(widths) - 1
     random = Random(draw(st.integers(0, 99)))
@@ -38,7 +42,11 @@ def waves(draw):
         )
     )
     owners = tuple(random.randrange(ranks) for _ in range(n_layers))
-    wave = Wave(schedule, ranks, blocks, items, owners, len(items) if in_turns else slots)
+    if sum_groups is not None:  # fewer would lock
+        of = {"owns": True, "rank": 0, "ranks": ranks, "block_rows": None}
+        slots = len(slots_of(items, sum_groups=sum_groups, **of).ring) - 2
+    n_slots = len(items) if in_turns else slots
+    wave = Wave(schedule, ranks, blocks, items, owners, n_slots, groups=groups_of(rows, sum_groups))
     return wave, Chain(widths, rows, error_in_place=True)
 
 
@@ -54,15 +62,18 @@ def test_every_rank_reaches_its_end_and_takes_what_its_blocks_take(drawn):
 
 
 @given(waves())
-def test_each_item_is_sent_once_a_block_and_each_weight_once(drawn):
+def test_each_sum_is_sent_once_and_each_weight_once(drawn):
     wave, chain = drawn
-    values, K = sum(item.values for item in wave.items), len(wave.blocks)
+    values = sum(item.values for item in wave.items)
+    leaving = sum(not span.stays for spans in wave.spans for span in spans)
     kept = sum(item.values for item in wave.items if wave.owner(item.layer) == wave.holder)
-    sent = K * values - kept + values
+    sent = leaving * values - kept + (values if wave.ranks > 1 else 0)
     assert sum(replay(wave, distribute(wave), chain).sent_values) == sent
-    seeds = values - sum(item.values for item in wave.items if wave.owner(item.layer) == 0)
-    wave = replace(wave, seeded=True)
-    assert sum(replay(wave, distribute(wave), chain).sent_values) == sent + seeds
+    if not wave.groups:
+        assert leaving == len(wave.blocks)
+        seeds = values - sum(item.values for item in wave.items if wave.owner(item.layer) == 0)
+        wave = replace(wave, seeded=True)
+        assert sum(replay(wave, distribute(wave), chain).sent_values) == sent + seeds
 
 
 @given(waves(), st.randoms(use_true_random=False))
@@ -82,6 +93,7 @@ WAVE = Wave(
     store_all(n_layers=2), 3, ((0, 128), (128, 256), (256, 300)), items_of((2, 4, 3), rows=128, item_rows=1), (0, 1)
 )
 CHAIN = Chain((2, 4, 3), 300, error_in_place=True)
+CHAIN_OF_GROUPS = replace(CHAIN, batch_size=500)
 
 
 def changed(rank, kind, change):
@@ -115,6 +127,64 @@ def test_wrong_lists_are_refused(name):
     rank, kind, change, problem = WRONG[name]
     with pytest.raises(ScheduleError, match=problem):
         replay(WAVE, changed(rank, kind, change), CHAIN)
+
+
+GROUPED = replace(WAVE, ranks=2, blocks=((0, 256), (256, 500)), groups=((0, 128), (128, 256), (256, 384), (384, 500)))
+WRONG_GROUPS = {
+    "a group's sum is left out": (0, Merge, lambda a: None, r"its sum has blocks|waits in array 0 still"),
+    "groups are added up in another order": (
+        1,
+        Merge,
+        lambda a: [Merge(a.item, None), a] if a.held is not None else a,
+        "the sums to add up are not there",
+    ),
+    "a sum that waits is written over": (0, Add, lambda a: [a, a], "waits in array 0 still"),
+    "a group is added twice": (
+        1,
+        Add,
+        lambda a: [a, replace(a, held=1)],
+        "2 waits|not there|its sum|in array|have been added",
+    ),
+    "a sum is sent on another level": (0, Send, lambda a: replace(a, level=0), "deadlock"),
+    "rows of no group": (0, Add, lambda a: replace(a, span=2), "has rows of 2 groups"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_GROUPS)
+def test_wrong_lists_of_groups_are_refused(name):
+    rank, kind, change, problem = WRONG_GROUPS[name]
+    lists = distribute(GROUPED)
+    at = next(at for at, action in enumerate(lists[rank]) if isinstance(action, kind))
+    new = change(lists[rank][at])
+    lists[rank][at : at + 1] = [] if new is None else new if isinstance(new, list) else [new]
+    replay(GROUPED, distribute(GROUPED), CHAIN_OF_GROUPS)
+    with pytest.raises(ScheduleError, match=problem):
+        replay(GROUPED, lists, CHAIN_OF_GROUPS)
+
+
+@given(ranks=st.integers(1, 9), sum_groups=st.integers(2, 20), rows=st.integers(1, 4000))
+def test_slots_of_groups_are_enough_and_no_more(ranks, sum_groups, rows):
+    items = items_of((2, 3), rows=128)
+    groups = groups_of(rows, sum_groups)
+    spans = spans_of(blocks_of(rows, ranks, sum_groups=sum_groups), groups)
+    for block, own in enumerate(spans):
+        sizes = slots_of(items, owns=False, rank=block, ranks=ranks, block_rows=None, sum_groups=sum_groups)
+        assert sum(not span.stays for span in own) <= len(sizes.ring) - 2
+        assert most_held(own) <= len(sizes.held)
+        assert sizes.merged or not any(span.arrivals for span in own)
+
+
+@given(st.integers(1, 200))
+def test_sums_of_groups_are_a_tree_of_neighbours(groups):
+    def leaves(node):
+        return [node] if isinstance(node, int) else leaves(node[0]) + leaves(node[1])
+
+    def depth(node):
+        return 0 if isinstance(node, int) else 1 + max(map(depth, node))
+
+    tree = sums_of_groups(range(groups))
+    assert leaves(tree) == list(range(groups))
+    assert depth(tree) <= max(0, groups - 1).bit_length() + (groups & (groups - 1) != 0)
 
 
 def test_owner_that_waits_for_totals_before_its_own_part_is_a_deadlock():

@@ -20,11 +20,12 @@ class Ended(Exception):
 class World:
     """What `ranks` threads share."""
 
-    def __init__(self, ranks, seed=0):
-        self.ranks, self.lock, self.failed = ranks, threading.Lock(), False
+    def __init__(self, ranks, seed=0, *, direct=False):
+        self.ranks, self.lock, self.failed, self.direct = ranks, threading.Lock(), False, direct
         self.sent, self.received = defaultdict(list), defaultdict(int)
         self.shared = defaultdict(dict)
         self.said = defaultdict(dict)
+        self.ended = {}
         self.random = Random(seed)
         self.until = time.monotonic() + SECONDS
 
@@ -116,14 +117,28 @@ class ThreadLink:
             found |= int(text)
         return found
 
+    def takes_arrays_of(self, backend):
+        return self.world.direct
+
+    def alike(self, text, seconds):
+        with self.world.lock:
+            self.world.ended[self.rank] = text
+        until = time.monotonic() + seconds
+        while len(self.world.ended) < self.ranks and time.monotonic() < until:
+            time.sleep(1e-4)
+        return list(self.world.ended.values()) == [text] * self.ranks
+
     def abort(self, status):
         self.aborted = status
         raise Ended
 
 
-def on_threads(ranks, work, *, seed=0):
-    """What `work(link)` returns on each of `ranks` threads; raises what the first of them to fail has raised."""
-    world = World(ranks, seed)
+def on_threads(ranks, work, *, seed=0, direct=False):
+    """What `work(link)` returns on each of `ranks` threads; raises what the first of them to fail has raised.
+
+    `direct`: arrays of a GPU are passed on as they are.
+    """
+    world = World(ranks, seed, direct=direct)
     results, errors = [None] * ranks, []
 
     def run(rank):

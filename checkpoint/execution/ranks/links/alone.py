@@ -3,6 +3,7 @@
 import sys
 from typing import Any, NoReturn
 
+from backend import Backend
 from checkpoint.execution.ranks.links.base import Request
 
 
@@ -18,7 +19,7 @@ class Alone:
         raise AssertionError("there is no other rank to receive from")
 
     def broadcast(self, array: Any, owner: int) -> Request:
-        raise AssertionError("there is no other rank to share with")
+        return _Over()
 
     def exchange(self, text: str) -> list[str]:
         return [text]
@@ -26,5 +27,18 @@ class Alone:
     def agree(self, flags: int) -> int:
         return flags
 
+    def alike(self, text: str, seconds: float) -> bool:
+        return True
+
+    def takes_arrays_of(self, backend: Backend) -> bool:
+        return True
+
     def abort(self, status: int) -> NoReturn:
         sys.exit(status)
+
+
+class _Over:
+    """What is over as soon as it begins."""
+
+    def test(self) -> bool:
+        return True

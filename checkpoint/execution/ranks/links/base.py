@@ -7,8 +7,11 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn, Protocol
 
-WAVE, TOTAL, STATE, SEED = range(4)
-"""What is sent: sums on their way, totals, the optimizer's state to be saved, and velocities that sums begin with."""
+from backend import Backend
+
+WAVE, TOTAL, STATE, SEED, MERGE = range(5)
+"""What is sent: sums on their way, totals, the optimizer's state to be saved, velocities that sums begin with, and sums
+of groups: those of level n as `MERGE` + n."""
 
 SPINS = 50
 """So often a request is tested at once; then with pauses, as another rank may need the core."""
@@ -50,6 +53,14 @@ class Link(Protocol):
 
     def agree(self, flags: int) -> int:
         """The bits that any rank has set; all ranks call this together."""
+        ...
+
+    def takes_arrays_of(self, backend: Backend) -> bool:
+        """Whether arrays of `backend`'s device can be passed on as they are; all ranks call this together."""
+        ...
+
+    def alike(self, text: str, seconds: float) -> bool:
+        """Whether all ranks end with this text, and call this within `seconds` of each other; then none need abort."""
         ...
 
     def abort(self, status: int) -> NoReturn:
