@@ -14,7 +14,7 @@ from backend.numpy.kernels.engine import KEPT_SLOTS, BadNumber
 from mlp.buffers import Buffers
 from mlp.errors import not_finite
 from mlp.optimizers import OPTIMIZERS, GradientDescent, Momentum, Optimizer, Ruled, StepFacts
-from mlp.records import INPUTS, ROW_WEIGHTS, TARGETS, Parameters, Records, Update
+from mlp.records import INPUTS, ROW_WEIGHTS, TARGETS, Parameters, Records, Table, Update
 from mlp.row_weights import RowWeights
 
 MOST_SIZES = 4
@@ -77,7 +77,7 @@ class Written:
     """
 
     arena_bytes: int
-    tables: list[np.ndarray]
+    tables: list[Table]
     between: list[Callable[[np.ndarray], None]] = field(default_factory=list)
     ended: Callable[[], None] | None = None
     made_from: Any = None
@@ -156,7 +156,10 @@ class Programs:
         if not written.programs:
             for number in (INPUTS, TARGETS, *([ROW_WEIGHTS] if weights else [])):
                 bases[number - 1] = read_only(bases[number - 1])
-            written.programs = [engine.program(table, dtype=network.dtype, bases=bases) for table in written.tables]
+            written.programs = [
+                engine.program(table.rows, dtype=network.dtype, bases=bases, repeats=table.repeats)
+                for table in written.tables
+            ]
             written.tables = []
         try:
             for number, program in enumerate(written.programs):

@@ -121,13 +121,12 @@ static int slot_fits(const Call *call, int64_t slot, int64_t bytes, int written,
     return ((int64_t)(uintptr_t)base->address + offset) % item_bytes == 0 && bytes <= base->bytes - offset;
 }
 
-int64_t check_program(const Call *call, int64_t *array) {
+/* Whether an operation is what its kind asks for, inside its bases; `*array` as for a program. */
+static int operation_fits(const Call *call, const Operation *o, int64_t *array) {
     const int64_t item_bytes = call->value_bits / 8;
-    for (int64_t i = 0; i < call->n_operations; i++) {
-        const Operation *o = call->operations + i;
-        *array = -1;
-        if (!numbers_fit(o) || !pairs_fit(o)) return i;
-        const Needs needs = needs_of(o);
+    *array = -1;
+    if (!numbers_fit(o) || !pairs_fit(o)) return 0;
+    const Needs needs = needs_of(o);
 #define CHECK(name)                                                                                                \
     *array = ARRAY_##name;                                                                                         \
     if (o->name == 0                                                                                               \
@@ -135,9 +134,54 @@ int64_t check_program(const Call *call, int64_t *array) {
             : ((needs.needed | needs.optional) & BIT(name)) &&                                                     \
                   !slot_fits(call, o->name, extent(o, ARRAY_##name, item_bytes), (needs.written & BIT(name)) != 0, \
                              ARRAY_##name == ARRAY_total ? (int64_t)sizeof(double) : item_bytes))                  \
-        return i;
-        ARRAYS(CHECK)
+        return 0;
+    ARRAYS(CHECK)
 #undef CHECK
+    return 1;
+}
+
+/* Whether a slot stays in its base, of either sign, as far as the last time; then so do the times between. */
+static int slot_moves(int64_t first, int64_t second, int64_t last) {
+    const int64_t offset = first & (((int64_t)1 << OFFSET_BITS) - 1), step = second - first;
+    if (first >> OFFSET_BITS != second >> OFFSET_BITS || (first == 0) != (second == 0)) return 0;
+    if (step == 0) return 1;
+    const int64_t room = step > 0 ? ((int64_t)1 << OFFSET_BITS) - 1 - offset : offset;
+    return last <= room / (step > 0 ? step : -step);
+}
+
+/* Whether a repeated operation does the same each time, as far as the last one; `*array` as for a program. */
+static int operation_repeats(const Call *call, const Operation *first, const Operation *second, int64_t times,
+                             int64_t *array) {
+    *array = -1;
+    const int64_t last = times - 1, row = first->first_row + last * ((int64_t)second->first_row - first->first_row);
+    if (row < 0 || row > INT32_MAX) return 0;
+    Operation same = *first;
+    same.first_row = second->first_row;
+#define SAME(type, name) \
+    if (same.name != second->name) return 0;
+    NUMBERS(SAME)
+#undef SAME
+#define MOVES(name)        \
+    *array = ARRAY_##name; \
+    if (!slot_moves(first->name, second->name, last)) return 0;
+    ARRAYS(MOVES)
+#undef MOVES
+    const Operation o = moved_on(first, second, last);
+    return operation_fits(call, &o, array);
+}
+
+int64_t check_program(const Call *call, int64_t *array) {
+    for (int64_t i = 0; i < call->n_operations; i++)
+        if (!operation_fits(call, call->operations + i, array)) return i;
+    int64_t end = 0;
+    for (const Repeat *r = call->repeats; r < call->repeats + call->n_repeats; r++) {
+        if (r->first < end || r->length < 1 || r->times < 2 || r->times > INT32_MAX) return WRONG_REPEAT;
+        if (r->length > call->n_operations / 2 || r->first > call->n_operations - 2 * r->length) return WRONG_REPEAT;
+        end = r->first + 2 * r->length;
+        for (int64_t i = r->first; i < r->first + r->length; i++) {
+            const Operation *o = call->operations + i;
+            if (!operation_repeats(call, o, o + r->length, r->times, array)) return i;
+        }
     }
     return call->n_operations;
 }
