@@ -3,6 +3,7 @@
 from backend.base import Backend
 from backend.errors import BackendUnavailable
 from backend.facts import NAMES, UNCOMPILED
+from backend.nearest import meant
 
 
 def select_backend(name: str | Backend, *, device: int | None = None) -> Backend:
@@ -28,7 +29,7 @@ def select_backend(name: str | Backend, *, device: int | None = None) -> Backend
         from backend.cupy.backend import CupyBackend
 
         return CupyBackend(device=device)
-    raise BackendUnavailable(f"unknown backend {name!r}", f"choose {' or '.join(NAMES)}")
+    raise BackendUnavailable(f"unknown backend {name!r}", f"choose {' or '.join(NAMES)}{meant(name, NAMES)}")
 
 
 def variant_here(name: str) -> str:

@@ -23,6 +23,7 @@ from bench.steps.promised import promised_bytes
 from bench.steps.resident import grown_bytes
 from bench.steps.runner import ETA, batch_of
 from checkpoint import BudgetError, Chain, NetworkWithCheckpointing, Plan, Schedule, chain_of, plan_chain
+from checkpoint.planning.costs import OPERATIONS
 from mlp import Network
 
 MOMENTUM = 0.9
@@ -69,7 +70,7 @@ def least_plan(case: Case, *, most_work: float = MOST_WORK) -> Plan:
 
 
 def _plan(case: Case, budget_bytes: int) -> Plan:
-    return plan_chain(chain_with(case), budget_bytes=budget_bytes)
+    return plan_chain(chain_with(case), budget_bytes=budget_bytes, cost=OPERATIONS)
 
 
 def chain_with(case: Case) -> Chain:

@@ -1,12 +1,15 @@
 """Bytes, rates and counts as people write them. Plain text and numbers."""
 
 import re
+from math import ceil
 
 from checkpoint.errors import CheckpointError
 
 _UNITS = {
     "": 1,
     "b": 1,
+    "byte": 1,
+    "bytes": 1,
     "kb": 10**3,
     "mb": 10**6,
     "gb": 10**9,
@@ -16,13 +19,14 @@ _UNITS = {
     "gib": 2**30,
     "tib": 2**40,
 }
-_AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,9})?)\s*([a-z]*|%)", re.IGNORECASE)
+_AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,9})?|[0-9]{1,3}(?:,[0-9]{3}){1,4})\s*([a-z]*|%)", re.IGNORECASE)
 
 
 def parse_bytes(text: str, *, whole_bytes: int | None = None) -> int:
-    """The bytes that `text` names: "64MiB", "1.5GB", "4096", or "50%" of `whole_bytes`.
+    """The bytes that `text` names: "64MiB", "1.5GB", "4096", "4,096 bytes", or "50%" of `whole_bytes`.
 
-    Raises `CheckpointError` for anything else, and for less than one byte.
+    So whatever this program prints can be given back. Raises `CheckpointError` for anything else, and for less than one
+    byte.
 
     >>> parse_bytes("64MiB"), parse_bytes("1.5GB"), parse_bytes("50%", whole_bytes=1000)
     (67108864, 1500000000, 500)
@@ -33,7 +37,7 @@ def parse_bytes(text: str, *, whole_bytes: int | None = None) -> int:
         shown = text if len(text) <= 40 else text[:37] + "..."
         examples = "64MiB or 1.5GB" if whole_bytes is None else "64MiB, 1.5GB or 50%"
         raise CheckpointError(f"a number of bytes is written like {examples}; got {shown!r}")
-    number = float(match[1])
+    number = float(match[1].replace(",", ""))
     amount = int(number / 100 * (whole_bytes or 0)) if unit == "%" else int(number * _UNITS[unit or ""])
     if amount < 1:
         raise CheckpointError(f"a number of bytes must be at least 1; got {text!r}")
@@ -46,12 +50,36 @@ def format_bytes(amount: float) -> str:
     >>> format_bytes(354000), format_bytes(2**20 * 96.3), format_bytes(12)
     ('346 KiB', '96.3 MiB', '12 B')
     """
+    value, digits, unit = _in_unit(amount)
+    return f"{value:.{digits}f} {unit}"
+
+
+def least_bytes(amount: int) -> str:
+    """`amount` bytes as errors name the least that serves: exactly, and rounded up, so that either can be given back.
+
+    >>> least_bytes(21313), least_bytes(900)
+    ('21313 bytes (20.9 KiB)', '900 bytes')
+    """
+    return f"{amount} bytes" if amount < 1000 else f"{amount} bytes ({rounded_up(amount)})"
+
+
+def rounded_up(amount: int) -> str:
+    """`amount` as `format_bytes` shows it, and no less than it is.
+
+    >>> format_bytes(21313), rounded_up(21313)
+    ('20.8 KiB', '20.9 KiB')
+    """
+    value, digits, unit = _in_unit(amount)
+    return f"{ceil(value * 10**digits) / 10**digits:.{digits}f} {unit}"
+
+
+def _in_unit(amount: float) -> tuple[float, int, str]:
+    """`amount` bytes in the binary unit that it is shown in, the digits shown after the point, and the unit."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if abs(amount) < 1000 or unit == "GiB":
             break
         amount /= 1024
-    digits = 0 if unit == "B" or abs(amount) >= 100 else 1 if abs(amount) >= 10 else 2
-    return f"{amount:.{digits}f} {unit}"
+    return amount, 0 if unit == "B" or abs(amount) >= 100 else 1 if abs(amount) >= 10 else 2, unit
 
 
 _SCALES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "bytes"))

@@ -7,6 +7,7 @@ from numbers import Real
 from operator import index
 from typing import Any
 
+from backend.nearest import meant
 from mlp.errors import NetworkError
 
 DTYPES = ("float32", "float64")
@@ -99,7 +100,7 @@ def as_whole(value: Any) -> int | None:
 def check_name(kind: str, value: Any, choices: Sequence[str]) -> str:
     """`value`, which is one of `choices`. Raises `NetworkError` with the choices otherwise."""
     if not isinstance(value, str) or value not in choices:
-        raise NetworkError(f"unknown {kind} {value!r}; choose {' or '.join(choices)}")
+        raise NetworkError(f"unknown {kind} {value!r:.60}; choose {' or '.join(choices)}{meant(value, choices)}")
     return value
 
 

@@ -67,7 +67,10 @@ def as_rows(name: str, x: Any, *, width: int, dtype: str, backend: Backend) -> A
     x = as_array(name, x, backend)
     on_host = isinstance(x, np.ndarray)
     if x.ndim != 2 or x.shape[1] != width:
-        raise NetworkError(f"{name} must be (batch, {width}), a sample a row; got shape {tuple(x.shape)}")
+        rows = "a row of targets for each sample, such as a one-hot one" if name == "y" else "a sample a row"
+        labels = name == "y" and width > 1 and (x.ndim == 1 or tuple(x.shape[1:]) == (1,))
+        remedy = f"; of labels make rows by numpy.eye({width}, dtype={dtype!r})[labels]" if labels else ""
+        raise NetworkError(f"{name} must be (batch, {width}), {rows}; got shape {tuple(x.shape)}{remedy}")
     if x.shape[0] == 0:
         raise NetworkError(f"{name} must have at least one row; got shape {tuple(x.shape)}")
     arrived = _dtype_name(x, dtype) if on_host else backend.dtype_name(x)

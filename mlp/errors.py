@@ -15,6 +15,10 @@ class NetworkError(ValueError):
     """An argument that does not fit a network: what was wanted, what arrived, what to do."""
 
 
+class KeywordError(NetworkError, TypeError):
+    """A keyword that a function does not have: which, and the one that was probably meant."""
+
+
 class TrainingError(RuntimeError):
     """Training cannot continue: an error or a parameter is no longer finite.
 
@@ -35,7 +39,7 @@ class TrainingError(RuntimeError):
 
 
 class StateWarning(UserWarning):
-    """Part of a saved state was not restored: which, and what would restore it."""
+    """What a saved state has and its network does not do by itself: which, and what would do it."""
 
 
 class StateError(ValueError):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from backend.nearest import meant
 from mlp.errors import NetworkError, one_line
 
 MOST_CHARACTERS = 300
@@ -19,13 +20,16 @@ def read_named(kind: str, text: object, arguments: Mapping[str, Sequence[str]]) 
         raise NetworkError(f"{kind} must be a name, one of {', '.join(arguments)}; got {repr(text)[:60]}")
     name, colon, rest = text[:MOST_CHARACTERS].partition(":")
     if name not in arguments:
-        raise NetworkError(f"unknown {kind} {one_line(name, limit=60)!r}; choose {' or '.join(arguments)}")
+        raise NetworkError(
+            f"unknown {kind} {one_line(name, limit=60)!r}; choose {' or '.join(arguments)}{meant(name, arguments)}"
+        )
     found: dict[str, str] = {}
     for part in rest.split(",") if colon else ():
         argument, equals, value = part.partition("=")
         if argument not in arguments[name] or argument in found or not equals:
             known = f"has arguments {', '.join(arguments[name])}, each once" if arguments[name] else "has no arguments"
-            raise NetworkError(f"{kind} {name} {known}, as in NAME:ARGUMENT=1; got {one_line(part, limit=60)!r}")
+            got = f"{one_line(part, limit=60)!r}{meant(argument, arguments[name]) if argument not in found else ''}"
+            raise NetworkError(f"{kind} {name} {known}, as in NAME:ARGUMENT=1; got {got}")
         found[argument] = value
     return name, found
 

@@ -8,15 +8,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from backend import Backend, select_backend
 from backend.dropping import below_of
 from mlp import costs
 from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS, check_dropout, check_name, check_whole
+from mlp.arrays import kind_of
 from mlp.costs import COSTS
+from mlp.data.preparation import Preparation
 from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError
 from mlp.initialization import initial_parameters
+from mlp.keywords import naming_keywords
 from mlp.optimizers import Ruled, optimizer_of, simplest
 from mlp.precision import FULL
 from mlp.shown import Shown
@@ -60,6 +65,7 @@ class Network(Steps, Shown):
     ((2, 3), (1,))
     """
 
+    @naming_keywords(name="Network")
     def __init__(
         self,
         sizes: Iterable[int],
@@ -88,6 +94,8 @@ class Network(Steps, Shown):
         """A record of each epoch of its trainings, as soon as it is done; a training that is stopped loses none."""
         self.scaling: Scaling | None = None
         """How the raw values of its training data became inputs; None where nobody scaled them here."""
+        self.preparation: Preparation | None = None
+        """How tables and values became its inputs, as its saved state says; None where nobody prepared them here."""
         self.seed = check_whole("seed", seed, least=0)
         self.dropout = check_dropout(dropout, hidden=len(widths) - 2)
         self.output_activation = costs.output_activation(
@@ -114,7 +122,25 @@ class Network(Steps, Shown):
         """
         from mlp.saving.write import save_state  # whose package loads networks
 
-        save_state(path, self, keep=keep)
+        save_state(path, self, keep=keep, notes=self.saved_notes)
+
+    @property
+    def saved_notes(self) -> Mapping[str, str]:
+        """What of its training data is saved with it, as text by name."""
+        return {} if self.preparation is None else {"preparation": self.preparation.to_json()}
+
+    def prepare(self, X: Any) -> np.ndarray:
+        """Raw values as inputs of this network: (n, n_0), its dtype, scaled as its training data was.
+
+        `X`: numbers (n, n_0), or a DataFrame with the columns of the table that it was trained on. How that was done,
+        `preparation`, comes from the saved state that the network was loaded from. Raises `NetworkError` where there
+        is none, `DataError` for an `X` of another kind.
+        """
+        if self.preparation is None:
+            raise NetworkError("nothing is known of how this network's data was prepared; give inputs as it takes them")
+        from mlp.data.unlabelled import as_trained_on  # which loads readers of pictures
+
+        return as_trained_on(X, self.preparation, dtype=self.dtype)
 
     @property
     def saved_arguments(self) -> Mapping[str, str]:
@@ -124,6 +150,7 @@ class Network(Steps, Shown):
         """
         return {}
 
+    @naming_keywords()
     def SGD(
         self,
         training_data: Any,
@@ -164,6 +191,11 @@ class Network(Steps, Shown):
         `early_stopping` stops when these get no better: an `EarlyStopping`, or its patience in epochs. `callbacks` are
         called with the record of each epoch; one that returns True stops.
         """
+        if hasattr(epochs, "__len__") and not isinstance(epochs, str):
+            raise NetworkError(
+                f"epochs must be a whole number; got {kind_of(epochs)}: training_data is one argument, as in "
+                f"SGD((X, y), epochs=5, mini_batch_size=100, eta=0.1)"
+            )
         check_training(epochs=epochs, mini_batch_size=mini_batch_size, eta=eta, n_samples=None, dtype=self.dtype)
         check_callbacks(callbacks)
         data = batches_of(self, training_data, name="training_data")

@@ -26,6 +26,7 @@ A "+" joins the two: "tf32+float16".
 
 from typing import NamedTuple
 
+from backend.nearest import meant
 from mlp.errors import NetworkError
 
 FULL, TF32 = "full", "tf32"
@@ -53,9 +54,8 @@ def precision_of(name: str, *, dtype: str, backend: str) -> Precision:
     Precision(tf32=True, stored='bfloat16')
     """
     if not (isinstance(name, str) and name in PRECISIONS):
-        raise NetworkError(
-            f"unknown precision {repr(name)[:40]}; choose {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}"
-        )
+        choices = f"{', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}"
+        raise NetworkError(f"unknown precision {repr(name)[:40]}; choose {choices}{meant(name, PRECISIONS)}")
     if name == FULL:
         return Precision(False, None)
     if dtype != "float32":

@@ -18,6 +18,7 @@ import threading
 import tracemalloc
 import warnings
 
+from backend.callers import callers_level
 from backend.errors import MeterError
 
 
@@ -89,7 +90,7 @@ def _interrupt_tracing() -> int:
         "PYTHONTRACEMALLOC traces Python objects too, so it is interrupted while array bytes are measured; what it had "
         "traced until now is dropped",
         RuntimeWarning,
-        stacklevel=2,
+        stacklevel=callers_level(),
     )
     frames = tracemalloc.get_traceback_limit()
     tracemalloc.stop()

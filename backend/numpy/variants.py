@@ -2,6 +2,7 @@
 
 import warnings
 
+from backend.callers import callers_level
 from backend.numpy.arrays import NumpyArrays
 from backend.numpy.kernels.engine import load_engine
 from backend.numpy.kernels.loading import asked_for_numpy
@@ -20,7 +21,7 @@ def numpy_backend() -> NumpyArrays:
         return NumpyBackend()
     if not asked_for_numpy():
         message = f"NumPy's own kernels are used, slower and in other bytes than the compiled ones: {reason}"
-        warnings.warn(message, RuntimeWarning, stacklevel=3)
+        warnings.warn(message, RuntimeWarning, stacklevel=callers_level())
     from backend.numpy.uncompiled import UncompiledNumpy
 
     return UncompiledNumpy()

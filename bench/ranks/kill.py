@@ -49,7 +49,9 @@ def kill_often(folder: Path, kills: int, *, chance: random.Random) -> dict[str, 
         os.kill(int(numbers[rank]), signal.SIGKILL)
         _, errors = process.communicate(timeout=60)
         slowest = max(slowest, time.monotonic() - begun)
-        unnamed += f"rank {rank} of {ranks} " not in errors
+        if f"rank {rank} of {ranks} " not in errors:
+            print(f"rank {rank} of {ranks} was killed, and this was said: {errors.strip()[-300:]}", file=sys.stderr)
+            unnamed += 1
         try:
             progress = read_state(state).progress if state.exists() else None
         except StateError as error:

@@ -39,13 +39,7 @@ class Resident:
 
 def resident_of(way: Way, case: Case, *, backend_name: str = "numpy", steps: int = 1) -> Resident:
     """The figures of a way in a process of its own. Raises `ChildError` where it cannot be built."""
-    schedule = None if way.schedule is None else way.schedule.to_json()
-    facts = {
-        "way": {**asdict(replace(way, schedule=None)), "schedule": schedule},
-        "case": asdict(case),
-        "backend": backend_name,
-        "steps": steps,
-    }
+    facts = {**facts_of(way, case), "backend": backend_name, "steps": steps}
     return Resident(**figures_of(["-m", "bench.steps.resident"], facts))
 
 
@@ -77,7 +71,14 @@ def _reset_peak() -> bool:
     return True
 
 
-def _read(facts: dict[str, Any]) -> tuple[Way, Case]:
+def facts_of(way: Way, case: Case) -> dict[str, Any]:
+    """A way and a case for a child, as JSON has them."""
+    schedule = None if way.schedule is None else way.schedule.to_json()
+    return {"way": {**asdict(replace(way, schedule=None)), "schedule": schedule}, "case": asdict(case)}
+
+
+def way_and_case(facts: dict[str, Any]) -> tuple[Way, Case]:
+    """Those of `facts_of`."""
     way, case = facts["way"], facts["case"]
     schedule = None if way["schedule"] is None else Schedule.from_json(way["schedule"])
     return Way(**{**way, "schedule": schedule}), Case(**{**case, "sizes": tuple(case["sizes"])})
@@ -86,7 +87,7 @@ def _read(facts: dict[str, Any]) -> tuple[Way, Case]:
 def main() -> int:
     """Measure what standard input names and print the figures as a line of JSON; 0."""
     facts = json.load(sys.stdin)
-    way, case = _read(facts)
+    way, case = way_and_case(facts)
     print(json.dumps(asdict(measure(way, case, backend_name=facts["backend"], steps=facts["steps"]))))
     return 0
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from bench.steps.cases import MIB, Case
 from checkpoint import BudgetError, Chain, Plan, Schedule, every_nth, plan_chain, simulate, square_root, store_all
+from checkpoint.planning.costs import OPERATIONS
 from checkpoint.schedule.placement import arena_bytes
 
 CONTROL = "matrix products alone"
@@ -86,7 +87,7 @@ def our_ways(case: Case, *, backend_name: str = "numpy") -> Iterator[Way]:
         plan = one_extra_forward(chain, budget_bytes=int(case.one_extra_mib * MIB))
         yield _planned(f"one extra forward, {case.one_extra_mib:g} MiB", "one extra forward", plan)
     if case.row_block_mib is not None:
-        plan = plan_chain(chain, budget_bytes=int(case.row_block_mib * MIB))
+        plan = plan_chain(chain, budget_bytes=int(case.row_block_mib * MIB), cost=OPERATIONS)
         yield _planned(f"row blocks, {case.row_block_mib:g} MiB", "row blocks", plan)
 
 
@@ -115,7 +116,11 @@ def one_extra_forward(chain: Chain, *, budget_bytes: int) -> Plan:
     for rows in (chain.batch_size, 128, 64, 32):
         for pieces in ("large", "small"):
             try:
-                found.append(plan_chain(chain, budget_bytes=budget_bytes, minimum_block_rows=rows, pieces=pieces))
+                found.append(
+                    plan_chain(
+                        chain, budget_bytes=budget_bytes, cost=OPERATIONS, minimum_block_rows=rows, pieces=pieces
+                    )
+                )
             except BudgetError:
                 continue
             if found[-1].recompute_fraction <= 1:

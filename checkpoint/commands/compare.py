@@ -15,11 +15,13 @@ from checkpoint.commands.options import (
     add_data_option,
     add_json_option,
     add_offload_options,
+    check_amounts,
     check_offload,
     path_of,
 )
 from checkpoint.commands.pictures import drawn
 from checkpoint.commands.training_options import add_network_options, settings_from
+from checkpoint.errors import CheckpointError
 from checkpoint.output import check_writable, is_stream, write_report
 from checkpoint.planning.choice import FORMS, Choice
 from checkpoint.runs.cases import CASES, YOURS, Case
@@ -43,9 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_backend_options(parser)
     add_data_option(parser)
     add_reading_options(parser)
-    parser.add_argument(
-        "--case", choices=[*CASES, "all"], default="all", help="one of the two networks (default: both)"
-    )
+    parser.add_argument("--case", choices=[*CASES, "all"], help="one of the two networks (default: all, which is both)")
     parser.add_argument(
         "--checkpoint",
         action="append",
@@ -66,7 +66,14 @@ def main(args: argparse.Namespace) -> int:
     from checkpoint.drawing import comparison
     from checkpoint.drawing.canvas import check_drawable
 
-    check_offload(args.offload, args.backend, args.bandwidth, args.speed)
+    planned = args.budget is not None or not args.checkpoint or "optimal" in args.checkpoint
+    check_offload(args.offload, args.backend, args.bandwidth, args.speed, planned=planned)
+    check_amounts(args.budget)
+    if args.case is not None and args.sizes is not None:
+        raise CheckpointError("--case is one of two networks, and --sizes another; leave one out")
+    for way in args.checkpoint or ():
+        Choice(way, args.budget if way == "optimal" else None)
+    select_backend(args.backend, device=args.device)
     for case in _named(args):  # a wrong option shows before the data is read
         settings = settings_from(_shared(args), case.settings)
     reading = reading_from(args, seed=settings.seed)
@@ -116,7 +123,7 @@ def _named(args: argparse.Namespace) -> list[Case]:
     """The cases that are meant. With --sizes it is that network alone."""
     if args.sizes is not None:
         return [YOURS]
-    return list(CASES.values()) if args.case == "all" else [CASES[args.case]]
+    return list(CASES.values()) if args.case in (None, "all") else [CASES[args.case]]
 
 
 def _shared(args: argparse.Namespace) -> argparse.Namespace:

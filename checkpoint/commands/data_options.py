@@ -17,7 +17,7 @@ _OPTIONS = ("target", "drop", "targets", "scale", "test", "validation")
 def add_reading_options(parser: argparse.ArgumentParser) -> None:
     """--target, --drop, --targets, --scale, --test, --validation and --skip-data-pass."""
     data = parser.add_argument_group("data")
-    data.add_argument("--target", metavar="COLUMN", help="the column of a table that is to be told from the others")
+    data.add_argument("--target", metavar="COLUMN", help="the column of a table to predict from the others")
     data.add_argument("--drop", metavar="COLUMNS", help="columns of a table to leave out, with commas between them")
     data.add_argument(
         "--targets",
@@ -94,6 +94,8 @@ def sized(settings: RunSettings, text: str | None, dataset: Dataset) -> RunSetti
         sizes = (dataset.features, *settings.sizes[1:-1], outputs)
     else:
         sizes = sizes_for(text, inputs=dataset.features, outputs=outputs, exact=dataset.kind != "image")
+    if len(sizes) == 2 and settings.dropout:
+        raise CheckpointError("--dropout is of hidden layers, and this network has none; leave it out")
     return replace(settings, sizes=sizes)
 
 

@@ -11,6 +11,7 @@ from checkpoint.output import check_writable, write_report
 from checkpoint.runs.trained_data import is_trained_data, load_itself, load_trained_data
 from checkpoint.units import counted, how_far
 from mlp import NetworkError, accuracy, format_sizes, load_state
+from mlp.arguments import check_whole
 from mlp.training.metrics import EVALUATED_ROWS, mean_cost
 from mlp.training.regression import fit_of
 from mlp.training.samples import batches_of_part
@@ -35,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     """Evaluate the network at PATH, and print its accuracy; 0."""
     check_writable(args.json)
+    rows = check_whole("--batch-size", args.batch_size, least=1)
     network, state = load_state(args.path, backend=select_backend(args.backend, device=args.device), plain=True)
     skip = args.skip_data_pass
     if args.data is None:
@@ -44,7 +46,6 @@ def main(args: argparse.Namespace) -> int:
     if dataset.notice:
         print(dataset.notice, file=sys.stderr)
     samples = batches_of_part(network, dataset, "test")
-    rows = args.batch_size
     of_values = dataset.preparation.classes is None
     found = None
     with suppress(NetworkError) if of_values else nullcontext():  # values may name several classes at once

@@ -4,10 +4,10 @@ import argparse
 
 from checkpoint.commands.options import add_json_option, path_of
 from checkpoint.output import check_writable, write_report
-from checkpoint.runs.trained_data import prepared_as
 from checkpoint.units import counted
 from mlp import Network, export_weights, format_sizes, load_state
 from mlp.data import Preparation
+from mlp.saving.prepared import prepared_as
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from checkpoint.commands.plan_options import wants_front, wants_schedule
 from checkpoint.planning.budget import resolve_budget
 from checkpoint.planning.choice import Choice
-from checkpoint.planning.costs import Cost, cost_of
+from checkpoint.planning.costs import OPERATIONS, Cost, cost_of
 from checkpoint.planning.front import Front, front_of
 from checkpoint.planning.machine import MachineCost
 from checkpoint.planning.offloading import Offloading
@@ -16,7 +16,7 @@ from checkpoint.planning.plan import memory_for, plan_chain, search_of
 from checkpoint.planning.planned import Plan
 from checkpoint.planning.process import check_room
 from checkpoint.planning.report import chain_report, front_report, front_text, schedule_report, schedule_text
-from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.chain import Chain, state_arrays
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.strategies import store_all
 from checkpoint.units import format_bytes
@@ -59,7 +59,8 @@ def find(args: argparse.Namespace, chain: Chain) -> Found:
     """What the options ask for, of `chain`; where a measured step contradicts kept timings, with new ones."""
     offloading, calibration = offloading_from(args, args.checkpoint), _calibration(args)
     if calibration is None:
-        return _find(args, chain, None, offloading, cost=_machine_cost(args, chain) if args.seconds else None)
+        cost = _machine_cost(args, chain) if args.seconds else OPERATIONS if args.operations else None
+        return _find(args, chain, None, offloading, cost=cost)
     found = _find(args, chain, calibration, offloading, cost=calibration)
     if calibration.found and found.differs:  # timed under another load, say
         off = found.report["measured_seconds"] / found.report["predicted_seconds"]
@@ -78,7 +79,7 @@ def _find(
     calibration: "Calibration | None",
     offloading: Offloading | None,
     *,
-    cost: Cost | None,
+    cost: Cost | str | None,
 ) -> Found:
     of_sizes = {"dtype": args.dtype, "backend": args.backend} if args.chain is None else {}
     if args.chain is None:
@@ -87,19 +88,21 @@ def _find(
     if offloading is not None:
         found.lines.append(_rates_line(args.offload, offloading))
     if wants_front(args):
-        found.front = front_of(chain, cost=cost, offloading=offloading)
+        found.front = front_of(chain, cost=cost, row_blocks=not args.no_row_blocks, offloading=offloading)
         found.report |= front_report(found.front, cost=cost)
         found.lines.append(front_text(found.front, found.report))
     if wants_schedule(args):
         found.schedule, found.plan = _schedule(chain, args, cost, offloading)
-        found.report |= schedule_report(chain, found.schedule, plan=found.plan, cost=cost, offloading=offloading)
+        found.report |= schedule_report(
+            chain, found.schedule, plan=found.plan, cost=cost, offloading=offloading, states=_states(args)
+        )
         found.lines.append(schedule_text(found.report))
         if calibration is not None:
             from checkpoint.execution.timing import step_report
 
             found.report |= step_report(chain, found.schedule, calibration, args.offload, offloading)
             found.lines.append(_seconds_line(found.report))
-        elif cost is not None:
+        elif isinstance(cost, MachineCost):
             predicted = cost_of(found.schedule, chain, cost)
             ratio = predicted / cost_of(store_all(n_layers=chain.n_layers), chain, cost)
             found.report |= {"predicted_seconds": predicted, "predicted_ratio": ratio}
@@ -108,12 +111,12 @@ def _find(
 
 
 def _schedule(
-    chain: Chain, args: argparse.Namespace, cost: Cost | None, offloading: Offloading | None
+    chain: Chain, args: argparse.Namespace, cost: Cost | str | None, offloading: Offloading | None
 ) -> tuple[Schedule, Plan | None]:
     """The schedule that is asked for, and the plan if it was planned."""
     if args.checkpoint not in (None, "optimal"):
         return Choice(args.checkpoint, args.budget, args.offload).schedule(chain), None
-    memory = None if args.memory_limit is None else memory_for(chain, args.memory_limit)
+    memory = None if args.memory_limit is None else memory_for(chain, args.memory_limit, states=_states(args))
     if memory is not None:
         check_room(memory, search_of(chain, row_blocks=not args.no_row_blocks))
     budget_bytes = resolve_budget(args.budget, chain) if memory is None else memory.budget_bytes
@@ -121,6 +124,10 @@ def _schedule(
         chain, budget_bytes=budget_bytes, cost=cost, row_blocks=not args.no_row_blocks, offloading=offloading
     )
     return found.schedule, replace(found, memory=memory)
+
+
+def _states(args: argparse.Namespace) -> int:
+    return state_arrays(momentum=args.momentum, optimizer=args.optimizer)
 
 
 def _calibration(args: argparse.Namespace) -> "Calibration | None":

@@ -6,8 +6,9 @@ from pathlib import Path
 from backend.facts import NAMES
 from backend.places import check_place
 from checkpoint.errors import CheckpointError
+from checkpoint.planning.budget import called
 from checkpoint.planning.choice import FORMS
-from checkpoint.units import parse_bandwidth, parse_speed
+from checkpoint.units import parse_bandwidth, parse_bytes, parse_speed
 
 
 def path_of(text: str) -> Path:
@@ -94,15 +95,32 @@ def add_json_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def check_offload(place: str | None, backend: str, bandwidth: str | None, speed: str | None) -> None:
-    """Raise `OffloadError` or `CheckpointError` for options that make no place and no rates."""
+def check_offload(
+    place: str | None, backend: str, bandwidth: str | None, speed: str | None, *, planned: bool = True
+) -> None:
+    """Raise `OffloadError` or `CheckpointError` for options that make no place and no rates.
+
+    `planned`: whether anything is planned, which alone asks for rates.
+    """
     given = "--bandwidth" if bandwidth is not None else "--speed" if speed is not None else None
     if place is None:
         if given:
             raise CheckpointError(f"{given} says how fast to offload, and nothing says where to; add --offload")
         return
+    if given and not planned:
+        raise CheckpointError(f"{given} is for plans, and nothing is planned here; leave it out, or add --budget")
     if backend in NAMES:
         check_place(backend, place)
     for text, parse in ((bandwidth, parse_bandwidth), (speed, parse_speed)):
         if text is not None:
             parse(text)
+
+
+def check_amounts(budget: str | None, limit: str | None = None) -> None:
+    """Raise `CheckpointError` unless these are texts of --budget and --memory-limit, or None."""
+    if budget is not None and budget != "auto":
+        with called("--budget"):
+            parse_bytes(budget, whole_bytes=2**62)
+    if limit is not None:
+        with called("--memory-limit"):
+            parse_bytes(limit)

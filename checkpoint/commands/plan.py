@@ -14,6 +14,7 @@ from checkpoint.output import check_writable, replace_file, write_report
 from checkpoint.planning.choice import Choice
 from checkpoint.ranks.report import MOST_RANKS, report_of, report_text
 from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.files import written
 from checkpoint.schedule.placement import place
 from checkpoint.schedule.simulation import simulate
 
@@ -32,7 +33,7 @@ def main(args: argparse.Namespace) -> int:
     exported = None if args.export is None or found.schedule is None else EXPORTS[args.export](found.schedule)
     write_report(args.json, "plan", found.report)
     if args.save_schedule is not None and found.schedule is not None:
-        replace_file(args.save_schedule, found.schedule.to_json().encode())
+        replace_file(args.save_schedule, written(found.schedule, chain).encode())
         found.lines.append(
             f"the schedule is in {args.save_schedule}; follow it with train --checkpoint {args.save_schedule}"
         )
@@ -48,7 +49,9 @@ def main(args: argparse.Namespace) -> int:
 
 def _on_ranks(args: argparse.Namespace, chain: Chain) -> int:
     """Show what ranks take; 0."""
-    for option in ("front", "figure", "page", "timeline", "arena", "save_schedule", "export", "chain"):
+    pictures = ("front", "figure", "page", "timeline", "arena", "save_schedule", "export", "no_row_blocks")
+    others = ("seconds", "calibrate", "memory_limit", "chain", *(() if args.offload else ("recalibrate",)))
+    for option in (*pictures, *others):
         if getattr(args, option):
             raise CheckpointError(f"--{option.replace('_', '-')} is of one process; leave it out, or --ranks")
     if chain.halves:

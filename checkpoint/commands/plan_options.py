@@ -11,12 +11,13 @@ from checkpoint.commands.options import (
     add_memory_limit_option,
     add_offload_options,
     add_sum_groups_option,
+    check_amounts,
     check_offload,
     path_of,
 )
 from checkpoint.errors import CheckpointError
 from checkpoint.output import check_writable
-from checkpoint.planning.choice import FORMS
+from checkpoint.planning.choice import FORMS, Choice
 from checkpoint.schedule.chain import Chain, chain_of
 from checkpoint.schedule.export import to_checkpoint_schedules
 from checkpoint.schedule.files import read_chain
@@ -31,12 +32,16 @@ EXPORTS: dict[str, Callable[[Schedule], str]] = {
 }
 """The text of a schedule for other programs: a line for each action, or a module of Python."""
 
+OF_SIZES = {"sizes": "784,100,30,10", "batch_size": 100, "dtype": "float32", "backend": "numpy", "momentum": 0.0}
+"""The options of a network of --sizes, with what they are where they are not given."""
+
+NOT_OF_CHAINS = ("precision", "memory_limit", "offload", "seconds", "calibrate", "recalibrate")
+"""Others that a chain given as numbers does not have."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
-    parser.add_argument(
-        "--sizes", default="784,100,30,10", help="layer widths, such as 784,256x64,10 (default: %(default)s)"
-    )
+    parser.add_argument("--sizes", help=f"layer widths, such as 784,256x64,10 (default: {OF_SIZES['sizes']})")
     parser.add_argument(
         "--chain",
         type=Path,
@@ -44,17 +49,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="plan for layers of any kind, given as numbers, in place of --sizes; see checkpoint/schedule/CHAIN.md",
     )
     parser.add_argument(
-        "--batch-size", type=int, default=100, metavar="N", help="rows of a mini-batch (default: %(default)s)"
+        "--batch-size", type=int, metavar="N", help=f"rows of a mini-batch (default: {OF_SIZES['batch_size']})"
     )
-    parser.add_argument("--dtype", default="float32", help="float32 or float64 (default: %(default)s)")
+    parser.add_argument("--dtype", help=f"float32 or float64 (default: {OF_SIZES['dtype']})")
     parser.add_argument("--precision", metavar="NAME", help=f"{' or '.join(PRECISIONS)}, as of train (default: {FULL})")
     parser.add_argument(
-        "--backend", default="numpy", help=f"whose bytes: {' or '.join(NAMES)}; nothing is loaded for it"
+        "--backend", help=f"whose bytes: {' or '.join(NAMES)} (default: numpy); nothing is loaded for it"
     )
     parser.add_argument(
         "--momentum",
         type=float,
-        default=0.0,
         metavar="M",
         help="of the network: row blocks add onto the velocity, and hold no gradients (default: none)",
     )
@@ -65,6 +69,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_memory_limit_option(parser)
     parser.add_argument("--checkpoint", metavar="HOW", help=f"show this schedule instead of a planned one: {FORMS}")
     parser.add_argument("--no-row-blocks", action="store_true", help="whole mini-batches only")
+    parser.add_argument(
+        "--operations",
+        action="store_true",
+        help="plan by operations alone: recompute nothing where row blocks, however small and slow, spare it",
+    )
     parser.add_argument(
         "--seconds",
         action="store_true",
@@ -120,7 +129,11 @@ def wants_schedule(args: argparse.Namespace) -> bool:
 
 def check(args: argparse.Namespace) -> None:
     """Raise `CheckpointError` for options that contradict each other, and for paths that cannot be written."""
-    check_offload(args.offload, args.backend, args.bandwidth, args.speed)
+    planned = args.checkpoint in (None, "optimal") or wants_front(args)
+    check_offload(args.offload, args.backend, args.bandwidth, args.speed, planned=planned)
+    check_amounts(args.budget, args.memory_limit)
+    if args.no_row_blocks and not planned:
+        raise CheckpointError(f"--no-row-blocks is for plans, and {args.checkpoint} is none; leave it out")
     one_schedule = wants_schedule(args)
     if args.memory_limit is not None and (args.budget is not None or args.checkpoint not in (None, "optimal")):
         raise CheckpointError("--memory-limit makes the budget itself; leave out --budget and --checkpoint")
@@ -129,13 +142,18 @@ def check(args: argparse.Namespace) -> None:
         raise CheckpointError("a plan needs a budget, such as --budget 64MiB or --budget 50%; or ask for --front")
     of_one = {"--timeline": args.timeline, "--arena": args.arena}
     of_one |= {"--save-schedule": args.save_schedule, "--export": args.export}
+    if args.checkpoint not in (None, "optimal"):
+        Choice(args.checkpoint, args.budget, args.offload)
     for option, value in of_one.items():
         if value is not None and not one_schedule:
             raise CheckpointError(f"{option} is of one schedule; add --budget or --checkpoint to say which")
     if args.save_schedule is not None and args.save_schedule.suffix != ".json":
         raise CheckpointError(f"a schedule is saved as FILE.json, which train then knows; got {args.save_schedule}")
-    if args.seconds and (args.calibrate or args.recalibrate or args.offload is not None):
+    measured = args.calibrate or args.recalibrate
+    if args.seconds and (measured or args.offload is not None):
         raise CheckpointError("--seconds plans by a few constants; leave out --calibrate, --recalibrate and --offload")
+    if args.operations and (measured or args.seconds):
+        raise CheckpointError("--operations counts no time; leave out --seconds, --calibrate and --recalibrate")
     for path in (args.json, args.save_schedule):
         check_writable(path)
     wanted = [path for path in (args.figure, args.timeline, args.arena) if path is not None]
@@ -150,18 +168,20 @@ def check(args: argparse.Namespace) -> None:
 
 
 def chain_from(args: argparse.Namespace) -> Chain:
-    """The chain of the sizes, or that of the file. Raises `CheckpointError` and `NetworkError` for what makes none."""
+    """The chain of the sizes, or that of the file; options that are not given get their values.
+
+    Raises `CheckpointError` and `NetworkError` for what makes none.
+    """
+    given = {name: getattr(args, name) for name in (*OF_SIZES, "optimizer")}
+    for name, value in OF_SIZES.items():
+        setattr(args, name, value if given[name] is None else given[name])
     if args.chain is None:
         of: dict[str, Any] = {"dtype": args.dtype, "backend": args.backend}
         of |= {"momentum": args.momentum, "optimizer": args.optimizer, "precision": args.precision or FULL}
         return chain_of(parse_sizes(args.sizes), batch_size=args.batch_size, **of)
-    given = {"--memory-limit": args.memory_limit, "--offload": args.offload}
-    given |= {
-        "--precision": args.precision,
-        "--seconds": args.seconds,
-        "--calibrate": args.calibrate or args.recalibrate,
-    }
-    for option, value in given.items():
-        if value:
-            raise CheckpointError(f"{option} is for a network of --sizes; with --chain leave it out")
+    given |= {name: getattr(args, name) for name in NOT_OF_CHAINS}
+    for name, value in given.items():
+        if value not in (None, False):
+            option = name.replace("_", "-")
+            raise CheckpointError(f"--{option} is for a network of --sizes; with --chain leave it out")
     return read_chain(args.chain)

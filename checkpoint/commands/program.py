@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from backend.lazy import version
+from backend.nearest import meant, nearest
 from checkpoint.commands.streams import safe_streams
 from checkpoint.execution.ranks.launch import check_launch, launched
 from checkpoint.output import PROGRAM, check_apart
@@ -32,7 +33,7 @@ COMMANDS = {
 WRITTEN = ("save", "json", "figure", "the timelines", "timeline", "arena", "page", "save_schedule", "target")
 """The options of all commands that name a file to write."""
 
-READ = ("path", "source", "image", "data", "resume", "chain", "checkpoint")
+READ = ("path", "source", "input", "data", "resume", "chain", "checkpoint")
 """Those that name a file to read."""
 
 
@@ -83,24 +84,37 @@ def _check_files(args: argparse.Namespace) -> None:
 
 
 def _option(name: str) -> str:
-    if name in ("path", "source", "target", "image"):
+    if name in ("path", "source", "target", "input"):
         return name.upper()
     return name if " " in name else f"--{name.replace('_', '-')}"
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     """The options of a command, and as `main` what runs it."""
+    first = next(iter(arguments), "")
+    parser, command = parsers(first)
+    if command is None and first and not first.startswith("-"):
+        parser.error(f"unknown command {first!r:.60}; choose {' or '.join(COMMANDS)}{meant(first, COMMANDS)}")
+    args, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        (command or parser).refuse(unknown)
+    return args
+
+
+def parsers(name: str) -> "tuple[_Parser, _Parser | None]":
+    """The program's parser and that of the command `name`, if it is one; the files of the others need not be read."""
     parser = _Parser(prog=PROGRAM, description="Train a multi-layer perceptron in a number of bytes that you choose.")
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {version()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
-    for name, summary in COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
-        if name in arguments[:1]:  # the files of the others need not be read
-            file = f"{name}_" if iskeyword(name) else name
-            module = import_module(f"checkpoint.commands.{file}")
-            module.add_arguments(command)
-            command.set_defaults(main=module.main)
-    return parser.parse_args(arguments)
+    made = {
+        known: commands.add_parser(known, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        for known, summary in COMMANDS.items()
+    }
+    if name in made:
+        module = import_module(f"checkpoint.commands.{f'{name}_' if iskeyword(name) else name}")
+        module.add_arguments(made[name])
+        made[name].set_defaults(main=module.main)
+    return parser, made.get(name)
 
 
 def _fail(message: str, status: int) -> int:
@@ -115,5 +129,18 @@ class _Parser(argparse.ArgumentParser):
     def __init__(self, **options: object) -> None:
         super().__init__(allow_abbrev=False, **options)  # type: ignore[arg-type]
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options that it takes."""
+        return tuple(option for option in self._option_string_actions if option.startswith("--"))
+
+    def refuse(self, unknown: Sequence[str]) -> NoReturn:
+        """End with a line about the first option of `unknown`, or its first argument."""
+        wrong = next((one.partition("=")[0] for one in unknown if one.startswith("-")), None)
+        if wrong is None:
+            self.error(f"unexpected argument {unknown[0]!r:.60}")
+        found = nearest(wrong.lstrip("-"), (option.lstrip("-") for option in self.options))
+        self.error(f"unknown option {wrong:.60}{'' if found is None else f'; did you mean --{found}?'}")
+
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
+        self.exit(2, None if launched()[0] else f"{self.prog}: error: {message} (see {self.prog} --help)\n")

@@ -16,6 +16,7 @@ from checkpoint.commands.options import (
     add_memory_limit_option,
     add_offload_options,
     add_sum_groups_option,
+    check_amounts,
     path_of,
 )
 from checkpoint.commands.pictures import drawn
@@ -37,6 +38,7 @@ from checkpoint.runs.saver import EVERY, Every, Saving
 from checkpoint.runs.settings import RunSettings, make_network
 from checkpoint.runs.stopping import check_stopping
 from checkpoint.runs.trained_data import prepared_alike
+from checkpoint.schedule.files import read_schedule, said_of_file
 from mlp import data, format_sizes
 from mlp.precision import FULL
 
@@ -116,6 +118,9 @@ def _train(args: argparse.Namespace, link: Link) -> int:
     resumption = None
     if args.resume is not None:
         resumption = Resumption.read(args.resume, allow_changed_data=args.allow_changed_data)
+    elif args.allow_changed_data:
+        raise CheckpointError("--allow-changed-data is for --resume, which compares the data; leave it out")
+    check_amounts(args.budget, args.memory_limit)
     settings = settings_from(args, resumption.settings if resumption else RunSettings(), fit=resumption is None)
     reading = reading_from(args, seed=settings.seed)
     known = None
@@ -132,6 +137,10 @@ def _train(args: argparse.Namespace, link: Link) -> int:
         from checkpoint.drawing.canvas import check_drawable
 
         check_drawable(args.figure)
+    if link.ranks == 1:  # ranks have devices of their own, which are found below
+        select_backend(settings.backend, device=settings.device)
+    if settings.choice.path is not None and (resumption is None or settings.choice != resumption.settings.choice):
+        read_schedule(settings.choice.path)
     source = data_of(args, resumption)
     loading = time.perf_counter()
     dataset = in_turn(link, lambda: data.load(source, reading=reading, known=known))
@@ -156,6 +165,8 @@ def _train(args: argparse.Namespace, link: Link) -> int:
         f"{'' if settings.precision == FULL else f'precision {settings.precision}, '}checkpoints: {settings.choice}"
     )
     check_fits(settings, dataset, backend)
+    if settings.choice.path is not None and resumption is None and link.rank == 0:
+        print(said_of_file(settings.choice.path, settings.chain), end="")
     schedule = resumption.schedule(settings) if resumption else None
     network = make_network(settings, verify=args.verify, schedule=schedule, link=link)
     first = (1, 1)
@@ -178,7 +189,7 @@ def _train(args: argparse.Namespace, link: Link) -> int:
             network=network,
             saver=saver,
             first=first,
-            after_epoch=lambda epoch, alike: print(epoch_line(epoch, alike=alike), flush=True),
+            after_epoch=lambda epoch, wrong: print(epoch_line(epoch, wrong=wrong), flush=True),
             begun=begun,
             loading_seconds=loading_seconds,
         )

@@ -7,17 +7,16 @@ from mlp.data import Dataset
 
 
 def described(dataset: Dataset) -> str:
-    """The name of a data set, how many samples it has, and what is to be told, where it is not the ten digits."""
+    """The name of a data set, how many samples it has, and what to predict, where it is not the ten digits."""
     train = counted(len(dataset.train), f"training {dataset.kind}")
     classes, outputs = dataset.preparation.classes, dataset.outputs
-    told = f", {counted(outputs, 'value')} each" if classes is None else f" of {len(classes)} classes"
+    what = f", {counted(outputs, 'value')} each" if classes is None else f" of {len(classes)} classes"
     test = counted(len(dataset.test), f"test {dataset.kind}")
-    return f"{dataset.name}, {train} and {test}{'' if classes == tuple(range(10)) else told}"
+    return f"{dataset.name}, {train} and {test}{'' if classes == tuple(range(10)) else what}"
 
 
-def epoch_line(epoch: EpochRecord, *, alike: bool) -> str:
-    """The line of an epoch; `alike`: whether all outputs are alike after it."""
-    same = "  all outputs are alike" if alike else ""
+def epoch_line(epoch: EpochRecord, *, wrong: str = "") -> str:
+    """The line of an epoch; `wrong`: what is wrong with the network after it, if anything is."""
     measured = {
         f"{kind} {measure}": getattr(epoch, f"{kind}_{measure}", None)
         for kind in ("test", "validation", "training")
@@ -25,7 +24,7 @@ def epoch_line(epoch: EpochRecord, *, alike: bool) -> str:
     }
     digits = {name: ".4f" if name.endswith("accuracy") else ".4g" for name in measured}
     shown = "".join(f"  {name} {value:{digits[name]}}" for name, value in measured.items() if value is not None)
-    return f"epoch {epoch.epoch:3}{shown}  {epoch.seconds:.2f} s{same}"
+    return f"epoch {epoch.epoch:3}{shown}  {epoch.seconds:.2f} s{'  ' * bool(wrong)}{wrong}"
 
 
 def summary(record: RunRecord) -> str:
@@ -33,9 +32,8 @@ def summary(record: RunRecord) -> str:
     agree = "as predicted" if record.predicted_peak_bytes == record.measured_peak_bytes else "not as predicted"
     if not record.measured_peak_bytes:
         agree = "no whole mini-batch was left to train on"
-    same = "the outputs do not differ between samples: lower --eta, or try --initialization scaled\n"
     return (
-        f"{same if record.outputs_alike else ''}"
+        f"{_nothing_learnt(record)}"
         f"{_best(record)}"
         f"{_quality(record)}"
         f"{record.strategy}: {counted(record.recomputed_layers, 'layer')} recomputed per step\n"
@@ -44,6 +42,19 @@ def summary(record: RunRecord) -> str:
         f"({agree})\n"
         f"{_offloaded(record)}"
         f"{_whole(record)}"
+    )
+
+
+def _nothing_learnt(record: RunRecord) -> str:
+    """What is wrong with a network that has learnt nothing, and what to try."""
+    if record.outputs_alike:
+        return "the outputs do not differ between samples: lower --eta, or try --initialization scaled\n"
+    if not record.nothing_learnt:
+        return ""
+    return (
+        f"nothing has been learnt: the costs are no lower than that of one answer for all samples, "
+        f"{record.one_answer_cost:.4g}; try another --eta, more --epochs, fewer layers, or --activation relu with "
+        f"--initialization scaled, as errors vanish in many layers of sigmoids\n"
     )
 
 
@@ -66,7 +77,7 @@ def _best(record: RunRecord) -> str:
 
 
 def _quality(record: RunRecord) -> str:
-    """How near values are told, and how good the network is on the samples held out for validation."""
+    """How near predicted values are, and how good the network is on the samples held out for validation."""
     lines = []
     if record.test_rmse is not None:
         r2 = "" if record.test_r2 is None else f", R^2 {record.test_r2:.4f}"

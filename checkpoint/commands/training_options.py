@@ -4,18 +4,15 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from backend.facts import NAMES
 from checkpoint.commands.options import check_offload
-from checkpoint.ranks.cutting import check_cut
 from checkpoint.runs.defaults import ETA, STEEP, STEEP_ETA, default_eta, default_initialization
-from checkpoint.runs.settings import RunSettings
+from checkpoint.runs.settings import RunSettings, check_settings
 from mlp.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS
 from mlp.costs import COSTS
 from mlp.optimizers.named import OPTIMIZERS, with_arguments
-from mlp.precision import PRECISIONS, precision_of
+from mlp.precision import PRECISIONS
 from mlp.sizes import check_sizes_text
-from mlp.training.named_rates import check_rate_text
 
 
 def add_network_options(parser: argparse.ArgumentParser, defaults: RunSettings) -> None:
@@ -120,12 +117,10 @@ def settings_from(args: argparse.Namespace, defaults: RunSettings, *, fit: bool 
     elif values["budget"] is not None and "checkpoint" not in given:
         values["checkpoint"] = "optimal"
     settings = RunSettings(**values)
-    check_offload(settings.offload, settings.backend, settings.bandwidth, settings.speed)
-    _ = settings.choice, settings.optimizer_made  # now, and not after the data has been loaded
-    check_cut(settings.choice.micro_batch_rows, settings.sum_groups)
-    check_rate_text(settings.rate)
-    if settings.backend in NAMES:
-        precision_of(settings.precision, dtype=settings.dtype, backend=settings.backend)
+    rates = settings.bandwidth, settings.speed
+    planned = settings.checkpoint == "optimal" or "offload" not in given
+    check_offload(settings.offload, settings.backend, *rates, planned=planned)
+    check_settings(settings)  # now, and not after the data has been loaded
     return settings
 
 

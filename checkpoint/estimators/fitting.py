@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.utils import shuffle
 
+from backend.callers import callers_level
 from checkpoint.estimators.inputs import training_data_of, weights_of
 from checkpoint.estimators.making import arguments_of, optimizer_of, peak_bytes_of, planned_network
 from checkpoint.estimators.parameters import LARGEST_AUTO_BATCH, OUT_ACTIVATIONS, Wanted, wanted_of
@@ -21,10 +22,14 @@ from checkpoint.estimators.starting import starting_parameters
 from checkpoint.estimators.together import check_fit_alike, fitting_ranks, of_rank_0, random_of, trained_by
 from checkpoint.estimators.watch import Watch, begin
 from checkpoint.execution.ranks.links.base import Link
-from mlp import ArrayBatches, EpochRecord, Network, NetworkError, TrainingError, format_sizes, train
+from mlp import ArrayBatches, Batches, EpochRecord, Network, NetworkError, TrainingError, format_sizes, train
 from mlp.arguments import check_rate
+from mlp.training.one_answer import is_no_better, one_answer_cost
 from mlp.training.stopping import BestParameters
 from mlp.training.validation import SomeBatches
+
+ENOUGH_EPOCHS = 10
+"""A fit that has learnt nothing in so many says so; one of fewer may just have begun."""
 
 Parts = tuple[np.ndarray, np.ndarray | None]
 """The numbers of the samples to train on, and of those to validate on, None for none."""
@@ -39,9 +44,7 @@ def fit(estimator: Any, X: Any, y: Any, sample_weight: Any, *, partial: bool) ->
 
 def _fit(estimator: Any, wanted: Wanted, X: Any, y: Any, sample_weight: Any, link: Link, *, partial: bool) -> None:
     if partial and estimator.early_stopping:
-        raise ValueError(
-            "partial_fit does not support early_stopping=True: it is told of one part of the data at a time"
-        )
+        raise ValueError("partial_fit does not support early_stopping=True: it sees one part of the data at a time")
     fitted = estimator.__sklearn_is_fitted__()
     goes_on = fitted and (partial or estimator.warm_start)
     X, y = training_data_of(estimator, X, y, reset=not goes_on, numeric=estimator.numeric_targets)
@@ -143,7 +146,7 @@ def _train(
     except KeyboardInterrupt:
         if link.ranks > 1:  # the others wait for this one, and end with it
             raise
-        warnings.warn("Training interrupted by user.", stacklevel=5)
+        warnings.warn("Training interrupted by user.", stacklevel=callers_level())
     except TrainingError as error:
         if link.ranks > 1 or not watch.diverged():
             if watch.lost:
@@ -152,10 +155,27 @@ def _train(
                 f"Solver produced non-finite parameter weights. The input data may contain large values and need to be "
                 f"preprocessed. ({error})"
             ) from None
-        warnings.warn(f"{error}; the best parameters before that are kept", ConvergenceWarning, stacklevel=5)
+        warnings.warn(
+            f"{error}; the best parameters before that are kept", ConvergenceWarning, stacklevel=callers_level()
+        )
     finally:
         if best is not None:
             best.restore()
+    if estimator.n_iter_ >= ENOUGH_EPOCHS and link.rank == 0:
+        _say_where_nothing_is_learnt(network, data if held is None else SomeBatches(data, rows), weights, rows)
+
+
+def _say_where_nothing_is_learnt(network: Network, data: Batches, weights: np.ndarray | None, rows: np.ndarray) -> None:
+    """Warn of a fit whose last epoch cost no less than one answer for all samples."""
+    cost = network.history[-1].training_cost
+    one = one_answer_cost(network, data, None if weights is None else weights[rows])
+    if is_no_better(cost, one):
+        warnings.warn(
+            f"nothing has been learnt: the last epoch's cost, {cost:.4g}, is no lower than that of one answer for all "
+            f"samples, {one:.4g}; scale X, try another learning_rate_init, fewer layers or activation 'relu'",
+            ConvergenceWarning,
+            stacklevel=callers_level(),
+        )
 
 
 def _first_parameters(
@@ -198,6 +218,6 @@ def _batch_size(estimator: Any, n_samples: int, *, speaks: bool) -> int:
     if estimator.batch_size > n_samples and speaks:
         warnings.warn(
             f"batch_size {estimator.batch_size} is more than the {n_samples} samples there are, and is cut to them",
-            stacklevel=5,
+            stacklevel=callers_level(),
         )
     return min(int(estimator.batch_size), n_samples)

@@ -21,6 +21,7 @@ OWN_ACTIVATIONS = ("sigmoid", "leaky-relu", "elu", "softplus")
 OUT_ACTIVATIONS = {"softmax": "softmax", "sigmoid": "logistic", "identity": "identity"}
 """Our names of output activations, and scikit-learn's."""
 
+LOSS = "squared_error"
 SOLVERS = ("sgd", "adam")
 LEARNING_RATES = ("constant", "invscaling", "adaptive")
 LARGEST_AUTO_BATCH = 200
@@ -47,6 +48,13 @@ def wanted_of(parameters: Mapping[str, Any]) -> Wanted:
     Raises `NetworkError` or `CheckpointError`, one line that names the parameter, for a value that it cannot have.
     """
     p = parameters
+    loss = p.get("loss", LOSS)
+    if not isinstance(loss, str) or loss != LOSS:
+        why = ", which needs an exponential output" if isinstance(loss, str) else _meant_as_widths(loss)
+        raise NetworkError(f"loss must be {LOSS!r}; got {_shown(loss)}{why}")
+    if not isinstance(p["activation"], str):
+        got = f"{_shown(p['activation'])}{_meant_as_widths(p['activation'])}"
+        raise NetworkError(f"activation must be a name, such as 'relu'; got {got}")
     if p["solver"] == "lbfgs":
         raise NetworkError(
             "solver 'lbfgs' takes all samples at once, and steps here take mini-batches; choose sgd or adam"
@@ -83,8 +91,21 @@ def _hidden(sizes: Any) -> tuple[int, ...]:
     one = as_whole(sizes)
     widths = (one,) if one is not None else tuple(sizes) if hasattr(sizes, "__iter__") and sizes != "" else None
     if widths is None or isinstance(sizes, str):
-        raise NetworkError(f"hidden_layer_sizes must be whole numbers, such as (100, 50); got {sizes!r}")
+        hint = f": the activation is activation={sizes!r}" if sizes in (*ACTIVATIONS, *OWN_ACTIVATIONS) else ""
+        hint = f": the loss is loss={sizes!r}" if sizes == LOSS else hint
+        raise NetworkError(f"hidden_layer_sizes must be whole numbers, such as (100, 50); got {_shown(sizes)}{hint}")
     return tuple(check_whole("each of hidden_layer_sizes", width, least=1) for width in widths)
+
+
+def _meant_as_widths(value: Any) -> str:
+    """What to say of a value that looks like the widths of hidden layers and is in another one's place."""
+    widths = as_whole(value) is not None or (hasattr(value, "__iter__") and not isinstance(value, str))
+    return ": hidden layers are hidden_layer_sizes=" if widths else ""
+
+
+def _shown(value: Any) -> str:
+    kind = f"the {type(value).__name__} " if isinstance(value, list | tuple) else ""
+    return f"{kind}{value!r:.60}"
 
 
 def _choice(checkpoint: Any, budget: Any) -> Choice | None:

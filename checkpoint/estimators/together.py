@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from backend import Backend
+from backend.callers import callers_level
 from checkpoint.errors import CheckpointError
 from checkpoint.estimators.making import arguments_of, network_of, ranked_network
 from checkpoint.estimators.parameters import Wanted
@@ -107,5 +108,5 @@ def _warn_of_idle_ranks(network: NetworkOnRanks, batch_size: int) -> None:
         warnings.warn(
             f"{counted(idle, 'rank')} of {network.link.ranks} without rows: mini-batches of {batch_size} are cut into "
             f"blocks of 128 rows and more; raise batch_size",
-            stacklevel=7,
+            stacklevel=callers_level(),
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
+from backend.callers import callers_level
 from checkpoint.estimators.rates import Rates
 from checkpoint.units import counted
 from mlp import EpochRecord, TrainingError
@@ -72,7 +73,7 @@ class Watch:
             warnings.warn(
                 f"the {self._epochs} epochs of max_iter are over and {self._watched} may still improve; raise max_iter",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=callers_level(),
             )
         return False
 

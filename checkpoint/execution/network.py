@@ -32,6 +32,9 @@ class NetworkWithCheckpointing(ScheduledNetwork):
     may take, as a number or as text ("32MiB", or "50%" of store all's), for which the fastest plan is made when the
     batch size is known; or `schedule`, any `Schedule` for these layers, or a plan. All other arguments are `Network`'s.
 
+    Percent are of the largest mini-batch so far. `SGD` knows that before its first step; whoever takes steps by hand,
+    and not the largest first, says it beforehand by `expect_batches([rows])`.
+
     `offload` is the place that a schedule offloads activations to: "host" on cupy, which is the default there; on numpy
     the path of a folder or of a new file, which is unlinked on open and freed with the network; or `Transfers`. With
     `checkpoint_every_nth_layer` all checkpoints but the last go there. With `budget_bytes`, plans weigh offloading at

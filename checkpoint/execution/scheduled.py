@@ -23,6 +23,7 @@ from checkpoint.strategies import every_nth
 from checkpoint.strategies.offloaded import every_nth_offloaded
 from checkpoint.units import counted, format_bytes
 from mlp import Network, NetworkError
+from mlp.keywords import naming_keywords
 from mlp.uptake import ONTO_WEIGHTS, possible_uptake
 
 
@@ -39,6 +40,7 @@ class ScheduledNetwork(Network):
     _most_rows = 1
     """The rows of the largest mini-batch so far, or to come: text for a budget is of what that one takes."""
 
+    @naming_keywords(Network.__init__, name="NetworkWithCheckpointing")
     def __init__(
         self,
         sizes: Iterable[int],
@@ -50,13 +52,13 @@ class ScheduledNetwork(Network):
         offloading: Offloading | None = None,
         **as_network: Any,
     ) -> None:
+        check_offload(offload, offloading)
+        super().__init__(sizes, **as_network)  # whose own arguments are named first, where one is wrong
         given = sum(choice is not None for choice in (checkpoint_every_nth_layer, budget_bytes, schedule))
         if given != 1:
             raise CheckpointError(
                 f"give one of checkpoint_every_nth_layer, budget_bytes and schedule; got {given or 'none'} of them"
             )
-        check_offload(offload, offloading)
-        super().__init__(sizes, **as_network)
         if checkpoint_every_nth_layer is not None:
             write = every_nth if offload is None else every_nth_offloaded
             n = whole_number("checkpoint_every_nth_layer", checkpoint_every_nth_layer)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
 
+from backend.nearest import nearest
 from checkpoint.errors import CheckpointError
 from checkpoint.planning.budget import resolve_budget
 from checkpoint.planning.offloading import Offloading
@@ -20,6 +21,7 @@ from checkpoint.strategies import binomial, every_nth, micro_batches, square_roo
 from checkpoint.strategies.offloaded import every_nth_offloaded
 
 FORMS = "none, every:N, sqrt, slots:S, micro:R, optimal, or FILE.json of a schedule"
+_WORDS = ("none", "every", "sqrt", "slots", "micro", "optimal")
 _COUNTED = re.compile(r"(every|slots|micro):([0-9]{1,7})")
 
 
@@ -37,7 +39,9 @@ class Choice:
     def __post_init__(self) -> None:
         known = self.checkpoint in ("none", "sqrt", "optimal") or self.path is not None
         if not known and not _COUNTED.fullmatch(str(self.checkpoint)):
-            raise CheckpointError(f"unknown way to checkpoint {self.checkpoint!r}; choose {FORMS}")
+            raise CheckpointError(
+                f"unknown way to checkpoint {self.checkpoint!r}; choose {FORMS}{_meant(self.checkpoint)}"
+            )
         if self.checkpoint == "optimal" and self.budget is None:
             raise CheckpointError("optimal needs a budget to be optimal under; give one, such as --budget 64MiB")
         if self.budget is not None and self.checkpoint != "optimal":
@@ -108,3 +112,14 @@ class Choice:
     @property
     def _count(self) -> int:
         return int(self.checkpoint.partition(":")[2])
+
+
+def _meant(text: object) -> str:
+    """A question for the way that was probably meant, with its number."""
+    word, colon, count = str(text).partition(":")
+    found = nearest(word, _WORDS)
+    if found is None or (found == word and found in ("none", "sqrt", "optimal") and not colon):
+        return ""
+    if found in ("every", "slots", "micro"):
+        return f"; did you mean {found}:{count if count.isdecimal() else 'N'}?"
+    return f"; did you mean {found}?"

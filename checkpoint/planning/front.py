@@ -101,7 +101,7 @@ class Front:
 def front_of(
     chain: Chain,
     *,
-    cost: Cost | None = None,
+    cost: Cost | str | None = None,
     row_blocks: bool = True,
     minimum_block_rows: int | None = None,
     most_points: int = 24,

@@ -12,22 +12,24 @@ from typing import Any
 from checkpoint.arguments import whole_number
 from checkpoint.errors import BudgetError, CheckpointError
 from checkpoint.planning.budget import called, resolve_budget
-from checkpoint.planning.costs import FLOPS_BLOCK_ROWS, MEASURED_BLOCK_ROWS, Cost, Flops
+from checkpoint.planning.costs import FLOPS_BLOCK_ROWS, MEASURED_BLOCK_ROWS, OPERATIONS, Cost, cost_named
 from checkpoint.planning.fitting import Fitting, best_fitting, smallest_fitting
 from checkpoint.planning.offload_search import SearchWithOffload
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.pieces import SearchInPieces
 from checkpoint.planning.planned import Plan, keeps_bits
 from checkpoint.planning.process import ProcessMemory, check_room, memory_within
-from checkpoint.schedule.chain import Chain, chain_of
+from checkpoint.schedule.chain import Chain, chain_of, state_arrays
 from checkpoint.schedule.layers import GeneralChain
-from checkpoint.units import format_bytes, parse_bytes
+from checkpoint.units import format_bytes, least_bytes, parse_bytes
+from mlp.keywords import naming_keywords
 from mlp.pieces import PIECES
 from mlp.precision import FULL
 
 AnySearch = SearchInPieces | SearchWithOffload
 
 
+@naming_keywords()
 def plan(
     sizes: Iterable[int],
     *,
@@ -39,7 +41,7 @@ def plan(
     momentum: float = 0.0,
     optimizer: object = None,
     precision: str = FULL,
-    cost: Cost | None = None,
+    cost: Cost | str | None = None,
     row_blocks: bool = True,
     minimum_block_rows: int | None = None,
     pieces: str | None = None,
@@ -50,16 +52,18 @@ def plan(
     `budget_bytes` is a whole number, or text as on the command line: "32MiB", or "50%" of store all's arena. `momentum`
     and `optimizer` are the network's: with momentum alone, row blocks add onto the velocity and hold no gradients.
     `precision` is its too: activations in float16 or bfloat16 take two bytes a value, see `mlp.precision`.
-    `cost` says what is fast: operations, unless given. With `row_blocks` False only whole mini-batches are planned,
-    whose gradients are bit-identical to plain backpropagation's: on NumPy all, elsewhere in large pieces. Blocks have
-    at least `minimum_block_rows` rows: 128 by default where operations are counted, which can't see that fewer are
-    slow, and 16 with a `cost`. `pieces`, "large" or "small", are those of backward steps; by default small ones are
+    `cost` says what is fast: by default operations, row blocks counting more for the weights that each reads again, see
+    `checkpoint.planning.costs.FlopsAndReads`; "operations" counts nothing else, so that nothing is recomputed where
+    blocks, however small, spare it. With `row_blocks` False only whole mini-batches are planned, whose gradients are
+    bit-identical to plain backpropagation's: on NumPy all, elsewhere in large pieces. Blocks have at least
+    `minimum_block_rows` rows: 128 by default where operations are counted, as fewer multiply slowly, and 16 with a
+    `cost` that is given. `pieces`, "large" or "small", are those of backward steps; by default small ones are
     planned where they save enough recomputing to be faster, or where nothing else fits. With `offloading`, the rates of
     copies, some checkpoints may go to the host while others stay, where that is cheaper than to recompute.
 
-    `memory_limit_bytes`, in place of a budget, is for the whole process that trains without momentum, taken to be this
-    one: what is left of it beside what is resident now, see `checkpoint.planning.process`, is the budget, and the
-    plan's `memory` says how.
+    `memory_limit_bytes`, in place of a budget, is for the whole process that trains, taken to be this one: what is left
+    of it beside what is resident now, see `checkpoint.planning.process`, is the budget, and the plan's `memory` says
+    how.
 
     Raises `BudgetError`, which has the smallest feasible bytes, `CheckpointError` for arguments that are wrong, and
     `NetworkError` for what makes no chain.
@@ -74,7 +78,7 @@ def plan(
         raise CheckpointError("a plan needs a budget, and one alone: give budget_bytes or memory_limit_bytes")
     memory = None
     if memory_limit_bytes is not None:
-        memory = memory_for(chain, memory_limit_bytes)
+        memory = memory_for(chain, memory_limit_bytes, states=state_arrays(momentum=momentum, optimizer=optimizer))
         check_room(memory, search_of(chain, row_blocks=row_blocks, pieces=pieces))
     found = plan_chain(
         chain,
@@ -88,18 +92,21 @@ def plan(
     return replace(found, memory=memory)
 
 
-def memory_for(chain: Chain, limit: int | str) -> ProcessMemory:
-    """How a limit for this whole process, in bytes or as text such as "512MiB", is split in a run on `chain`."""
+def memory_for(chain: Chain, limit: int | str, *, states: int = 0) -> ProcessMemory:
+    """How a limit for this whole process, in bytes or as text such as "512MiB", is split in a run on `chain`.
+
+    `states`: how many arrays the optimizer keeps for each parameter.
+    """
     with called("memory_limit_bytes"):
         limit_bytes = parse_bytes(limit) if isinstance(limit, str) else whole_number("a limit", limit)
-    return memory_within(limit_bytes, chain)
+    return memory_within(limit_bytes, chain, states=states)
 
 
 def plan_chain(
     chain: Chain,
     *,
     budget_bytes: int | str,
-    cost: Cost | None = None,
+    cost: Cost | str | None = None,
     row_blocks: bool = True,
     minimum_block_rows: int | None = None,
     pieces: str | None = None,
@@ -125,7 +132,7 @@ def plan_chain(
 def search_of(
     chain: Chain,
     *,
-    cost: Cost | None = None,
+    cost: Cost | str | None = None,
     row_blocks: bool = True,
     minimum_block_rows: int | None = None,
     pieces: str | None = None,
@@ -134,10 +141,11 @@ def search_of(
     """The search that `plan_chain` makes, to be asked for several budgets. Raises `CheckpointError` for wrong types."""
     if not isinstance(chain, Chain):
         raise CheckpointError(f"chain must be a Chain, such as chain_of makes; got {repr(chain)[:60]}")
-    if cost is not None and not (
-        callable(getattr(cost, "forward", None)) and callable(getattr(cost, "backward", None))
-    ):
-        raise CheckpointError(f"cost must have the methods of Cost, forward and backward; got {repr(cost)[:60]}")
+    named = cost is None or (isinstance(cost, str) and cost == OPERATIONS)
+    if not named and not (callable(getattr(cost, "forward", None)) and callable(getattr(cost, "backward", None))):
+        raise CheckpointError(
+            f"cost must have the methods of Cost, forward and backward, or be {OPERATIONS!r}; got {repr(cost)[:60]}"
+        )
     if offloading is not None and not isinstance(offloading, Offloading):
         raise CheckpointError(f"offloading must be an Offloading, the rates of copies; got {repr(offloading)[:60]}")
     if pieces not in (None, *PIECES):
@@ -147,10 +155,10 @@ def search_of(
         if offloading is not None:
             raise CheckpointError("a chain that is given as numbers is not offloaded; leave offloading out")
     if minimum_block_rows is None:
-        minimum_block_rows = FLOPS_BLOCK_ROWS if cost is None else MEASURED_BLOCK_ROWS
+        minimum_block_rows = FLOPS_BLOCK_ROWS if named else MEASURED_BLOCK_ROWS
     minimum_block_rows = whole_number("minimum_block_rows", minimum_block_rows)
     minimum_rows = minimum_block_rows if row_blocks else chain.batch_size
-    plain = SearchInPieces(chain, cost or Flops(chain), minimum_rows, pieces=pieces)
+    plain = SearchInPieces(chain, cost_named(cost, chain), minimum_rows, pieces=pieces)
     return plain if offloading is None else SearchWithOffload(plain, offloading)
 
 
@@ -181,10 +189,10 @@ def plan_of(search: AnySearch, found: Fitting, budget_bytes: int) -> Plan:
 
 def _too_small(search: AnySearch, budget_bytes: int, *, row_blocks: bool) -> BudgetError:
     least, batch_size = smallest_fitting(search), search.chain.batch_size
-    takes = format_bytes(least.simulation.peak_bytes)
+    takes, holes = least_bytes(least.arena_bytes), least.arena_bytes - least.simulation.peak_bytes
     at = "" if isinstance(search.chain, GeneralChain) else f" at batch {batch_size}"
-    if least.arena_bytes > least.simulation.peak_bytes:
-        takes += f" in an arena of {least.arena_bytes:,} bytes"
+    if holes:
+        takes += f", {holes:,} of them padding and holes of the arena,"
     advice = "raise the budget or shrink the batch"
     if not row_blocks and batch_size > 1:
         advice += ", or allow row blocks"

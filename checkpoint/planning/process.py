@@ -13,7 +13,7 @@ from backend.facts import FACTS
 from checkpoint.errors import BudgetError
 from checkpoint.planning.fitting import AnySearch, smallest_fitting
 from checkpoint.schedule.chain import Chain
-from checkpoint.units import format_bytes
+from checkpoint.units import format_bytes, rounded_up
 
 MARGIN_BYTES = 8 * 2**20
 """What is left free: for modules that are loaded later, what malloc keeps, and pages that are half used."""
@@ -108,17 +108,19 @@ def check_room(memory: ProcessMemory, search: AnySearch) -> None:
     }
     raise BudgetError(
         f"memory limit {memory}; the smallest step takes {format_bytes(least)} at batch {search.chain.batch_size}. It "
-        f"would fit in --memory-limit {needed} ({format_bytes(needed)}), of which the largest part is {largest(parts)}",
+        f"would fit in --memory-limit {needed} ({rounded_up(needed)}), of which the largest part is {largest(parts)}",
         budget_bytes=memory.limit_bytes,
         minimum_bytes=needed,
     )
 
 
-def parts_of(chain: Chain, peak_bytes: int) -> dict[str, int]:
-    """What a run takes beside its data, without an optimizer's state: what `plan` shows, in bytes by name."""
-    memory = memory_within(0, chain, resident_bytes=GPU_LIBRARIES_BYTES if _on_gpu(chain) else PROCESS_BYTES)
+def parts_of(chain: Chain, peak_bytes: int, *, states: int = 0) -> dict[str, int]:
+    """What a run takes beside its data: what `plan` shows, in bytes by name; `states` as in `memory_within`."""
+    resident = GPU_LIBRARIES_BYTES if _on_gpu(chain) else PROCESS_BYTES
+    memory = memory_within(0, chain, resident_bytes=resident)
     return {
         "parameters": memory.rest_bytes,
+        "optimizer_state": states * memory.rest_bytes,
         "step": peak_bytes,
         "mini_batches": memory.data_bytes,
         "libraries": memory.resident_bytes,

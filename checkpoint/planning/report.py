@@ -9,7 +9,7 @@ from typing import Any
 
 from tabulate import tabulate
 
-from checkpoint.planning.costs import Cost, Flops
+from checkpoint.planning.costs import Cost, Flops, FlopsAndReads, cost_named
 from checkpoint.planning.front import Front
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.planned import Plan, keeps_bits
@@ -20,6 +20,7 @@ from checkpoint.schedule.layers import GeneralChain
 from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
+from checkpoint.schedule.text import legend
 from checkpoint.strategies import store_all
 from checkpoint.units import counted, format_bytes
 from mlp.precision import FULL
@@ -28,11 +29,14 @@ SHOWN_CHARACTERS = 400
 """Of a schedule in print; the JSON has all of it."""
 
 
-def unit_of(cost: Cost | None, chain: Chain) -> str:
-    """What a cost counts: operations, unless it is measured, or given with the chain."""
+def unit_of(cost: Cost | str | None, chain: Chain) -> str:
+    """What a cost counts: operations and weights read again, unless it is measured, or given with the chain."""
     if cost is None and isinstance(chain, GeneralChain):
         return "the chain's unit"
-    return "operations" if cost is None or isinstance(cost, Flops) else "predicted seconds"
+    counting = cost_named(cost, chain)
+    if isinstance(counting, FlopsAndReads):
+        return "operations and weights read again"
+    return "operations" if isinstance(counting, Flops) else "predicted seconds"
 
 
 def chain_report(
@@ -57,12 +61,16 @@ def schedule_report(
     schedule: Schedule,
     *,
     plan: Plan | None,
-    cost: Cost | None = None,
+    cost: Cost | str | None = None,
     offloading: Offloading | None = None,
+    states: int = 0,
 ) -> dict[str, Any]:
-    """The keys of a schedule, and where it was planned those of the plan; `offloading`: the rates it was planned at."""
+    """The keys of a schedule, and where it was planned those of the plan; `offloading`: the rates it was planned at.
+
+    `states`: how many arrays the optimizer keeps for each parameter.
+    """
     simulation = simulate(schedule, chain)
-    parts = None if isinstance(chain, GeneralChain) else parts_of(chain, simulation.peak_bytes)
+    parts = None if isinstance(chain, GeneralChain) else parts_of(chain, simulation.peak_bytes, states=states)
     whole = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
     return {
         "planned": plan is not None,
@@ -93,7 +101,7 @@ def schedule_report(
     }
 
 
-def front_report(front: Front, *, cost: Cost | None = None) -> dict[str, Any]:
+def front_report(front: Front, *, cost: Cost | str | None = None) -> dict[str, Any]:
     """The keys of a front."""
     whole = front.store_all.cost
     return {
@@ -129,7 +137,12 @@ def front_text(front: Front, report: Mapping[str, Any]) -> str:
 
 
 def _front_rows(points: list[dict[str, Any]]) -> Iterator[list[str]]:
+    """A row for each point; a plan that is a well-known schedule has one row."""
+    same = ("name", "peak_bytes", "arena_bytes", "cost", "row_block")
+    plans = [[point[key] for key in same] for point in points if point["planned"]]
     for point in points:
+        if not point["planned"] and [point[key] for key in same] in plans:
+            continue
         yield [
             format_bytes(point["peak_bytes"]),
             f"{point['peak_bytes']:,}",
@@ -184,12 +197,13 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         memory = {name: size for name, size in report["memory"].items() if name != "budget_bytes"}
         yield f"memory limit: {ProcessMemory(**memory)}"
     if report["parts_bytes"]:
-        sizes = ((name.replace("_", "-"), size) for name, size in report["parts_bytes"].items())
+        sizes = ((name.replace("_", "-"), size) for name, size in report["parts_bytes"].items() if size)
         parts = ", ".join(f"{name} {format_bytes(size)}" for name, size in sizes)
         yield f"a run takes beside its data: {parts}; the largest part is {report['largest_part']}"
     text = report["text"]
     shown = text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS].rsplit(' ', 1)[0]} ..."
     yield f"{counted(report['counted_actions'], 'action')}, releases not counted: {shown}"
+    yield f"there {legend(shown)}"
 
 
 def _cost(report: Mapping[str, Any]) -> str:

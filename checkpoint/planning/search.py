@@ -167,7 +167,7 @@ class Search:
             if inside is None:
                 continue
             found = self._micro_batches(inside, rows)
-            if found.cost > best and isinstance(self.cost, Flops):
+            if found.cost > best and type(self.cost) is Flops:  # larger blocks recompute more; reads make up for it
                 return
             best = min(best, found.cost)
             yield found

@@ -15,7 +15,7 @@ from checkpoint.ranks.slots import SlotSizes, pinned_starts, slots_of
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
-from checkpoint.units import format_bytes, parse_bytes
+from checkpoint.units import format_bytes, least_bytes, parse_bytes
 from mlp.uptake import ONTO_VELOCITY
 
 COST_BYTES = 8
@@ -37,7 +37,7 @@ def plan_in(budget: int | str, chain: Chain, *, slot_bytes: int, offloading: Off
         least = error.minimum_bytes + slot_bytes
         raise BudgetError(
             f"budget {format_bytes(budget_bytes)} is a rank's, and {format_bytes(slot_bytes)} are for sums that are "
-            f"passed on; the least is {format_bytes(least)}: raise the budget, shrink the batch, or use more ranks",
+            f"passed on; the least is {least_bytes(least)}: raise the budget, shrink the batch, or use more ranks",
             budget_bytes=budget_bytes,
             minimum_bytes=least,
         ) from None

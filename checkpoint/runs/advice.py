@@ -4,7 +4,7 @@ from checkpoint.errors import BudgetError
 from checkpoint.planning.budget import AUTO_SHARE
 from checkpoint.planning.plan import plan_chain
 from checkpoint.schedule.chain import Chain
-from checkpoint.units import counted, format_bytes
+from checkpoint.units import counted, format_bytes, rounded_up
 
 
 def advice(chain: Chain, *, arena_bytes: int, free_bytes: int | None = None) -> str:
@@ -20,7 +20,7 @@ def advice(chain: Chain, *, arena_bytes: int, free_bytes: int | None = None) -> 
     except BudgetError as error:
         if error.minimum_bytes >= arena_bytes:
             return f"no plan takes less at batch size {chain.batch_size}; give a smaller --batch-size"
-        least = f"the smallest plan takes --budget {error.minimum_bytes} ({format_bytes(error.minimum_bytes)})"
+        least = f"the smallest plan takes --budget {error.minimum_bytes} ({rounded_up(error.minimum_bytes)})"
         if known and error.minimum_bytes > (free_bytes or 0):
             return f"{least}, and {format_bytes(free_bytes or 0)} are free; give a smaller --batch-size"
         return least

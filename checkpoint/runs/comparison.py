@@ -101,7 +101,7 @@ def runs_of(case: Case) -> tuple[list[Run], list[str]]:
     notes = []
     for choice in case.ways:
         settings = replace(case.settings, checkpoint=choice.checkpoint, budget=choice.budget, offload=choice.offload)
-        if choice.offload is None:
+        if choice.offload is None or choice.checkpoint != "optimal":
             settings = replace(settings, bandwidth=None, speed=None)
         run = Run(case, settings, choice.schedule(settings.chain, offloading=settings.offloading))
         known = next((other for other in runs if _same(other.schedule, run.schedule)), None)

@@ -62,6 +62,8 @@ class RunRecord:
     validation_accuracy: float | None
     validation_cost: float | None
     outputs_alike: bool
+    one_answer_cost: float
+    nothing_learnt: bool
     weights_sha256: str
     best_epoch: int | None
     epochs: list[EpochRecord]

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from checkpoint.execution.ranks.network import NetworkOnRanks
-from checkpoint.runs.alike import outputs_alike
 from checkpoint.runs.faults import watched
 from checkpoint.runs.first_step import MeasuredFirstStep
 from checkpoint.runs.interruption import Interruption
+from checkpoint.runs.learning import Learning
 from checkpoint.runs.predicted import predicted
 from checkpoint.runs.ranks.interruption import InterruptionOfAll
 from checkpoint.runs.record import (
@@ -40,7 +40,7 @@ def run(
     network: Network | None = None,
     saver: Saver | None = None,
     first: tuple[int, int] = (1, 1),
-    after_epoch: Callable[[EpochRecord, bool], None] | None = None,
+    after_epoch: Callable[[EpochRecord, str], None] | None = None,
     begun: float | None = None,
     loading_seconds: float = 0.0,
 ) -> RunRecord:
@@ -48,7 +48,7 @@ def run(
 
     `network`: the one to train, made by `make_network` for these settings. If it has been trained before, `first` is
     the epoch and the step to go on with. `saver`: saves the state as it goes. `after_epoch` is called with the record
-    of each epoch, and with whether the outputs are alike by then, see `checkpoint.runs.alike`. `begun`: when the wall
+    of each epoch, and with what is wrong with the network by then (`checkpoint.runs.learning`). `begun`: when the wall
     time of the record began, on the clock of `time.perf_counter`, by default now; `loading_seconds`: how long of that
     the data was loaded.
 
@@ -60,15 +60,17 @@ def run(
     expected = predicted(settings, network)
     simulation = expected.simulation
     test_data = batches_of_part(network, dataset, "test")
+    training_data = batches_of_part(network, dataset, "train")
+    learning = Learning(network, training_data, test_data)
     saver = saver or Saver(network, progress_of(settings, dataset, at=first), None)
     first_step = MeasuredFirstStep(network, expected.rows)
     stopping = RunStopping(settings, network)
     watching = watched(saver, settings.chain, arena_bytes=expected.arena_bytes, interruption=_interruption(network))
     with watching as interruption:
-        hooks = _Hooks(interruption, first_step, saver, lambda: outputs_alike(network, test_data), after_epoch)
+        hooks = _Hooks(interruption, first_step, saver, learning.said, after_epoch)
         history = train(
             network,
-            batches_of_part(network, dataset, "train"),
+            training_data,
             epochs=settings.epochs,
             mini_batch_size=settings.batch_size,
             eta=settings.learning_rate(len(dataset.train)),
@@ -115,7 +117,9 @@ def run(
         test_r2=r2,
         validation_accuracy=last.validation_accuracy,
         validation_cost=last.validation_cost,
-        outputs_alike=outputs_alike(network, test_data),
+        outputs_alike=learning.outputs_alike(),
+        one_answer_cost=learning.one_answer_cost,
+        nothing_learnt=learning.is_none(last),
         weights_sha256=weights_sha256(network),
         best_epoch=stopping.best_epoch,
         epochs=history,
@@ -132,11 +136,11 @@ class _Hooks:
         interruption: Interruption,
         take: Callable[[Any, Any, float], None],
         saver: Saver,
-        alike: Callable[[], bool],
-        after_epoch: Callable[[EpochRecord, bool], None] | None,
+        said: Callable[[EpochRecord], str],
+        after_epoch: Callable[[EpochRecord, str], None] | None,
     ) -> None:
         self._interruption, self._take, self._saver = interruption, take, saver
-        self._alike, self._after_epoch = alike, after_epoch
+        self._said, self._after_epoch = said, after_epoch
 
     def take_step(self, X: Any, y: Any, eta: float) -> None:
         self._interruption.hold()
@@ -151,7 +155,7 @@ class _Hooks:
         self._saver.after_epoch(record.epoch)
         self._interruption.let_go()
         if self._after_epoch is not None:
-            self._after_epoch(record, self._alike())
+            self._after_epoch(record, self._said(record))
 
     def training_done(self) -> None:
         self._interruption.hold()

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from backend import select_backend
+from backend.facts import NAMES
 from backend.select import variant_here
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.network import NetworkWithCheckpointing
@@ -12,15 +13,21 @@ from checkpoint.execution.ranks.links.base import Link
 from checkpoint.execution.ranks.network import NetworkOnRanks
 from checkpoint.execution.verifying import VerifyingNetwork
 from checkpoint.measuring.bandwidth import rates_for
+from checkpoint.planning.budget import checked_budget
 from checkpoint.planning.choice import Choice
 from checkpoint.planning.offloading import Offloading
 from checkpoint.ranks.cutting import check_cut, largest_block
 from checkpoint.schedule.chain import Chain, chain_of
 from checkpoint.schedule.schedule import Schedule
 from mlp import Network
+from mlp.activations import ACTIVATIONS
+from mlp.arguments import DTYPES, INITIALIZATIONS, check_dropout, check_name, check_whole
+from mlp.costs import COSTS, output_activation
 from mlp.optimizers import Ruled, optimizer_of
-from mlp.precision import FULL
-from mlp.training.named_rates import rate_of
+from mlp.precision import FULL, precision_of
+from mlp.sizes import MAX_WIDTH
+from mlp.training.loop import check_training
+from mlp.training.named_rates import check_rate_text, rate_of
 from mlp.training.rates import LearningRate
 
 
@@ -90,6 +97,32 @@ class RunSettings:
             speed=self.speed,
             device=self.device,
         )
+
+
+def check_settings(settings: RunSettings) -> None:
+    """Raise `NetworkError` or `CheckpointError` for settings that no data makes right, before there is any."""
+    names = {"activation": ACTIVATIONS, "cost": COSTS, "initialization": INITIALIZATIONS, "dtype": DTYPES}
+    for name, choices in names.items():
+        check_name(name, getattr(settings, name), choices)
+    given = settings.output_activation
+    output_activation(settings.cost, activation=settings.activation, units=MAX_WIDTH, given=given)
+    check_whole("seed", settings.seed, least=0)
+    if not isinstance(settings.dropout, list):  # which a saved state has, of layers that it knows
+        check_dropout(settings.dropout, hidden=1)
+    check_name("backend", settings.backend, NAMES)
+    precision_of(settings.precision, dtype=settings.dtype, backend=settings.backend)
+    check_cut(settings.choice.micro_batch_rows, settings.sum_groups)
+    _ = settings.optimizer_made
+    if settings.budget is not None:
+        checked_budget(settings.budget)
+    check_rate_text(settings.rate)
+    check_training(
+        epochs=settings.epochs,
+        mini_batch_size=settings.batch_size,
+        eta=settings.eta,
+        n_samples=None,
+        dtype=settings.dtype,
+    )
 
 
 def make_network(

@@ -4,11 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from checkpoint.errors import CheckpointError
-from mlp import SavedState, StateError, data
-from mlp.data import DataError, Dataset, Preparation
-from mlp.data.load import paths_of
-
-NAMES = ("mnist", "sample")
+from mlp import SavedState, data
+from mlp.data import Dataset, Preparation
+from mlp.data.load import NAMES, paths_of
+from mlp.saving.prepared import prepared_as
 
 
 def note_of(dataset: Dataset, given: str) -> str:
@@ -27,25 +26,6 @@ def is_trained_data(dataset: Dataset, state: SavedState) -> bool | None:
     """Whether the network was trained on this data, by its digest; None where the state does not say."""
     digest = state.progress.data_digest if state.progress else ""
     return dataset.digest == digest if digest and dataset.digest else None
-
-
-def prepared_as(state: SavedState, path: Path) -> Preparation | None:
-    """How the data of the network saved at `path` was prepared; None where the state does not say.
-
-    Raises `StateError` for what no training wrote there.
-    """
-    text = state.notes.get("preparation")
-    if not text:
-        return None
-    try:
-        found = Preparation.from_json(text)
-    except DataError as error:
-        raise StateError(str(error), path=path) from None
-    outputs = (found.outputs, 1) if found.classes is not None and found.outputs == 2 else (found.outputs,)
-    enough = found.classes is not None and state.sizes[-1] > found.outputs
-    if found.features != state.sizes[0] or not (enough or state.sizes[-1] in outputs):
-        raise StateError("what it says of its training data is of another network; it is damaged", path=path)
-    return found
 
 
 def prepared_alike(state: SavedState, path: Path, *, skip_pass: bool) -> Preparation | None:

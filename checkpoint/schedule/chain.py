@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from backend.facts import FACTS, HALF_BYTES, NAMES, padded
+from backend.nearest import meant
 from checkpoint.arguments import whole_number
 from mlp.arguments import check_momentum
 from mlp.errors import NetworkError
@@ -216,7 +217,7 @@ def chain_of(
         ("backend", backend, FACTS, NAMES),
     ):
         if not (isinstance(value, str) and value in known):
-            raise NetworkError(f"unknown {name} {value!r}; choose {' or '.join(offered)}")
+            raise NetworkError(f"unknown {name} {value!r}; choose {' or '.join(offered)}{meant(value, offered)}")
     facts = FACTS[backend]
     wanted, clips = ONTO_VELOCITY if check_momentum(momentum) else ONTO_WEIGHTS, False
     if optimizer is not None:
@@ -232,6 +233,17 @@ def chain_of(
         whole_gradients=clips,
         halves=precision_of(precision, dtype=dtype, backend=backend).stored is not None,
     )
+
+
+def state_arrays(*, momentum: float = 0.0, optimizer: object = None) -> int:
+    """How many arrays of its shape each parameter has beside it between steps, with such an optimizer."""
+    if optimizer is None:
+        return 1 if momentum else 0
+    from mlp.optimizers import Ruled, optimizer_of  # which load an array library
+
+    if isinstance(optimizer, str | Ruled):
+        optimizer = optimizer_of(optimizer, momentum=momentum)
+    return len(getattr(optimizer, "state_names", ()))
 
 
 def _needs_of(optimizer: object, momentum: float) -> tuple[str, bool]:

@@ -51,6 +51,27 @@ def short_text(actions: Sequence[Action]) -> Iterator[str]:
         yield f"{action}*" if isinstance(action, Forward) and not (used_at_once or let_go) else str(action)
 
 
+_LEGEND = (
+    (r"\bF", "F runs a layer forward"),
+    (r"\*", "* keeps its output"),
+    (r"\bB", "B takes the error back through it"),
+    (r"\bD", "D releases its output"),
+    (r"\bO", "O copies its output to the host"),
+    (r"\bP", "P fetches it back"),
+    (r"\[", "[a:b] are rows of the mini-batch"),
+    (r"\+", "+ puts them in an array for all rows"),
+)
+
+
+def legend(text: str) -> str:
+    """What the signs in a text of `short_text` mean, for those that are in it.
+
+    >>> legend("F1* F2 B2 B1")
+    'F runs a layer forward, * keeps its output, B takes the error back through it'
+    """
+    return ", ".join(meaning for sign, meaning in _LEGEND if re.search(sign, text))
+
+
 def _passed(actions: Sequence[Action]) -> set[int]:
     """The positions of releases D_l in F_l F_{l+1} D_l: they belong to the run; those after an offload are shown."""
     found, on_host = set(), set()

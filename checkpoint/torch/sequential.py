@@ -18,7 +18,7 @@ from checkpoint.torch.library import torch
 from checkpoint.torch.meter import allocated
 from checkpoint.torch.model import LayerTrace, is_segment, parts_of
 from checkpoint.torch.trace import keeping, step_backward, traces_of
-from checkpoint.units import format_bytes, parse_bytes
+from checkpoint.units import format_bytes, least_bytes, parse_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def plan_sequential(module: Any, sample: Any, *, budget_bytes: int | str) -> Pla
     if not fitting:
         least = min(candidate.predicted.peak_bytes for candidate in candidates)
         raise BudgetError(
-            f"budget {format_bytes(budget)} is below the smallest peak found for this module, {format_bytes(least)}; "
+            f"budget {format_bytes(budget)} is below the smallest peak found for this module, {least_bytes(least)}; "
             "raise the budget or shrink the batch",
             budget_bytes=budget,
             minimum_bytes=least,

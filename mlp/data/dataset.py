@@ -65,7 +65,7 @@ class Dataset:
 
     @property
     def outputs(self) -> int:
-        """The outputs that tell the targets: one for each class, or for each value."""
+        """The outputs that predict the targets: one for each class, or for each value."""
         return self.preparation.outputs
 
     @property

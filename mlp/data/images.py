@@ -34,8 +34,8 @@ def read_images(
     (n, features), (rows, columns) or (n, rows, columns): uint8, scaled by `scaling`, or floats, which are taken as they
     are where they lie in 0..1, and else scaled too. Without a scaling, the network was trained on values as they were:
     floats are taken as they are. `shape`: of the training's images, (rows, columns) or (rows, columns, 3) in colour;
-    None for a grey square. `invert`: 1 minus that, for dark on light, where MNIST is light on dark. `say` is told
-    in a line of whatever the user may not expect.
+    None for a grey square. `invert`: 1 minus that, for dark on light, where MNIST is light on dark. `say` is called
+    with a line on whatever the user may not expect.
 
     Raises a `DataError`, one line, for any other file.
     """

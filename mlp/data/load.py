@@ -3,19 +3,20 @@
 import stat
 from pathlib import Path
 
+from backend.nearest import meant
 from mlp.data.dataset import Dataset
 from mlp.data.errors import DataError, UnreadableDataError
 from mlp.data.folder import find_idx_files, raw_idx_files
+from mlp.data.kinds import HDF5, TABLES, check_ending
 from mlp.data.npy_pair import advise_random, raw_npy_pair
 from mlp.data.npz_file import raw_npz_file
 from mlp.data.preparation import Preparation
 from mlp.data.prepare import Raw, prepared
-from mlp.data.reading import Reading
+from mlp.data.reading import TEST_SHARE, Reading
 from mlp.data.sample import load_sample
 from mlp.data.stream import kind_of, quoted
 
-TABLES = (".csv", ".tsv", ".parquet")
-HDF5 = (".h5", ".hdf5")
+NAMES = ("mnist", "sample")
 _WANTED = (
     "choose mnist, sample, or the path of a .npz, of two .npy as X.npy,y.npy, of a .csv, .tsv, .parquet or .h5, or of "
     "a folder with the four IDX files"
@@ -43,7 +44,7 @@ def load(
     """
     if reading is not None and known is None:
         reading.check_fits()
-    if name_or_path in ("mnist", "sample"):
+    if name_or_path in NAMES:
         dataset = _named(str(name_or_path), cache_dir)
         if (reading is None or reading == Reading(seed=reading.seed)) and known is None:
             return dataset
@@ -52,6 +53,7 @@ def load(
         raw, name, notice = _raw_at(name_or_path, reading, known), str(name_or_path), None
         if isinstance(name_or_path, Path) or "," not in name:
             name = str(_expanded(Path(name_or_path)))
+    _check_options(raw, known.reading if known is not None else reading or Reading(), known is not None, name)
     dataset = prepared(raw, name=name, reading=reading, known=known, trained_digest=trained_digest, notice=notice)
     classes = dataset.preparation.classes
     if known is None and classes is not None and len(classes) < 2:
@@ -59,6 +61,21 @@ def load(
     if raw.in_file:
         advise_random(dataset.train.inputs)
     return dataset
+
+
+def _check_options(raw: Raw, reading: Reading, is_known: bool, name: str) -> None:
+    """Raise `DataError` for an option that this data makes nothing of."""
+    given = {"--target": reading.target, "--drop": reading.drop}
+    option = next((option for option, value in given.items() if value), None)
+    if option is not None and raw.columns is None and not is_known:
+        raise DataError(f"{name}: has no columns with names, and {option} is for tables; leave it out")
+    if raw.test is not None and reading.test != TEST_SHARE and not is_known:
+        raise DataError(f"{name}: has samples to test with already, and --test holds out others; leave it out")
+    if reading.skip_pass and not raw.in_file:
+        raise DataError(
+            f"{name}: is read into memory, and --skip-data-pass is for files that are not: X.npy,y.npy and HDF5; leave "
+            f"it out"
+        )
 
 
 def paths_of(name_or_path: str | Path) -> list[Path]:
@@ -94,7 +111,8 @@ def _raw_at(name_or_path: str | Path, reading: Reading | None, known: Preparatio
         try:
             mode = kind_of(path)
         except UnreadableDataError as error:
-            raise UnreadableDataError(f"{error}; {_WANTED}", path=str(path)) from error
+            near = meant(str(name_or_path), NAMES)
+            raise UnreadableDataError(f"{error}; {_WANTED}{near}", path=str(path)) from error
     path = paths[0]
     if len(paths) == 2:
         if endings != [".npy", ".npy"]:
@@ -112,6 +130,8 @@ def _raw_at(name_or_path: str | Path, reading: Reading | None, known: Preparatio
         return raw_hdf5(path)
     if endings[0] == ".npy":
         raise DataError(f"{quoted(path)}: is one array; name the targets too, as X.npy,y.npy")
+    if endings[0] != ".npz":
+        check_ending(path, may_begin=(b"PK",), wanted=_WANTED)
     return raw_npz_file(path)
 
 

@@ -42,7 +42,7 @@ def read_picture(
     that of a grey square. Colour and palettes are made grey where grey is wanted. What is transparent is laid on white
     where the rest is dark, else on black. A picture of another size is padded with the colour of its corner and
     resized.
-    `say` is told of what was done. Raises a `DataError`.
+    `say` is called with a line on what was done. Raises a `DataError`.
     """
     from PIL import Image, ImageOps
 

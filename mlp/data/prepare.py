@@ -1,4 +1,4 @@
-"""From what a file holds to a data set: targets told, parts split off, values looked through, scaling fitted.
+"""From what a file holds to a data set: targets read, parts split off, values looked through, scaling fitted.
 
 Knows no formats: arrays in memory, mapped or read by rows come in.
 """

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from math import isfinite
 
+from backend.nearest import meant
 from mlp.data.column_scaling import FITTED, KINDS
 from mlp.data.errors import DataError
 
@@ -14,7 +15,7 @@ TARGETS = ("classes", "values")
 class Reading:
     """How to read a data set. Raises `DataError` for what cannot be meant.
 
-    `target`: the column of a table that is to be told; `drop`: columns that are left out. `targets`: "classes" or
+    `target`: the column of a table to predict; `drop`: columns that are left out. `targets`: "classes" or
     "values" where the file's types do not say it. `scale`: one of `KINDS`; None is "255" for images of bytes and "none"
     for all else. `test`, `validation`: the shares held out, by `seed`; the first only where the file has no test part.
     `skip_pass`: a memory-mapped file is not read through at the start.
@@ -32,7 +33,7 @@ class Reading:
     def __post_init__(self) -> None:
         for option, value, choices in (("scale", self.scale, KINDS), ("targets", self.targets, TARGETS)):
             if value is not None and value not in choices:
-                raise DataError(f"--{option} takes {', '.join(choices)}; found {value!r}")
+                raise DataError(f"--{option} takes {', '.join(choices)}; found {value!r}{meant(value, choices)}")
         for option, share, least in (("test", self.test, "above 0"), ("validation", self.validation, "0 or more")):
             known = type(share) in (int, float) and isfinite(share) and 0 <= share < 1
             if not known or (share == 0 and option == "test"):

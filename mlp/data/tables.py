@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.nearest import meant
 from mlp.data.columns import MAX_CATEGORIES, Column
 from mlp.data.errors import DataError, OversizedDataError
 from mlp.data.preparation import Preparation
@@ -27,19 +28,23 @@ def raw_table(path: Path, *, reading: Reading, known: Preparation | None = None)
         raise DataError(f"{where}: is a table, and the network was not trained on one; give data as it was trained on")
     table = read_table(path)
     if target is None:
-        raise DataError(f"{where}: say with --target which column is to be told; there are {_listed(table)}")
+        raise DataError(f"{where}: say with --target which column to predict; there are {_listed(table)}")
     _check_there([target, *reading.drop], table, where)
     columns = known.columns if known is not None else None
     if columns is None:
         names = [name for name in table if name != target and name not in reading.drop]
         if not names:
-            raise DataError(f"{where}: has no column beside {target!r} to tell it from")
+            raise DataError(f"{where}: has no column beside {target!r} to predict it from")
         columns = tuple(_column_of(table[name], str(name), where) for name in names)
-    return Raw((inputs_of(table, columns, where), _targets(table[target], target, where)), columns=columns)
+    inputs = inputs_of(table, columns, where, may_drop=known is None)
+    return Raw((inputs, _targets(table[target], target, where)), columns=columns)
 
 
-def inputs_of(table: Any, columns: Sequence[Column], where: str) -> NDArray[np.float64]:
-    """The inputs (n, inputs) that these columns become. Raises a DataError for a cell that fits none."""
+def inputs_of(table: Any, columns: Sequence[Column], where: str, *, may_drop: bool = False) -> NDArray[np.float64]:
+    """The inputs (n, inputs) that these columns become. Raises a DataError for a cell that fits none.
+
+    `may_drop`: whether columns can still be left out, which errors then advise.
+    """
     _check_there([column.name for column in columns], table, where)
     inputs = np.zeros((len(table), sum(len(column.inputs) for column in columns)))
     if inputs.nbytes > 4 * MAX_DATA_BYTES:
@@ -47,9 +52,9 @@ def inputs_of(table: Any, columns: Sequence[Column], where: str) -> NDArray[np.f
     first = 0
     for column in columns:
         cells = table[column.name]
-        _check_filled(cells, column.name, where)
+        _check_filled(cells, column.name, where, may_drop=may_drop)
         if column.categories is None:
-            inputs[:, first] = _numbers(cells, column.name, where)
+            inputs[:, first] = _numbers(cells, column.name, where, may_drop=may_drop)
             first += 1
         else:
             inputs[np.arange(len(table)), first + _places(cells, column, where)] = 1
@@ -60,23 +65,24 @@ def inputs_of(table: Any, columns: Sequence[Column], where: str) -> NDArray[np.f
 def _check_there(names: Sequence[str], table: Any, where: str) -> None:
     missing = next((name for name in names if name not in table.columns), None)
     if missing is not None:
-        raise DataError(f"{where}: has no column {missing!r}; there are {_listed(table)}")
+        near = meant(missing, map(str, table.columns))
+        raise DataError(f"{where}: has no column {missing!r}; there are {_listed(table)}{near}")
 
 
-def _check_filled(cells: Any, name: str, where: str) -> None:
+def _check_filled(cells: Any, name: str, where: str, *, may_drop: bool = False) -> None:
     empty = np.array(cells.isna())
     if not is_numeric(cells):
         empty |= np.array([cell == "" for cell in cells.tolist()], dtype=bool)
     if empty.any():
         raise DataError(
             f"{where}: column {name!r} is empty or NaN in row {int(empty.argmax()) + 1} below the header and in "
-            f"{int(empty.sum())} in all; fill them in, or leave the rows or the column (--drop) out"
+            f"{int(empty.sum())} in all; fill them in, or leave the rows{' or the column (--drop)' * may_drop} out"
         )
 
 
 def _column_of(cells: Any, name: str, where: str) -> Column:
     """The kind of a column: numbers, unless most of its cells are text that is none."""
-    _check_filled(cells, name, where)
+    _check_filled(cells, name, where, may_drop=True)
     if is_numeric(cells):
         return Column(name)
     texts = cells.astype(str)
@@ -92,7 +98,7 @@ def _column_of(cells: Any, name: str, where: str) -> Column:
     return Column(name, tuple(sorted(words)))
 
 
-def _numbers(cells: Any, name: str, where: str) -> NDArray[np.float64]:
+def _numbers(cells: Any, name: str, where: str, *, may_drop: bool = False) -> NDArray[np.float64]:
     if is_numeric(cells):
         values: NDArray[np.float64] = cells.to_numpy(dtype=np.float64)
     else:
@@ -101,7 +107,7 @@ def _numbers(cells: Any, name: str, where: str) -> NDArray[np.float64]:
         if wrong is not None:
             raise DataError(
                 f"{where}: column {name!r}, row {wrong + 1} below the header: {texts[wrong][:40]!r} among numbers; "
-                f"mend it, or leave the row or the column (--drop) out"
+                f"mend it, or leave the row{' or the column (--drop)' * may_drop} out"
             )
         values = np.array([float(text) for text in texts])
     finite = np.isfinite(values)

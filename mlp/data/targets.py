@@ -38,7 +38,7 @@ class Labels:
 
     @property
     def width(self) -> int:
-        """The outputs that tell them."""
+        """The outputs that predict them."""
         return self.n_classes
 
     def numbers(self, rows: Rows) -> NDArray[Any]:
@@ -58,7 +58,7 @@ class Values:
 
     @property
     def width(self) -> int:
-        """The outputs that tell them."""
+        """The outputs that predict them."""
         return int(self.stored.shape[1])
 
 
@@ -80,7 +80,7 @@ def targets_of(
         raise DataError(f"{where[0]}: wanted targets of one width in all parts, found {[y.shape for y in arrays]}")
     if kind == "values" or (kind is None and known is None and all(y.dtype.kind == "f" for y in arrays)):
         return None, [Values(_numbers(y, place).reshape(-1, 1)) for y, place in zip(arrays, where, strict=True)]
-    labels = [_labels(y, place) for y, place in zip(arrays, where, strict=True)]
+    labels = [_labels(y, place, may_choose=known is None) for y, place in zip(arrays, where, strict=True)]
     if known is not None and all(isinstance(name, str) for name in known):
         labels = [y if y.dtype.kind == "U" else y.astype(np.str_) for y in labels]
     if len({y.dtype.kind == "U" for y in labels}) > 1:
@@ -106,11 +106,11 @@ def _column(y: Any, where: str) -> Any:
 
 def _numbers(y: Any, where: str) -> Any:
     if y.dtype.kind not in "fiub":
-        raise DataError(f"{where}: wanted numbers, found {_shown_dtype(y)}; leave --targets values out for classes")
+        raise DataError(f"{where}: wanted numbers, found {_shown_dtype(y)}, which names classes and no values")
     return y
 
 
-def _labels(y: Any, where: str) -> Any:
+def _labels(y: Any, where: str, *, may_choose: bool) -> Any:
     """(n,) whole numbers or text; mapped ones stay so."""
     if y.dtype.kind in "SUTO":
         return np.array([t.decode("utf-8", "replace") if isinstance(t, bytes) else str(t) for t in y.tolist()])
@@ -122,9 +122,10 @@ def _labels(y: Any, where: str) -> Any:
             whole = np.isfinite(part) & (np.floor(part) == part) & (np.abs(part) < 2**53)
             if not whole.all():
                 k = int(np.argmin(whole))
+                values = ", or --targets values" if may_choose else ", as the network was trained on classes"
                 raise DataError(
                     f"{where}: row {rows.start + k} is {part[k]:g}, which names no class; wanted whole numbers or "
-                    f"text, or --targets values"
+                    f"text{values}"
                 )
         return np.asarray(y).astype(np.int64)
     if y.dtype.kind not in "iu":
@@ -202,7 +203,8 @@ def _of_matrices(
     for y, place in zip(arrays, where, strict=True):
         wrong = _not_one_hot(y)
         if wrong is not None and (kind == "classes" or known is not None):
-            raise DataError(f"{place}: row {wrong} names no class: wanted one 1 among zeros; or give --targets values")
+            values = "; or give --targets values" if known is None else ", as the network was trained on classes"
+            raise DataError(f"{place}: row {wrong} names no class: wanted one 1 among zeros{values}")
         if wrong is not None:
             return None, made
     return known or tuple(range(width)), made

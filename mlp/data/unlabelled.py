@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from mlp.data.column_scaling import ColumnScaling
 from mlp.data.errors import DataError
 from mlp.data.images import read_images, read_npy_rows
+from mlp.data.kinds import LOOKED_AT_BYTES, TABLES, said_of, what_is_in
 from mlp.data.pictures import START_BYTES, is_picture, read_picture
 from mlp.data.preparation import Preparation
 from mlp.data.scaling import Scaling
 from mlp.data.stream import open_regular, quoted
 
-_TABLES = (".csv", ".tsv", ".parquet")
+_WANTED = "give a PNG or JPEG, a .npy, or a table that ends in .csv, .tsv or .parquet"
 
 
 def read_unlabelled(
@@ -38,14 +39,40 @@ def read_unlabelled(
     For the rest see `mlp.data.images.read_images`. Raises a `DataError`, one line.
     """
     path = Path(path)
-    if path.suffix.lower() in _TABLES:
+    is_table = path.suffix.lower() in TABLES
+    with open_regular(path) as file:
+        kind = what_is_in(file.read(LOOKED_AT_BYTES))
+    if not is_table and kind not in (None, "picture", "npy"):
+        raise DataError(f"{said_of(path, kind)}; {_WANTED}")
+    if is_table:
+        if invert:
+            raise DataError(f"{quoted(path)}: is a table, and --invert is for pictures; leave it out")
         rows = _table(path, preparation)
     elif preparation is None or preparation.pixels is not None:
         shape = None if preparation is None else preparation.shape
         return read_images(path, features=features, dtype=dtype, invert=invert, scaling=scaling, shape=shape, say=say)
     else:
         rows = _raw(path, preparation, invert=invert, say=say)
-    return _scaled(rows, preparation.scaling if preparation is not None else None, dtype, path)
+    return _scaled(rows, preparation.scaling if preparation is not None else None, dtype, quoted(path))
+
+
+def as_trained_on(X: Any, preparation: Preparation, *, dtype: str) -> NDArray[Any]:
+    """`X` as the training data was prepared: (n, features), `dtype`, scaled, of categories made columns.
+
+    `X`: raw numbers (n, features), or a DataFrame that has the columns of the table trained on. Raises a `DataError`.
+    """
+    if preparation.columns is not None and hasattr(X, "columns"):
+        from mlp.data.tables import inputs_of
+
+        raw: NDArray[Any] = inputs_of(X, preparation.columns, "X")
+    else:
+        raw = np.asarray(X)
+        if raw.ndim != 2 or raw.shape[1] != preparation.features or raw.dtype.kind not in "fiub":
+            raise DataError(
+                f"X: wanted raw numbers (n, {preparation.features}), as the network was trained on; found "
+                f"{raw.dtype} of shape {raw.shape}"
+            )
+    return _scaled(raw, preparation.scaling, dtype, "X")
 
 
 def _raw(path: Path, preparation: Preparation, *, invert: bool, say: Callable[[str], None]) -> NDArray[Any]:
@@ -55,14 +82,14 @@ def _raw(path: Path, preparation: Preparation, *, invert: bool, say: Callable[[s
         file.seek(0)
         features = preparation.features
         if not picture:
+            if invert:
+                raise DataError(f"{quoted(path)}: is an array of no images, and --invert is for those; leave it out")
             return read_npy_rows(file, where=str(path), features=features)
         pixels = read_picture(file, where=str(path), features=features, shape=preparation.shape, say=say)
     return 255 - pixels if invert else pixels
 
 
 def _table(path: Path, preparation: Preparation | None) -> NDArray[np.float64]:
-    with open_regular(path):  # a wrong path is said first
-        pass
     if preparation is None or preparation.columns is None:
         raise DataError(f"{quoted(path)}: is a table, and the network was not trained on one; give a .npy")
     from mlp.data.table_files import read_table  # loads pandas
@@ -71,7 +98,7 @@ def _table(path: Path, preparation: Preparation | None) -> NDArray[np.float64]:
     return inputs_of(read_table(path), preparation.columns, quoted(path))
 
 
-def _scaled(raw: NDArray[Any], by: Scaling | ColumnScaling | None, dtype: str, path: Path) -> NDArray[Any]:
+def _scaled(raw: NDArray[Any], by: Scaling | ColumnScaling | None, dtype: str, where: str) -> NDArray[Any]:
     X = np.empty(raw.shape, dtype)
     with np.errstate(over="ignore"):
         if isinstance(by, ColumnScaling):
@@ -80,5 +107,5 @@ def _scaled(raw: NDArray[Any], by: Scaling | ColumnScaling | None, dtype: str, p
             X[...] = raw if by is None else raw / by.high
     if not np.isfinite(X).all():
         row, column = (int(place[0]) for place in np.nonzero(~np.isfinite(X)))
-        raise DataError(f"{quoted(path)}: row {row} (from 0), column {column} is not finite as {dtype}; mend it")
+        raise DataError(f"{where}: row {row} (from 0), column {column} is not finite as {dtype}; mend it")
     return X

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from backend import Backend, select_backend
+from backend.callers import callers_level
 from mlp.errors import StateWarning
 from mlp.network import Network
 from mlp.precision import precision_on
+from mlp.saving.paths import as_path
+from mlp.saving.prepared import prepared_as
 from mlp.saving.read import read_state, restore_state
 from mlp.saving.state import SavedState
 
@@ -26,6 +29,7 @@ def load_state(
     chosen = select_backend(backend)
     network = Network(state.sizes, backend=chosen, **arguments_on(state, chosen, path))
     restore_state(path, network)
+    network.preparation = prepared_as(state, as_path(path))
     if state.arguments and not plain:
         short = {name: f" {value}" if len(value) <= 30 else "" for name, value in state.arguments.items()}
         dropped = ", ".join(f"{name}{value}" for name, value in short.items())
@@ -33,7 +37,7 @@ def load_state(
             f"{path} was saved with {dropped[:300]}; this is a plain network without that, whose steps may take more "
             f"memory; checkpoint.load brings it back",
             StateWarning,
-            stacklevel=2,
+            stacklevel=callers_level(),
         )
     return network, state
 
@@ -49,6 +53,6 @@ def arguments_on(state: SavedState, backend: Backend, path: str | Path) -> dict[
             f"{path} was saved at precision {state.precision}, which {backend.name} does not have; here it is "
             f"{precision}",
             StateWarning,
-            stacklevel=3,
+            stacklevel=callers_level(),
         )
     return state.network_arguments | {"precision": precision}

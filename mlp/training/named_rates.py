@@ -25,7 +25,7 @@ def check_rate_text(text: object) -> None:
 def rate_of(text: object, *, eta: float, epochs: int, epoch_steps: int) -> Any:
     """The rate that `text` says, which begins with `eta`, for a training of `epochs` epochs of `epoch_steps` steps.
 
-    A cosine that is not told its steps ends with the training. Raises `NetworkError` for text that says none.
+    A cosine without steps ends with the training. Raises `NetworkError` for text that says none.
 
     >>> rate_of("step:every=2epochs", eta=1.0, epochs=5, epoch_steps=100)
     StepDecay(eta=1.0, every=200, factor=0.1)

@@ -133,8 +133,8 @@ def batches_of_part(taker: Taker, dataset: Dataset, part: str) -> SampleBatches:
     _check_range(taker, dataset.scaling)
     if dataset.largest > LARGEST[taker.dtype]:
         raise NetworkError(
-            f"{dataset.name} holds values up to {dataset.largest:.3g}, more than {taker.dtype} can; scale them, "
-            f"as by --scale standard, or take float64"
+            f"{dataset.name} holds values up to {dataset.largest:.3g}, more than {taker.dtype} can; scale the "
+            f"columns, or take float64"
         )
     batches = SampleBatches(taker, samples, by=dataset.preparation.scaling, finite=dataset.finite)
     if dataset.preparation.classes is None:

@@ -130,8 +130,23 @@ def targets_of(y: Any, width: int, dtype: str, backend: Backend) -> Source:
         if width == 1:
             return _rows("y", host.reshape(-1, 1), dtype, backend)
         return LabelRows(host.reshape(-1).astype(np.int64), width, dtype)
+    if column and shape[0] and width > 1:
+        raise NetworkError(
+            f"y must be labels of the {width} classes, whole numbers 0 to {width - 1} (n,), or rows (n, {width}), such "
+            f"as one-hot ones; got {_found_labels(x, backend)}"
+        )
     _check_shape("y", x, width, given=y)
     return _rows("y", x, dtype, backend)
+
+
+def _found_labels(x: Any, backend: Backend) -> str:
+    """What arrived in the place of labels, and what makes labels of it."""
+    first = np.asarray(backend.to_numpy(x[:1]) if backend.owns(x) else x[:1]).reshape(-1)[0]
+    if _kind(x) in "SUTO":
+        return f"text such as {str(first)!r:.40}; number the classes, as numpy.unique(y, return_inverse=True)[1] does"
+    if _kind(x) == "f":
+        return f"{x.dtype} such as {first:g}; use y.astype(int) where they are labels"
+    return f"{x.dtype} of shape {tuple(x.shape)}"
 
 
 def _array(name: str, x: Any, backend: Backend) -> Any:

@@ -114,7 +114,7 @@ class BestParameters:
 
 
 class Stopper:
-    """A rule at work on one training: told of each epoch, it keeps the best parameters and says when to stop.
+    """A rule at work on one training: called after each epoch, it keeps the best parameters and says when to stop.
 
     `best_epoch` is the number of the best epoch so far, None before the first.
     """

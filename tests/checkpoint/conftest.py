@@ -1,11 +1,30 @@
 """What tests of the commands share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from checkpoint.commands import program
+from tests.checkpoint.advised import foreign_options
 from tests.checkpoint.commands.test_commands import run
+
+
+@pytest.fixture(autouse=True)
+def _errors_name_options_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever error of a command a test provokes in this process: each option in it is one of that command's."""
+    command, status, fail = [""], program._status, program._fail
+
+    def begun(arguments: Sequence[str]) -> int:
+        command[0] = next(iter(arguments), "")
+        return status(list(arguments))
+
+    def failed(message: str, code: int) -> int:
+        assert foreign_options(command[0], message) == [], f"{command[0]}: {message}"
+        return fail(message, code)
+
+    monkeypatch.setattr(program, "_status", begun)
+    monkeypatch.setattr(program, "_fail", failed)
 
 
 @pytest.fixture

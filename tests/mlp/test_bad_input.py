@@ -158,11 +158,11 @@ BAD_DATA = {
     "X with infinity": (with_value(X, -np.inf), y, "X holds a value that is not finite"),
     "y with NaN": (X, with_value(y, np.nan), "y holds a value that is not finite"),
     "y of the wrong width": (X, np.eye(4, dtype=np.float32)[[0] * 6], r"y must be an array \(n, 3\).*\(6, 4\)"),
-    "y labels": (X, np.zeros(6, np.float32), r"y must be an array \(n, 3\).*\(6,\)"),
+    "y labels": (X, np.zeros(6, np.float32), r"y must be labels of the 3 classes.*got float32 such as 0; use y.astype"),
     "y of other rows": (X, y[:5], "as many rows; got 6 and 5"),
     "y labels beyond the last unit": (X, np.array([0, 1, 2, 3, 0, 0]), "y holds the label 3 in row 3.*labels 0 to 2"),
     "y negative labels": (X, np.array([[0], [1], [-1], [0], [0], [0]]), "y holds the label -1 in row 2"),
-    "y text": (X, np.array(["a"] * 6), r"y must be an array \(n, 3\).*\(6,\)"),
+    "y text": (X, np.array(["a"] * 6), r"y must be labels of the 3 classes.*got text such as 'a'; number the classes"),
     "y missing": (X, None, "y must be an array.*None"),
 }
 each_bad_data = pytest.mark.parametrize(("X", "y", "message"), BAD_DATA.values(), ids=BAD_DATA.keys())

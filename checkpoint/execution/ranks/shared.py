@@ -131,7 +131,7 @@ class SharedNetwork(NetworkWithCheckpointing):
         """As `Network.save`, by all ranks together: rank 0 writes the file of one process."""
         if not self.on_ranks:
             super().save(path, keep=keep)
-        elif not save_on_ranks(path, self, keep=keep) and self.link.rank:
+        elif not save_on_ranks(path, self, keep=keep, notes=self.saved_notes) and self.link.rank:
             raise StateError("could not be saved by rank 0", path=Path(path))
 
     def __getstate__(self) -> dict[str, Any]:

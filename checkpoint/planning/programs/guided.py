@@ -94,7 +94,7 @@ class Guided:
                 continue
             free = left - ladder.held[i] - ladder.errors[j]
             self._steps.append((i, place, None, ladder.sweep_rows(i, place, free)))
-            total += ladder.sweep_cost(i, place)
+            total += ladder.sweep_cost(i, place, free)
             waiting += [(i, place, left), (place, j, left - ladder.held[i])]
         return total
 
@@ -105,4 +105,4 @@ class Guided:
         free, sweeps = behind - ladder.errors[j], ladder.sweeps[ladder.start_of(i)]
         for k in range(i + 1, j):
             if sweeps[k - i] <= free and smallest.needs(k, j) <= behind and smallest.needs(i, k) <= left:
-                yield ladder.sweep_cost(i, k) + at(k, j, behind) + at(i, k, left), k
+                yield ladder.sweep_cost(i, k, free) + at(k, j, behind) + at(i, k, left), k

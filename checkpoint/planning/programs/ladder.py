@@ -8,6 +8,7 @@ same place of the cycle. So intervals are told apart by `start_class`, the place
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
+from math import inf
 
 from checkpoint.planning.costs import Cost
 from checkpoint.planning.programs.leaves import Leaf, Leaves, blocks_of
@@ -28,13 +29,15 @@ class Ladder:
     """Intervals from i and from i + period are alike, but for those that touch position 0 or N."""
 
     def __post_init__(self) -> None:
-        chain, cost, batch = self.chain, self.cost, self.chain.batch_size
+        chain, cost = self.chain, self.cost
         layers = range(1, chain.n_layers + 1)
         self.held = [chain.activation_bytes(layer) for layer in self.positions]
         self.errors = [*(chain.error_bytes(layer) for layer in self.positions[:-1]), 0]
         """Of the errors at positions; the last is made from what is held in any case."""
-        forward = list(accumulate((cost.forward(layer, batch) for layer in layers), initial=0))
-        self.forward = [forward[layer] for layer in self.positions]
+        self._runs = [self._run_costs(rows) for rows in self.sizes]
+        self.forward = self._runs[0]
+        """Costs of running from the input to each position in the largest blocks."""
+        self._more = [[a - b for a, b in zip(costs, self.forward, strict=True)] for costs in self._runs]
         self._forward = list(accumulate((self._least(cost.forward, layer) for layer in layers), initial=0))
         least = list(accumulate((self._least(cost.backward, layer) for layer in layers), initial=0))
         self._around = [least[layer] for layer in self.positions]
@@ -43,6 +46,7 @@ class Ladder:
         self.period = cycle_length(layer_shapes(chain, cost, self.sizes), self.positions)
         self.starts = list(range(1, min(self.period, self.n - 1) + 1))  # one of each class
         self._sweeps = {start: self._sweeps_from(start) for start in (0, *self.starts)}
+        self.whole_sweeps = {start: found[0] for start, found in self._sweeps.items()}
         self.sweeps = {start: [min(each) for each in zip(*found, strict=True)] for start, found in self._sweeps.items()}
         self.last_leaves = self.leaves.to_end(self.positions[:-1])
         self.inner_leaves: dict[int, list[list[Leaf]]] = {}
@@ -58,12 +62,24 @@ class Ladder:
         """The leaves of the interval from i to j that no other beats, the cheapest first."""
         return self.last_leaves[i] if j == self.n else self.inner_leaves[self.start_of(i)][j - i]
 
-    def sweep_cost(self, i: int, k: int) -> float:
-        """The cost of running forward from position i to k, for the whole mini-batch.
+    def sweep_cost(self, i: int, k: int, free: int | None = None) -> float:
+        """The cost of running forward from position i to k in the largest blocks that fit, see `sweep_rows`.
 
-        A run in row blocks counts the same: exact for operations, and for seconds a little less than it takes.
+        Without `free`, in the largest there are: a little less than it takes where they do not fit.
         """
-        return self.forward[k] - self.forward[i]
+        costs = self._runs[0 if free is None else self._fitting(i, k, free)]
+        return costs[k] - costs[i]
+
+    def dearer(self, start: int, n: int, free: int) -> list[float]:
+        """What runs from position `start` to the 1st .. n-th behind it cost more than they would in the largest blocks.
+
+        Each is in the largest that fit in `free` bytes beside a_start; infinite where none does.
+        """
+        found: list[float] = [inf] * n
+        for needs, more in zip(reversed(self._sweeps[start]), reversed(self._more), strict=True):
+            each = zip(needs[1 : n + 1], more[start + 1 : start + n + 1], found, strict=True)
+            found = [again - more[start] if need <= free else kept for need, again, kept in each]
+        return found
 
     def floor(self, i: int, j: int) -> float:
         """A cost below which nothing can take the interval from i to j back."""
@@ -77,8 +93,7 @@ class Ladder:
 
     def sweep_rows(self, i: int, k: int, free: int) -> int:
         """The largest block of rows that the run from position i to k can be made in within `free` bytes beside a_i."""
-        found = self._sweeps[self.start_of(i)]
-        return next(rows for rows, sweep in zip(self.sizes, found, strict=True) if sweep[k - i] <= free)
+        return self.sizes[self._fitting(i, k, free)]
 
     def leaf_actions(self, i: int, j: int, leaf: Leaf) -> Iterator[Action]:
         """The actions of a leaf of the interval from i to j."""
@@ -89,6 +104,18 @@ class Ladder:
     def sweep_actions(self, i: int, k: int, rows: int) -> Iterator[Action]:
         """The actions of the run from position i to k in blocks of `rows` rows."""
         return sweep_in_row_blocks(self.chain.batch_size, self.positions[i], self.positions[k], rows)
+
+    def _fitting(self, i: int, k: int, free: int) -> int:
+        found = self._sweeps[self.start_of(i)]
+        return next(at for at, sweep in enumerate(found) if sweep[k - i] <= free)
+
+    def _run_costs(self, rows: int) -> list[float]:
+        """The costs of running from the input to each position in blocks of `rows` rows."""
+        blocks, run = blocks_of(self.chain.batch_size, rows), self.cost.forward
+        layers = range(1, self.chain.n_layers + 1)
+        each = (sum(count * run(layer, size) for count, size in blocks) for layer in layers)
+        costs: list[float] = list(accumulate(each, initial=0))
+        return [costs[layer] for layer in self.positions]
 
     def _sweeps_from(self, i: int) -> list[list[int]]:
         """For each block size, for k = i, i + 1, .. N - 1: the most bytes beside a_i of running from position i to k.

@@ -77,8 +77,9 @@ class Persistent:
     def __post_init__(self) -> None:
         ladder, last = self.ladder, self.ladder.n - 1
         self.levels = self.budget_bytes // self.unit
-        # The most bytes of runs up to a place, and the least of those from it on: both never fall.
-        self._most_to = {start: list(accumulate(sweeps, max)) for start, sweeps in ladder.sweeps.items()}
+        # The most bytes of runs up to a place, in the largest blocks, and the least of those from it on, in any: both
+        # never fall.
+        self._most_to = {start: list(accumulate(sweeps, max)) for start, sweeps in ladder.whole_sweeps.items()}
         self._least_from = {
             start: list(accumulate(reversed(sweeps), min))[::-1] for start, sweeps in ladder.sweeps.items()
         }
@@ -140,7 +141,7 @@ class Persistent:
     def _add_start(self, start: int, level: int) -> None:
         """The intervals from one start: `_best` for each of them, which most of the time of a program goes into."""
         ladder, ends, left, lower = self.ladder, self._ends, self.bytes_at(level), level - self._units[start]
-        sweeps, most_to, least_from = ladder.sweeps[start], self._most_to[start], self._least_from[start]
+        most_to, least_from = self._most_to[start], self._least_from[start]
         floors, least = self._floors[start], self._least[start]
         leaves, forward = ladder.inner_leaves[start], ladder.forward
         here, behind = self._costs_by_end[level], self._costs_by_end[lower] if lower >= 0 else None
@@ -160,8 +161,8 @@ class Persistent:
                 n = min(length, bisect_right(least_from, free)) - 1
                 if n > 0:
                     before = swept[1 : n + 1]
-                    if n >= bisect_right(most_to, free):  # some on the way cannot be run to
-                        before = [cost if sweeps[k] <= free else inf for k, cost in enumerate(before, 1)]
+                    if n >= bisect_right(most_to, free):  # some are run to in smaller blocks, or not at all
+                        before = list(map(add, before, ladder.dearer(start, n, free)))
                     best = min(best, min(map(add, before, behind[ends[stop]][length - 1 : length - 1 - n : -1])))
             costs.append(best)
             swept.append(best + forward[stop] - forward[start])
@@ -193,9 +194,8 @@ class Persistent:
         if n <= 0:
             return ()
         before = self._swept_costs[level][start][1 : n + 1]
-        if n >= bisect_right(self._most_to[start], free):  # some on the way cannot be run to
-            sweeps = ladder.sweeps[start]
-            before = [cost if sweeps[k] <= free else inf for k, cost in enumerate(before, 1)]
+        if n >= bisect_right(self._most_to[start], free):  # some are run to in smaller blocks, or not at all
+            before = list(map(add, before, ladder.dearer(start, n, free)))
         if j == ladder.n:
             return map(add, before, self._costs_to_end[lower][i + 1 : i + n + 1])
         length = j - i

@@ -26,11 +26,15 @@ Made = TypeVar("Made")
 
 
 def in_turn(link: Link, make: Callable[[], Made]) -> Made:
-    """What `make` returns, on rank 0 first: what it puts into a cache is there for the others."""
+    """What `make` returns, on rank 0 first: what it puts into a cache is there for the others.
+
+    Where it fails on rank 0 the others try all the same, and most often fail alike.
+    """
     if link.rank == 0:
-        made = make()
-        link.exchange("")
-        return made
+        try:
+            return make()
+        finally:
+            link.exchange("")
     link.exchange("")
     return make()
 

@@ -22,6 +22,9 @@ from checkpoint.runs.ranks.watch import Watch
 SAID_SECONDS = 0.05
 """A rank that has said why it fails waits so long to end all: a launcher then drops what it has not passed on yet."""
 
+ALIKE_SECONDS = 0.5
+"""A rank that fails waits so long to learn that all of them fail alike: such an end is no rank's fault."""
+
 APART_SECONDS = 0.15
 """A rank that fails waits so long for each rank before it: what fails on all of them is said once, by the first."""
 
@@ -30,7 +33,10 @@ MOST_APART_SECONDS = 2.0
 
 @contextmanager
 def world(link: Link | None = None) -> Iterator[Link]:
-    """A block that all ranks run together. An error on one of them ends all, with its exit status."""
+    """A block that all ranks run together. An error on one of them ends all, with its exit status.
+
+    One that all ranks have, such as a wrong option, is said once, and each ends by itself.
+    """
     link = Mpi() if link is None else link
     if link.ranks == 1:
         with run_by(link):
@@ -48,9 +54,13 @@ def world(link: Link | None = None) -> Iterator[Link]:
             link.exchange("")  # nobody leaves before all are done
     except BaseException as error:
         watch.leaving()
+        ending = ending_of(error)
+        if ending is not None and link.alike(f"{ending[1]} {ending[0]}", ALIKE_SECONDS):
+            if link.rank == getattr(error, "rank", 0):
+                print(f"mlp-checkpointing: {who}{' '.join(ending[0].split())}", file=plain, flush=True)
+            sys.exit(ending[1])  # all do so, and no launcher has to end any
         turn = (link.rank - getattr(error, "rank", 0)) % link.ranks
         time.sleep(min(APART_SECONDS * turn, MOST_APART_SECONDS))
-        ending = ending_of(error)
         if ending is None:
             traceback.print_exc(file=plain)
         line, status = ending or (f"{type(error).__name__}: {error}", 1)

@@ -165,8 +165,8 @@ WRONG = {
     "budget unreadable": (["plan", "--budget", "lots"], "64MiB"),
     "no budget": (["plan", "--sizes", "784,10"], "needs a budget"),
     "depth unreadable": (["analyze", "--depths", "a,b"], "whole numbers"),
-    "unknown option": (["train", "--frobnicate"], "unrecognized arguments"),
-    "unknown command": (["frobnicate"], "invalid choice"),
+    "unknown option": (["train", "--frobnicate"], "unknown option --frobnicate (see mlp-checkpointing train --help)"),
+    "unknown command": (["frobnicate"], "unknown command 'frobnicate'; choose train or evaluate"),
     "number unreadable": (["train", "--epochs", "many"], "invalid int"),
 }
 
@@ -305,3 +305,18 @@ def test_a_plan_in_seconds_measures_once_and_says_what_a_step_takes(
     assert run(capsys, *options)[:2] == (0, out)
     assert kept.read_text() == before
     assert run(capsys, *options, "--calibrate")[0] == 2
+
+
+def test_a_plan_by_operations_alone_recomputes_nothing_where_blocks_spare_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ["plan", "--sizes", "784,32x6,10", "--batch-size", 512, "--budget", "50%"]
+    status, out, _ = run(capsys, *options, "--operations")
+    assert status == 0
+    assert "recomputed: 0 layers a step" in out
+    assert "cost in operations: " in out
+    status, out, _ = run(capsys, *options)
+    assert status == 0
+    assert "cost in operations and weights read again: " in out
+    for other in ("--seconds", "--calibrate"):
+        assert run(capsys, *options, "--operations", other)[0] == 2

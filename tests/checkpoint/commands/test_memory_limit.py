@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from checkpoint.commands.program import main
+from checkpoint.units import format_bytes
 
 ENFORCED = """
 import re, resource, sys
@@ -60,6 +61,9 @@ def test_a_network_trains_inside_the_limit_that_the_error_names(sizes: list[str]
     memory = json.loads((tmp_path / "train.json").read_text())["memory"]
     assert memory["peak_bytes"] <= memory["limit_bytes"] == limit
     assert memory["budget_bytes"] < 2**22
+    lower = train(sizes, str(limit - 2**22))
+    assert lower.returncode == 2
+    assert re.search(r"the smallest step takes .* would fit in --memory-limit \d+ .*largest part is", lower.stderr)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA counts private memory on Linux alone")
@@ -101,6 +105,11 @@ def test_plan_shows_the_limit_and_its_parts(tmp_path: Path, capsys: pytest.Captu
     out, record = capsys.readouterr().out, json.loads(report.read_text())
     assert "memory limit: 2.00 GiB for the whole process" in out
     assert f"the largest part is {record['largest_part']}" in out
+    assert list(record["parts_bytes"]) == ["parameters", "optimizer_state", "step", "mini_batches", "libraries"]
+    assert main(["plan", *LONG, "--optimizer", "adam", "--memory-limit", "2GiB", "--json", str(report)]) == 0
+    with_adam = json.loads(report.read_text())
+    assert with_adam["memory"]["rest_bytes"] == 3 * record["memory"]["rest_bytes"]
+    assert f"optimizer-state {format_bytes(2 * record['parts_bytes']['parameters'])}" in capsys.readouterr().out
     assert record["budget_bytes"] == record["memory"]["budget_bytes"]
     assert main(["plan", *LONG, "--memory-limit", "2MiB"]) == 2
     assert "would fit in --memory-limit" in capsys.readouterr().err

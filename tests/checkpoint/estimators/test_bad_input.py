@@ -58,6 +58,39 @@ def test_loss_that_there_is_not_is_refused():
         MLPRegressor(loss="poisson").fit(X, X[:, 0])
 
 
+@pytest.mark.parametrize(
+    ("model", "wanted"),
+    [
+        (
+            MLPRegressor([16] * 3),
+            "loss must be 'squared_error'; got the list [16, 16, 16]: hidden layers are hidden_la",
+        ),
+        (MLPRegressor((16, 16)), "got the tuple (16, 16): hidden layers are hidden_layer_sizes="),
+        (MLPRegressor(np.array([16, 16])), "hidden layers are hidden_layer_sizes="),
+        (MLPRegressor(16), "loss must be 'squared_error'; got 16: hidden layers are hidden_layer_sizes="),
+        (MLPRegressor("relu"), "loss must be 'squared_error'; got 'relu'"),
+        (MLPRegressor("squared_error", "relu"), "got 'relu': the activation is activation='relu'"),
+        (
+            MLPClassifier("relu"),
+            "hidden_layer_sizes must be whole numbers, such as (100, 50); got 'relu': the activation",
+        ),
+        (
+            MLPClassifier("relu", [16]),
+            "activation must be a name, such as 'relu'; got the list [16]: hidden layers are",
+        ),
+        (MLPClassifier("squared_error"), "the loss is loss='squared_error'"),
+        (MLPClassifier([16], "rlu"), "did you mean 'relu'?"),
+        (MLPClassifier([16], solver="adm"), "did you mean 'adam'?"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else repr(value),
+)
+def test_an_argument_in_another_one_s_place_says_so(model, wanted):
+    with pytest.raises(ValueError) as error:
+        model.fit(X, CLASSES)
+    assert wanted in str(error.value)
+    assert one_line(error)
+
+
 def nan_at(row, column, value=np.nan):
     table = TABLE.copy()
     table.iloc[row, column] = value

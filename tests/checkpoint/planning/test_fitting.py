@@ -66,13 +66,16 @@ def test_a_plan_says_what_the_arena_s_excess_cost() -> None:
     assert less.optimal_among.endswith(f", {dearer:.2g}% dearer for the arena's padding and holes")
 
 
-def test_the_message_of_a_budget_too_small_names_both_peak_and_arena() -> None:
+def test_the_message_of_a_budget_too_small_names_the_arena_and_what_of_it_is_no_peak() -> None:
     with pytest.raises(BudgetError) as caught:
         in_bytes(1)
     minimum = caught.value.minimum_bytes
     peak = in_bytes(minimum).peak_bytes
     assert minimum > peak
-    assert f"99.4 KiB in an arena of {minimum:,} bytes at batch {BATCH}" in str(caught.value)
+    named = (
+        f"{minimum} bytes (99.5 KiB), {minimum - peak} of them padding and holes of the arena, at batch {BATCH}; raise"
+    )
+    assert named in str(caught.value)
 
 
 def test_all_of_the_budget_is_the_arena_of_storing_everything() -> None:

@@ -1,12 +1,14 @@
 """One limit for the whole process: its parts, what is left for a step, and the limit that would do."""
 
 import re
+from typing import Any
 
 import pytest
 
 from checkpoint import BudgetError, CheckpointError, chain_of, plan
 from checkpoint.planning.plan import memory_for, search_of
 from checkpoint.planning.process import PROCESS_BYTES, ProcessMemory, check_room, memory_within, parts_of
+from checkpoint.schedule.chain import state_arrays
 
 CHAIN = chain_of([784, *[128] * 24, 10], batch_size=1000)
 MIB = 2**20
@@ -70,3 +72,25 @@ def test_the_parts_of_a_run_name_the_largest() -> None:
     assert parts["step"] == 12 * MIB
     assert parts["libraries"] == PROCESS_BYTES
     assert max(parts, key=lambda name: parts[name]) == "libraries"
+    assert parts["optimizer_state"] == 0
+    with_adam = parts_of(CHAIN, 12 * MIB, states=2)
+    assert with_adam["optimizer_state"] == 2 * parts["parameters"] == 2 * with_adam["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("of", "arrays"),
+    [
+        ({}, 0),
+        ({"momentum": 0.9}, 1),
+        ({"optimizer": "sgd"}, 0),
+        ({"optimizer": "sgd", "momentum": 0.9}, 1),
+        ({"optimizer": "adam"}, 2),
+    ],
+)
+def test_a_limit_counts_what_the_optimizer_keeps(of: dict[str, Any], arrays: int) -> None:
+    sizes: list[int] = [784, *[128] * 24, 10]
+    assert state_arrays(**of) == arrays
+    plain, found = (plan(sizes, batch_size=1000, memory_limit_bytes="4GiB", **each).memory for each in ({}, of))
+    assert plain is not None
+    assert found is not None
+    assert found.rest_bytes == (1 + arrays) * plain.rest_bytes

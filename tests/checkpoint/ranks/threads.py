@@ -25,6 +25,7 @@ class World:
         self.sent, self.received = defaultdict(list), defaultdict(int)
         self.shared = defaultdict(dict)
         self.said = defaultdict(dict)
+        self.ended = {}
         self.random = Random(seed)
         self.until = time.monotonic() + SECONDS
 
@@ -118,6 +119,14 @@ class ThreadLink:
 
     def takes_arrays_of(self, backend):
         return self.world.direct
+
+    def alike(self, text, seconds):
+        with self.world.lock:
+            self.world.ended[self.rank] = text
+        until = time.monotonic() + seconds
+        while len(self.world.ended) < self.ranks and time.monotonic() < until:
+            time.sleep(1e-4)
+        return list(self.world.ended.values()) == [text] * self.ranks
 
     def abort(self, status):
         self.aborted = status

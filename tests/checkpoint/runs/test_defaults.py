@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from checkpoint.commands.training_options import settings_from
-from checkpoint.runs.alike import outputs_alike
 from checkpoint.runs.cases import DEEP
+from checkpoint.runs.learning import outputs_alike
 from checkpoint.runs.settings import RunSettings
 from mlp import ArrayBatches, Network
 from tests.checkpoint.commands.test_commands import run
@@ -36,7 +36,9 @@ def test_each_cost_and_activation_learns_by_default(
     assert status == 0
     assert record["test_accuracy"] > 0.7
     assert not record["outputs_alike"]
+    assert not record["nothing_learnt"]
     assert "alike" not in out
+    assert "nothing has been learnt" not in out
 
 
 def settings(base: RunSettings = RunSettings(), **given: Any) -> RunSettings:  # noqa: B008
@@ -83,6 +85,23 @@ def test_run_whose_units_are_dead_says_so(capsys: pytest.CaptureFixture[str], tm
     assert "s  all outputs are alike" in out
     assert "the outputs do not differ between samples: lower --eta, or try --initialization scaled" in out
     assert json.loads((tmp_path / "run.json").read_text())["outputs_alike"] is True
+
+
+@pytest.mark.parametrize("sizes", ["784,30x12,10", "784,30x30,10"])
+def test_a_deep_network_of_sigmoids_that_stays_at_chance_says_so(
+    sizes: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    options = ["--data", "sample", "--sizes", sizes, "--epochs", "2", "--json", tmp_path / "run.json"]
+    status, out, err = run(capsys, "train", *options)
+    record = json.loads((tmp_path / "run.json").read_text())
+    assert (status, err) == (0, "")
+    assert record["test_accuracy"] < 0.2
+    lines = [line for line in out.splitlines() if line.startswith("epoch")]
+    said = ("s  no better than one answer for all", "s  all outputs are alike")
+    assert [line for line in lines if not line.endswith(said)] == []
+    assert record["outputs_alike"] or "nothing has been learnt: the costs are no lower than that of one answer" in out
+    assert record["nothing_learnt"]
+    assert record["one_answer_cost"] == pytest.approx(0.45, rel=0.01)
 
 
 def test_outputs_that_differ_a_little_are_not_alike() -> None:

@@ -211,7 +211,7 @@ def test_semicolons_and_a_byte_order_mark_are_read() -> None:
         (
             {},
             {"target": None},
-            "say with --target which column is to be told; there are size, colour, flag, price, kind",
+            "say with --target which column to predict; there are size, colour, flag, price, kind",
         ),
         ({}, {"target": "sort"}, "has no column 'sort'; there are size, colour"),
         ({}, {"drop": ("none",)}, "has no column 'none'"),

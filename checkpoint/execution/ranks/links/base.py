@@ -59,6 +59,10 @@ class Link(Protocol):
         """Whether arrays of `backend`'s device can be passed on as they are; all ranks call this together."""
         ...
 
+    def alike(self, text: str, seconds: float) -> bool:
+        """Whether all ranks end with this text, and call this within `seconds` of each other; then none need abort."""
+        ...
+
     def abort(self, status: int) -> NoReturn:
         """End all ranks, with this exit status; does not return."""
         ...

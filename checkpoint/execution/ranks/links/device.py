@@ -40,6 +40,7 @@ class DeviceLink:
         """Have pinned memory for those of `arrays` that are to be passed on, and for no others."""
         arrays = [] if self.direct else [a for a in arrays if a.size]
         starts = pinned_starts(int(a.nbytes) for a in arrays)
+        self._copies.synchronize()  # none is under way from memory that goes
         self._places, self.pinned_bytes = [], 0  # before there is more, not after
         if not arrays:
             return
@@ -65,6 +66,9 @@ class DeviceLink:
 
     def agree(self, flags: int) -> int:
         return self._link.agree(flags)
+
+    def alike(self, text: str, seconds: float) -> bool:
+        return self._link.alike(text, seconds)
 
     def takes_arrays_of(self, backend: Backend) -> bool:
         return True

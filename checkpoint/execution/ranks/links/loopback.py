@@ -10,16 +10,17 @@ import sys
 from backend import select_backend
 from checkpoint.execution.ranks.links.base import wait
 from checkpoint.execution.ranks.links.mpi import Mpi
+from checkpoint.execution.ranks.links.probe import PROBED
 
 
 def main(device: int) -> int:
     """Send it; 0 where it arrives, 1 where other values do."""
     backend, link = select_backend("cupy", device=device), Mpi()
-    sent, received = backend.asarray([1.0, 2.0, 3.0], "float32"), backend.zeros((3,), "float32")
+    sent, received = backend.asarray([2.5] * PROBED, "float32"), backend.zeros((PROBED,), "float32")
     backend.synchronize()
     for request in (link.receive(received, 0, 0), link.send(sent, 0, 0)):
         wait(request)
-    return 0 if backend.to_numpy(received).tolist() == [1.0, 2.0, 3.0] else 1
+    return 0 if backend.to_numpy(received).tolist() == [2.5] * PROBED else 1
 
 
 if __name__ == "__main__":

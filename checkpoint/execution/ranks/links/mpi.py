@@ -1,14 +1,17 @@
 """The link of MPI, by way of mpi4py. Only this file imports it."""
 
 import os
+import socket
 import sys
+import time
+from hashlib import sha256
 from typing import Any, NoReturn
 
 from backend import Backend
 from checkpoint.errors import CheckpointError
 from checkpoint.execution.ranks.launch import launched
-from checkpoint.execution.ranks.links.base import Request, wait
-from checkpoint.execution.ranks.links.probe import takes_device_arrays
+from checkpoint.execution.ranks.links.base import PAUSE_SECONDS, Request, wait
+from checkpoint.execution.ranks.links.probe import PROBED, takes_device_arrays
 
 INSTALL = "pip install 'mlp-checkpointing[mpi]'"
 
@@ -21,7 +24,8 @@ class Mpi:
 
     def __init__(self) -> None:
         self._mpi = mpi = _imported()
-        self._comm, self._shared = mpi.COMM_WORLD.Dup(), mpi.COMM_WORLD.Dup()
+        self._comm, self._shared, self._ending = (mpi.COMM_WORLD.Dup() for _ in range(3))
+        self._left: list[Request] = []
         self.rank: int = self._comm.Get_rank()
         self.ranks: int = self._comm.Get_size()
         said = launched()[1]
@@ -62,16 +66,27 @@ class Mpi:
         return all_flags[0]
 
     def takes_arrays_of(self, backend: Backend) -> bool:
-        """By a probe: a process beside each rank sends an array; then the ranks send one around, whose values count."""
-        device = backend.device.id
-        if self.agree(int(not takes_device_arrays(device))):
+        """By a probe: a process beside each node's first rank sends an array; then all send one around, and compare."""
+        nodes = self.exchange(socket.gethostname())
+        is_first = nodes.index(nodes[self.rank]) == self.rank
+        if self.agree(int(is_first and not takes_device_arrays(backend.device.id))):
             return False
-        sent, received = backend.asarray([self.rank + 0.5], "float32"), backend.zeros((1,), "float32")
+        below, above = (self.rank - 1) % self.ranks, (self.rank + 1) % self.ranks
+        sent, received = backend.asarray([self.rank + 0.5] * PROBED, "float32"), backend.zeros((PROBED,), "float32")
         backend.synchronize()
-        below = (self.rank - 1) % self.ranks
-        for request in (self.receive(received, below, 0), self.send(sent, (self.rank + 1) % self.ranks, 0)):
+        for request in (self.receive(received, below, 0), self.send(sent, above, 0)):
             wait(request)
-        return not self.agree(int(backend.to_numpy(received).tolist() != [below + 0.5]))
+        return not self.agree(int(backend.to_numpy(received).tolist() != [below + 0.5] * PROBED))
+
+    def alike(self, text: str, seconds: float) -> bool:
+        own, found = bytearray(sha256(text.encode()).digest()), bytearray(32 * self.ranks)
+        request, until = _Request(self._ending.Iallgather(own, found)), time.monotonic() + seconds
+        while not request.test():
+            if time.monotonic() > until:
+                self._left.append(request)  # whose buffers another rank may write to still
+                return False
+            time.sleep(PAUSE_SECONDS)
+        return found == own * self.ranks
 
     def abort(self, status: int) -> NoReturn:
         sys.stdout.flush()

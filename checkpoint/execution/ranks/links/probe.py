@@ -7,6 +7,9 @@ from collections.abc import Mapping
 
 LOOPBACK = "checkpoint.execution.ranks.links.loopback"
 
+PROBED = 2**15
+"""The values of an array that is sent to try: more than a library sends in one go with the message."""
+
 SECONDS = 60.0
 """A probe that takes longer has failed."""
 
