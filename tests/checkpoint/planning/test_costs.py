@@ -69,7 +69,7 @@ def test_runs_and_leaves_in_blocks_cost_what_their_actions_do(seed: int) -> None
         exact = Persistent(ladder, budget, common_divisor(ladder), smallest)
         guided = Guided(Estimates(ladder, budget, max(1, budget // 48), smallest), budget)
         for found in (exact, guided):
-            schedule = schedule_of(chain, found.actions())
+            schedule = schedule_of(chain, written(found.stretches()))
             assert cost_of(schedule, chain, cost) == found.cost
             assert simulate(schedule, chain).peak_bytes <= budget
             blocked += any(action.rows and action.whole for action in schedule if hasattr(action, "whole"))
