@@ -11,6 +11,7 @@ from checkpoint.planning.programs.guided import Estimates, Guided
 from checkpoint.planning.programs.ladder import Ladder
 from checkpoint.planning.programs.persistent import Persistent
 from checkpoint.planning.programs.smallest_peak import SmallestPeak
+from checkpoint.schedule.stretches import written
 from tests.checkpoint.chains import common_divisor, random_budget, random_chain, schedule_of
 
 DEEP = chain_of([100, *[64] * 24, 10], batch_size=2048)
