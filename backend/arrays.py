@@ -10,6 +10,7 @@ from backend.errors import MeterError
 from backend.formulas import Array
 from backend.memory import DeviceMemory, Usage
 from backend.uploads import Uploads
+from backend.watching import Watch
 
 
 class Arrays:
@@ -87,6 +88,10 @@ class Arrays:
 
     def uploads(self) -> Uploads | None:
         """Copies of mini-batches to the device ahead of their use; None where that gains nothing."""
+        return None
+
+    def watch(self, dtype: str) -> Watch | None:
+        """A new watch over the steps of a network of `dtype`; None where the host waits for kernels anyway."""
         return None
 
     def copies(self) -> Any:

@@ -6,7 +6,7 @@ and lets any conforming namespace train a network. Its kernels may hold temporar
 backends hold none, which makes their bytes predictable.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from backend.errors import BackendUnavailable
@@ -27,6 +27,24 @@ class Backend(LayerSteps):
 
     whole_steps: Any = None
     """What runs a whole step in one call; None where operations are called one by one."""
+
+    records_steps = False
+    """Whether `record` makes plans of steps."""
+
+    def step_key(self, inputs: Sequence[Any]) -> tuple[Any, ...]:
+        """What a recorded step follows from beside the values of its inputs and where they lie."""
+        raise NotImplementedError
+
+    def record(self, take: Callable[..., None], inputs: Sequence[Any]) -> Any:
+        """A plan of the step that `take` takes on arrays such as `inputs`; None where it cannot be planned.
+
+        `take` is called, and nothing is computed. The plan has `run(inputs)`, for arrays of the same `step_key`.
+        """
+        return None
+
+    def remarks(self) -> list[str]:
+        """What a user of this backend should be told once, each time it is asked what has come up since."""
+        return []
 
     def in_tf32(self) -> "Backend":
         """This backend with products of float32 in TF32. Raises `BackendUnavailable` where there are none."""

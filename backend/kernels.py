@@ -71,6 +71,10 @@ class Kernels(Arrays):
         """d := each row of the matrix d times its weight (rows,)."""
         d *= self.xp.reshape(weights, (d.shape[0], 1))
 
+    def divide_bytes_(self, a: Array, numbers: Array, divisor: float) -> None:
+        """a := numbers / divisor, of `numbers` (uint8, of a's shape); each quotient is rounded once, to a's dtype."""
+        a[...] = self.xp.astype(numbers, a.dtype) / divisor
+
     def sum_rows(self, d: Array, *, out: Array, onto: bool = False, factor: float = 1.0, keep: float = 1.0) -> None:
         """out := the sum of `d`'s rows, a bias's gradient; or with `onto`, out := keep * out + factor * that sum."""
         total = self.xp.sum(d, axis=0)

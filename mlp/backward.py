@@ -127,6 +127,7 @@ class Backward(Halves):
         array needed next, to prefetch.
         """
         below, next_weight, drop = None, None, None
+        self.at_layer(layer)
         if layer > 1:
             self.backend.release(a)
             below, next_weight = self.layer_activation(layer - 1), self.weights[layer - 2]
@@ -173,10 +174,10 @@ class Backward(Halves):
 
         `error` is one of the two.
 
-        This comes before anything of the layer is applied. Where asking means waiting for the device, only the last
-        layer is asked about: what goes wrong below it shows there a step later.
+        This comes before anything of the layer is applied. In a watched step the device looks itself. Elsewhere, as in
+        `backprop` that somebody calls, asking means waiting for a device: only the last layer is asked about there.
         """
-        if layer < self.n_layers and self.backend.facts.asynchronous:
+        if self.watch is not None and (layer < self.n_layers or self.watch.is_open):
             return
         if not self.backend.all_finite(error):
             raise not_finite("error", layer)

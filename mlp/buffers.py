@@ -24,11 +24,25 @@ LEAST_ROWS = 128
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the arrays of a step lie, in the order in which they are taken: `offsets` in bytes, `values` in number."""
+    """Where the arrays of a step lie, in the order in which they are taken: `offsets` in bytes, `values` in number.
+
+    Of each (first, stop, times) of `repeats`, in order, the arrays from `first` to before `stop` are taken `times`
+    times in a row.
+    """
 
     values: Sequence[int]
     offsets: Sequence[int]
     arena_bytes: int
+    repeats: Sequence[tuple[int, int, int]] = ()
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """The number of values and the offset of each array, as often as it is taken."""
+        at = 0
+        for first, stop, times in (*self.repeats, (len(self.values), len(self.values), 0)):
+            yield from zip(self.values[at:first], self.offsets[at:first], strict=True)
+            for _ in range(times):
+                yield from zip(self.values[first:stop], self.offsets[first:stop], strict=True)
+            at = stop
 
 
 @dataclass(slots=True)
@@ -81,6 +95,8 @@ class Buffers:
     def __init__(self, backend: Backend, dtype: str) -> None:
         self._backend, self._dtype = backend, dtype
         self._arena: Any = None
+        self.moves = 0
+        """How often the arena has come to lie elsewhere, or has gone."""
         self._offered: Any = None
         self._room: Room | None = None
         self._apart = False
@@ -95,7 +111,7 @@ class Buffers:
 
         It is apart from the arena while an earlier step is not over there: its arrays are new ones.
         """
-        along = iter(zip(places.values, places.offsets, strict=True))
+        along = iter(places)
         if self._apart or (self._room is not None and self._room.is_open):
             return Room(self._backend, self._dtype, along)
         self._room = Room(self._backend, self._dtype, along, self.reserve(places.arena_bytes))
@@ -104,6 +120,7 @@ class Buffers:
     def reserve(self, size: int) -> Any:
         """The arena, of at least `size` bytes, as a vector."""
         if self._arena is None or self.arena_bytes < size:
+            self.moves += 1
             self._arena = None  # before the larger one exists, not after
             self._arena = self._backend.arena(max(1, -(-size // np.dtype(self._dtype).itemsize)), self._dtype)
         return self._arena
@@ -120,6 +137,7 @@ class Buffers:
     @contextmanager
     def apart(self) -> Iterator[None]:
         """A block whose steps have no arena: each of their arrays is allocated, and freed after its last use."""
+        self.moves += 1
         self._arena, before, self._apart = None, self._apart, True
         try:
             yield

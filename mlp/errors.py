@@ -22,20 +22,27 @@ class KeywordError(NetworkError, TypeError):
 class TrainingError(RuntimeError):
     """Training cannot continue: an error or a parameter is no longer finite.
 
-    `layer`, `epoch` and `step` say where, as far as it is known; `train` adds the last two.
+    `layer`, `epoch` and `step` say where, as far as it is known; `train` adds the last two. Without an epoch, steps are
+    counted from the network's first. `ago`: how many steps before the one at hand it was, where a device said so later.
     """
 
     def __init__(
-        self, problem: str, *, layer: int | None = None, epoch: int | None = None, step: int | None = None
+        self,
+        problem: str,
+        *,
+        layer: int | None = None,
+        epoch: int | None = None,
+        step: int | None = None,
+        ago: int = 0,
     ) -> None:
-        where = "" if epoch is None else f"epoch {epoch}, step {step}: "
-        super().__init__(where + problem)
+        where = "" if epoch is None else f"epoch {epoch}, "
+        super().__init__(where + ("" if step is None else f"step {step}: ") + problem)
         self.problem = problem
-        self.layer, self.epoch, self.step = layer, epoch, step
+        self.layer, self.epoch, self.step, self.ago = layer, epoch, step, ago
 
     def at(self, epoch: int, step: int) -> "TrainingError":
-        """This error, with where in the training it came."""
-        return type(self)(self.problem, layer=self.layer, epoch=epoch, step=step)
+        """This error, with where in the training it came; `step` of `epoch` is the one at hand."""
+        return type(self)(self.problem, layer=self.layer, epoch=epoch, step=step - self.ago)
 
 
 class StateWarning(UserWarning):
@@ -54,10 +61,12 @@ class StateError(ValueError):
         self.path = str(path)
 
 
-def not_finite(what: str, layer: int) -> TrainingError:
-    """The error that names a layer whose output or error, `what`, is not finite."""
+def not_finite(what: str, layer: int, *, step: int | None = None, ago: int = 0) -> TrainingError:
+    """The error that names a layer whose output or error, `what`, is not finite; in `step`, `ago` steps before."""
     return TrainingError(
         f"the {what} of layer {layer} is not finite any more, NaN or infinite; lower eta, or look for such values in "
         f"the data",
         layer=layer,
+        step=step,
+        ago=ago,
     )

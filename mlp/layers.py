@@ -91,6 +91,7 @@ class Layers(Store):
         soon = weights[layer] if layer < len(weights) else None
         activation = self.layer_activation(layer)
         drop = self.drop_of(layer, self._at)
+        self.at_layer(layer, forward=True)
         self.is_finite = self.backend.forward_layer_(
             a, weights[k], self.biases[k], activation, out=out, soon=soon, drop=drop
         )
@@ -131,6 +132,7 @@ class Layers(Store):
         """
         if counts_cost:
             self.add_cost(a, y, weights)
+        self.at_layer(self.n_layers)
         self.to_output_delta(a, y)
         if weights is not None:
             self.backend.scale_rows_(a, weights)

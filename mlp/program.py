@@ -14,7 +14,7 @@ from backend.numpy.kernels.engine import KEPT_SLOTS, BadNumber
 from mlp.buffers import Buffers
 from mlp.errors import not_finite
 from mlp.optimizers import OPTIMIZERS, GradientDescent, Momentum, Optimizer, Ruled, StepFacts
-from mlp.records import INPUTS, ROW_WEIGHTS, TARGETS, Parameters, Records, Update
+from mlp.records import INPUTS, ROW_WEIGHTS, TARGETS, Parameters, Records, Table, Update
 from mlp.row_weights import RowWeights
 
 MOST_SIZES = 4
@@ -77,7 +77,7 @@ class Written:
     """
 
     arena_bytes: int
-    tables: list[np.ndarray]
+    tables: list[Table]
     between: list[Callable[[np.ndarray], None]] = field(default_factory=list)
     ended: Callable[[], None] | None = None
     made_from: Any = None
@@ -128,7 +128,7 @@ class Programs:
         engine = network.backend.whole_steps
         if engine is None or network.backend.measuring or not network.buffers.is_free:
             return False
-        update = _update_of(network.optimizer)
+        update = update_of(network.optimizer)
         if update is None or not network.steps_are_as_written():
             return False
         blocks = self._blocks_of(network)
@@ -156,7 +156,10 @@ class Programs:
         if not written.programs:
             for number in (INPUTS, TARGETS, *([ROW_WEIGHTS] if weights else [])):
                 bases[number - 1] = read_only(bases[number - 1])
-            written.programs = [engine.program(table, dtype=network.dtype, bases=bases) for table in written.tables]
+            written.programs = [
+                engine.program(table.rows, dtype=network.dtype, bases=bases, repeats=table.repeats)
+                for table in written.tables
+            ]
             written.tables = []
         try:
             for number, program in enumerate(written.programs):
@@ -185,7 +188,7 @@ class Programs:
         return self._blocks[1] if all(a.flags.writeable for a in arrays) else None
 
 
-def _update_of(optimizer: Optimizer | Ruled) -> Update | None:
+def update_of(optimizer: Optimizer | Ruled) -> Update | None:
     """How programs step by an optimizer; None for one that they do not know."""
     kind = type(optimizer)
     if kind is GradientDescent:

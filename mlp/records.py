@@ -4,6 +4,7 @@ Operations are noted one by one, a few whole numbers each, and become columns of
 the arena is said by its offset in bytes, of the first row that is used; X and y by rows. NumPy backends only.
 """
 
+from array import array
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -49,6 +50,13 @@ class Update(NamedTuple):
     kept: tuple[str, ...] = ()
 
 
+class Table(NamedTuple):
+    """Operations as rows, and those that are repeated, as `Backend.whole_steps` takes them."""
+
+    rows: np.ndarray
+    repeats: Sequence[tuple[int, int, int]] = ()
+
+
 class Records:
     """The operations of one step of `layers`, whose parameters and what is kept lie at `offsets` in their bases.
 
@@ -72,63 +80,72 @@ class Records:
         self._backward_update, self._backward_momentum = kinds["backward_update"], kinds["backward_momentum"]
         self._add_velocity = kinds["add_velocity"]
         self._update, self._fused = kinds[update.kind], update.kind == "update"
-        self._noted: list[tuple[int, ...]] = []
+        self._noted = array("q")  # their fields, one after the other
+        self._repeats: list[tuple[int, int, int]] = []
 
     def __len__(self) -> int:
-        return len(self._noted)
+        return len(self._noted) // len(_FIELDS)
+
+    def repeat(self, first: int, times: int) -> None:
+        """What is noted from operation `first` on, for one row block and then the next, is for `times` of them."""
+        length, rest = divmod(len(self) - first, 2)
+        if rest:
+            raise AssertionError("two row blocks take as many operations")
+        if length:
+            self._repeats.append((first, length, times))
 
     def forward(self, layer: int, start: int, rows: int, a: int, out: int) -> None:
         """out := activation(a W + b) for some rows, the first of which is row `start` of the mini-batch."""
-        self._noted.append((self._forward, layer, start, rows, 0, 0, a, out, _ABSENT, _ABSENT, 0))
+        self._noted.extend((self._forward, layer, start, rows, 0, 0, a, out, _ABSENT, _ABSENT, 0))
 
     def cost(self, start: int, rows: int, out: int) -> None:
         """The cost of the output at `out` is added to the total."""
         last = self._layers.n_layers
-        self._noted.append((self._cost, last, start, rows, 0, 0, 0, out, _ABSENT, _ABSENT, 0))
+        self._noted.extend((self._cost, last, start, rows, 0, 0, 0, out, _ABSENT, _ABSENT, 0))
 
     def output_error(self, start: int, rows: int, out: int) -> None:
         """The output at `out` becomes its error, times the weights of the samples if they have any."""
         last = self._layers.n_layers
         for kind in (self._error, self._scale_rows) if self._weighted else (self._error,):
-            self._noted.append((kind, last, start, rows, 0, 0, 0, out, _ABSENT, _ABSENT, 0))
+            self._noted.extend((kind, last, start, rows, 0, 0, 0, out, _ABSENT, _ABSENT, 0))
 
     def add_backward(
         self, layer: int, start: int, rows: int, a: int, delta: int, weight: int, bias: int, *, onto: bool
     ) -> None:
         """`Backward.add_backward_layer`: a row block's gradient, written to `weight` and `bias` or added onto them."""
         width = self._layers.sizes[layer - 1]
-        self._noted.append((self._backward, layer, start, rows, 0, width, a, delta, weight, bias, int(onto)))
+        self._noted.extend((self._backward, layer, start, rows, 0, width, a, delta, weight, bias, int(onto)))
 
     def update(self, layer: int, weight: int, bias: int) -> None:
         """Apply a layer's whole gradient."""
-        self._noted.append((self._update, layer, 0, 0, 0, self._layers.sizes[layer - 1], 0, 0, weight, bias, 0))
+        self._noted.extend((self._update, layer, 0, 0, 0, self._layers.sizes[layer - 1], 0, 0, weight, bias, 0))
 
     def backward(self, layer: int, rows: int, a: int, delta: int, weight: int, bias: int, piece_rows: int) -> None:
         """`Backward.backward_layer` for the whole mini-batch, with each piece of the gradient applied at once."""
         n_in = self._layers.sizes[layer - 1]
         if self._fused:
-            self._noted.append((self._backward_update, layer, 0, rows, 0, n_in, a, delta, weight, bias, piece_rows))
+            self._noted.extend((self._backward_update, layer, 0, rows, 0, n_in, a, delta, weight, bias, piece_rows))
             return
         for first in range(0, n_in, piece_rows):
             width = min(piece_rows, n_in - first)
             summed, applied = (_ABSENT if first else bias), (bias if first + width == n_in else _ABSENT)
-            self._noted.append((self._backward, layer, 0, rows, first, width, a, delta, weight, summed, 0))
-            self._noted.append((self._update, layer, 0, 0, first, width, 0, 0, weight, applied, 0))
+            self._noted.extend((self._backward, layer, 0, rows, first, width, a, delta, weight, summed, 0))
+            self._noted.extend((self._update, layer, 0, 0, first, width, 0, 0, weight, applied, 0))
 
     def add_onto_velocity(self, layer: int, start: int, rows: int, a: int, delta: int, *, begins: bool) -> None:
         """`Updated.backward_onto` for the velocity, and some rows, the first ones where it `begins` with them."""
         noted = (self._backward_momentum, layer, start, rows, 0, self._layers.sizes[layer - 1], a, delta)
-        self._noted.append((*noted, _ABSENT, _ABSENT, int(not begins)))
+        self._noted.extend((*noted, _ABSENT, _ABSENT, int(not begins)))
 
     def add_velocity(self, layer: int) -> None:
         """The weights and the bias of a layer change by their velocity."""
         n_in = self._layers.sizes[layer - 1]
-        self._noted.append((self._add_velocity, layer, 0, 0, 0, n_in, 0, 0, _ABSENT, _ABSENT, 0))
+        self._noted.extend((self._add_velocity, layer, 0, 0, 0, n_in, 0, 0, _ABSENT, _ABSENT, 0))
 
-    def table(self) -> np.ndarray:
+    def table(self) -> Table:
         """The table of all operations noted; none are left."""
         noted = np.array(self._noted, np.int64).reshape(-1, len(_FIELDS)).T
-        self._noted = []
+        repeats, self._repeats, self._noted = self._repeats, [], array("q")
         kind, layer, start, rows, first, width, a, out, weight, bias, onto = noted
         item = np.dtype(self._layers.dtype).itemsize
         table: np.ndarray = self._engine.records(len(kind))
@@ -184,4 +201,4 @@ class Records:
             base = KEPT + 2 * number
             put(f"weight_{slot}", (is_update & with_weight) | whole, base, places[2 + 2 * number][layer] + of_piece)
             put(f"bias_{slot}", (is_update & with_bias) | whole, base + 1, places[3 + 2 * number][layer])
-        return table
+        return Table(table, repeats)

@@ -16,8 +16,8 @@ from mlp.overriding import in_program, is_as_written
 from mlp.plain import places_of, write
 from mlp.program import Written
 from mlp.records import Records
-from mlp.updated import Updated
 from mlp.uptake import IN_PIECES, ONTO_VELOCITY
+from mlp.watched import SPOILT, Watched
 
 STEP_METHODS = (
     "backprop",
@@ -34,7 +34,7 @@ STEP_METHODS = (
 """What a step of a `Network` is made of, which a subclass may have of its own."""
 
 
-class Steps(Updated):
+class Steps(Watched):
     """Layers with an optimizer, and the steps that a `Network` of them takes."""
 
     @in_program
@@ -141,7 +141,9 @@ class Steps(Updated):
         if derivative.shape[0] != a.shape[0]:
             raise NetworkError(f"{name} must have {a.shape[0]} rows, as the output has; got {derivative.shape[0]}")
         self.backend.release(a)
+        self.at_layer(self.n_layers + 1)  # below which this error is
         self.backend.hidden_delta_(a, derivative, self.error_activation)
+        self.at_layer(self.n_layers)
 
     # Learning
 
@@ -159,29 +161,28 @@ class Steps(Updated):
         Raises `TrainingError` for a layer's output or error that is not finite, before anything of that layer changes.
         Under momentum in row blocks, earlier blocks are in its velocity then, and in those of others; its weights are
         as they were. `save` refuses such a network.
+
+        On a GPU, which the host does not wait for, the step that begins next raises it, or `look`: what the device has
+        refused, it has refused of all steps since, and `steps_trained` is that of before the bad one.
         """
+        self.look()
         X, y = self.as_batch(X, y)
         rate = check_rate(eta, self.dtype, rows=X.shape[0]) / X.shape[0]
         try:
-            with self.weighting(weights, X.shape[0]):
-                self._take_step(X, y, rate)
+            with self.weighting(weights, X.shape[0]), self.watching(X.shape[0], rate) as rate:
+                if not (self.programs.step(self, X, y, rate) or self.recorded.step(self, X, y, rate)):
+                    self.take_actions(X, y, rate)
         except TrainingError as error:
             if self.uptake != ONTO_VELOCITY or not self.works_in_row_blocks(X.shape[0]):
                 raise
             self.velocities_are_spoilt = True
-            problem = f"{error.problem}; velocities have some row blocks of this step, so go on from a saved state"
-            raise TrainingError(problem, layer=error.layer) from None
+            raise TrainingError(f"{error.problem}; {SPOILT}", layer=error.layer) from None
         self.steps_trained += 1
 
-    def works_in_row_blocks(self, rows: int) -> bool:
-        """Whether a step on `rows` rows takes some of them at a time."""
-        return False
-
-    def _take_step(self, X: Any, y: Any, rate: float) -> None:
-        if self.programs.step(self, X, y, rate):
-            return
+    def take_actions(self, X: Any, y: Any, rate: float) -> None:
+        """What a step does, action by action; `X` is known to be finite, and `rate` is eta / batch."""
         onto = {} if self.uptake == IN_PIECES else {"rate": rate}
-        with self.trusting_inputs():  # as_batch has looked
+        with self.trusting_inputs():
             for gradient in self.backprop(X, y, in_pieces=True, **onto):
                 self.apply_gradient(gradient, rate)
                 del gradient  # or it would be held while the next one is made

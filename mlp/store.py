@@ -19,8 +19,9 @@ from mlp.errors import NetworkError
 from mlp.parameters import Parameters
 from mlp.precision import FULL, precision_of
 from mlp.program import Programs, StepCount
+from mlp.recorded import RecordedSteps
 
-_MADE_ANEW = ("buffers", "programs", "count", "cost_total", "_room", "_weights", "_biases")
+_MADE_ANEW = ("buffers", "programs", "recorded", "count", "cost_total", "watch", "_room", "_weights", "_biases")
 
 
 class Store:
@@ -36,7 +37,9 @@ class Store:
 
     def _allocate(self) -> None:
         backend, sizes, dtype = self.backend, self.sizes, self.dtype
-        self.buffers, self.programs = Buffers(backend, dtype), Programs()
+        self.buffers, self.programs, self.recorded = Buffers(backend, dtype), Programs(), RecordedSteps()
+        self.watch = backend.watch(dtype)
+        """What looks at steps for numbers that are not finite where the host does not wait to look itself."""
         self.cost_total = backend.cost_total()
         """The costs of steps, each before its update, since the epoch began."""
         self.count = StepCount()
@@ -84,13 +87,15 @@ class Store:
         """`X` and `y` on the backend's device. Raises `NetworkError` unless they are a mini-batch for these layers.
 
         An infinity in `X` would not show in the error of the last layers, but would ruin the weights of the first, so
-        `X` is checked here. A value of `y` that is not finite shows in the last layer's error, before anything is
-        applied.
+        `X` is checked here, on the host if it comes from there. A value of `y` that is not finite shows in the last
+        layer's error, before anything is applied.
         """
+        given = X
         X, y = self.as_rows("X", X, self.sizes[0]), self.as_rows("y", y, self.sizes[-1])
         if X.shape[0] != y.shape[0]:
             raise NetworkError(f"X and y must have as many rows; got {X.shape[0]} and {y.shape[0]}")
-        if not (self._inputs_are_finite or is_finite(X, self.backend, room=self._room)):
+        checked = given if isinstance(given, np.ndarray) else X
+        if not (self._inputs_are_finite or is_finite(checked, self.backend, room=self._room)):
             raise NetworkError("X holds a value that is not finite, NaN or infinite; remove it")
         return X, y
 
@@ -106,6 +111,13 @@ class Store:
     def as_rows(self, name: str, x: Any, width: int) -> Any:
         """`x` on the backend's device. Raises `NetworkError`, which calls it `name`, unless it is (rows, `width`)."""
         return as_rows(name, x, width=width, dtype=self.dtype, backend=self.backend)
+
+    # Which layer is at work
+
+    def at_layer(self, layer: int, *, forward: bool = False) -> None:
+        """Say so to whoever watches the step: the layer runs, or with `forward` its output is made."""
+        if self.watch is not None:
+            self.watch.layer, self.watch.forward = layer, forward
 
     # Copies
 

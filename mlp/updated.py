@@ -11,6 +11,7 @@ from mlp.inference import Inference
 from mlp.optimizers import Optimizer, Ruled, StepFacts
 from mlp.overriding import in_program, is_as_written
 from mlp.program import Programs
+from mlp.recorded import RecordedSteps
 from mlp.uptake import IN_PIECES, ONTO_VELOCITY, fits_onto_weights, uptake_of
 
 UPTAKE_METHODS = ("backprop", "backward_layer", "add_backward_layer", "apply_gradient")
@@ -43,7 +44,7 @@ class Updated(Backward, Inference):
 
     def _forget_steps(self) -> None:
         """Make anew what was made for the steps of another optimizer."""
-        self.programs = Programs()
+        self.programs, self.recorded = Programs(), RecordedSteps()
 
     def _zeros(self) -> tuple[tuple[Any, Any], ...]:
         """Arrays of zeros in the shapes of each layer's weights and bias."""
@@ -64,6 +65,7 @@ class Updated(Backward, Inference):
         It is that of step `steps_trained` + 1. `update_mini_batch` counts steps, and so must a loop of your own.
         """
         k = gradient.layer - 1
+        self.at_layer(gradient.layer)
         rows = slice(gradient.first, gradient.first + gradient.weight.shape[0])
         kept = [pairs[k] for pairs in self.optimizer_state.values()]
         apply = self._applying(gradient)
@@ -105,6 +107,7 @@ class Updated(Backward, Inference):
         blocks add onto the velocity alone. Raises `TrainingError` before anything is changed by these rows.
         """
         self._check_error(layer, delta)
+        self.at_layer(layer)
         if self.uptake == ONTO_VELOCITY:
             weight, bias = self.velocities[layer - 1]
             keep = self.momentum if begins else 1.0

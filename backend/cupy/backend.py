@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from backend.base import Backend
 from backend.cupy.copying import CopyingStream
 from backend.cupy.detection import import_cupy, usable_device
 from backend.cupy.kernels import elementwise, optimizers, reports, sums
@@ -23,6 +22,7 @@ from backend.cupy.kernels.halves import narrow, widen
 from backend.cupy.kernels.layout import leading_dimension
 from backend.cupy.kernels.softmax import add_bias_softmax
 from backend.cupy.pool import pool_of
+from backend.cupy.steps import CupySteps
 from backend.cupy.totals import TOTAL_VALUES, CupyCostTotal
 from backend.cupy.uploads import CupyUploads
 from backend.dropping import Drop
@@ -32,7 +32,7 @@ from backend.memory import DeviceMemory, Usage
 from backend.rules import RuleNumbers
 
 
-class CupyBackend(Backend):
+class CupyBackend(CupySteps):
     """CuPy on the CUDA device of number `device`, the first unless told otherwise.
 
     Matrices are row-major, and may be some rows or columns of another; see `backend.cupy.kernels.layout`. Kernels run
@@ -50,7 +50,7 @@ class CupyBackend(Backend):
         import array_api_compat.cupy
 
         self._pool = pool_of(number)
-        super().__init__("cupy", array_api_compat.cupy, self._pool.device)
+        super().__init__(array_api_compat.cupy, self._pool.device)
 
     @property
     def device_name(self) -> str:
@@ -223,6 +223,10 @@ class CupyBackend(Backend):
     def scale_rows_(self, d: Any, weights: Any) -> None:
         with self.device:
             elementwise.scale_rows(d, weights)
+
+    def divide_bytes_(self, a: Any, numbers: Any, divisor: float) -> None:
+        with self.device:
+            elementwise.divide_bytes(a, numbers, divisor)
 
     def cost_sum(self, a: Any, y: Any, cost: str, weights: Any = None) -> float:
         with self.device:

@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from backend.cupy.kernels.launching import not_to_record
 from backend.cupy.kernels.sums import SCRATCH_BYTES
 from backend.cupy.meter import CupyMeter
+from backend.cupy.outside import OutsideMemory
 from backend.errors import OutOfDeviceMemory
 from backend.facts import FACTS
 from backend.memory import DeviceMemory
@@ -36,8 +38,8 @@ class DevicePool:
         self._pool = cupy.cuda.MemoryPool()
         self._limit_bytes: int | None = None
         with self.device:  # outside the pool: it is used in the middle of a step, whose bytes are counted
-            memory = cupy.cuda.MemoryPointer(cupy.cuda.Memory(np.dtype("int64").itemsize), 0)
-            self._answer = cupy.ndarray((1,), "int64", memptr=memory)
+            self._for_answer = OutsideMemory(number, "answers of checks", np.dtype("int64").itemsize)
+            self._answer = cupy.ndarray((1,), "int64", memptr=self._for_answer.pointer)
         self._answering = threading.Lock()
         self._scratch: dict[int, Any] = {}
         self._arena_bytes = 0
@@ -75,6 +77,7 @@ class DevicePool:
 
         Raises `OutOfDeviceMemory` where that would pass the limit, before CUDA is asked, or where CUDA has no more.
         """
+        not_to_record("an array is allocated")
         if self._limit_bytes is not None:
             used = int(self._pool.used_bytes())
             if used + _rounded(size) > self._limit_bytes:
@@ -109,6 +112,21 @@ class DevicePool:
         return OutOfDeviceMemory(asked_bytes=size, used_bytes=used, limit_bytes=None, free_bytes=free_bytes)
 
     @contextmanager
+    def taking_at_most(self, size: int) -> Iterator[None]:
+        """Within the block, the pool takes at most `size` bytes from the driver, as if the device had no more for it.
+
+        What it has idle is given back first.
+        """
+        with self.device:
+            before = self._pool.get_limit()
+            self._pool.free_all_blocks()
+            self._pool.set_limit(size=size)
+            try:
+                yield
+            finally:
+                self._pool.set_limit(size=before)
+
+    @contextmanager
     def allocating(self) -> Iterator[None]:
         """Within the block, CuPy allocates from this pool, on this device; in this thread."""
         with self.device, self._cupy.cuda.using_allocator(self.malloc):
@@ -128,8 +146,9 @@ class DevicePool:
         """
         stream = self._cupy.cuda.get_current_stream()
         if stream.ptr not in self._scratch:
-            memory = self._cupy.cuda.MemoryPointer(self._cupy.cuda.Memory(SCRATCH_BYTES), 0)
-            memory.memset_async(0, SCRATCH_BYTES, stream)
+            not_to_record("scratch memory is allocated")
+            memory = OutsideMemory(self.device.id, "scratch of sums", SCRATCH_BYTES)
+            memory.pointer.memset_async(0, SCRATCH_BYTES, stream)
             self._scratch[stream.ptr] = memory
         return int(self._scratch[stream.ptr].ptr)
 

@@ -1,139 +1,99 @@
 """`python -m bench.gpu_acceptance`: everything that only a real GPU can show, in one run of less than 8 minutes.
 
-Results against NumPy's, bytes against the predicted ones, a network that fits only by its plan, activations offloaded
-to the host, and time against the matrix products alone and PyTorch. One table, and one JSON with --json. Status 0, or 1
-where a check fails; 2 where there is no GPU.
+Each group of checks runs in a process of its own, within a time of its own, so an error that breaks CUDA for a process
+takes one group with it and no row that was found before. The JSON is whole after every row. A GPU that is small or busy
+leaves groups out and fails none.
 
-On a stand-in in host memory networks are small and timings left out: there it tests itself.
+Status 0 if every check holds, 1 where one fails or a group crashes, 2 where nothing could be checked. On a stand-in in
+host memory networks are small and timings left out: there it tests itself.
 """
 
 import argparse
-import json
-import os
 import sys
-import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
-from tabulate import tabulate
+from tqdm import tqdm
 
-from backend import BackendUnavailable, select_backend
-from backend.cupy.backend import CupyBackend
-from bench.gpu_acceptance.array_bytes import bytes_as_predicted
-from bench.gpu_acceptance.limit import fits_under_a_budget
-from bench.gpu_acceptance.offload import offload
-from bench.gpu_acceptance.offload_timing import LOAD, offload_timing
-from bench.gpu_acceptance.parity import parity
-from bench.gpu_acceptance.rows import Row, to_the_end
-from bench.gpu_acceptance.shapes import FULL, QUICK, give_back
-from bench.gpu_acceptance.steps import steps
-from bench.gpu_acceptance.torch_on_gpu import torch_on_gpu
-from checkpoint.units import format_bytes
+from bench.gpu_acceptance.groups import ALL_SECONDS, ENVIRONMENT, GROUPS
+from bench.gpu_acceptance.processes import Refused, rows_of_process
+from bench.gpu_acceptance.report import Report, memory_rows
+from bench.gpu_acceptance.rows import CRASHED, FAILED, Row, left_out
+from checkpoint.output import OutputError, check_writable
 
-MOST_SECONDS = 400
-"""No turn of timings begins after this long, which leaves more than a minute for the one under way."""
+LEAST_SECONDS = 15
+"""A group that would have less than this is not begun."""
 
-STAND_IN = "CUPY_ON_HOST_LIB"
-"""The environment variable that the stand-in sets."""
+STAND_IN_TIMES = 5
+"""How many times as long everything may take where the host's memory stands in for a GPU, on a machine that is busy."""
+
+ROWS_SHARE = 0.75
+"""The part of a group's seconds in which it may begin another row; in the rest it ends by itself."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run every check and print the table; 0, or 1 where a check fails."""
+    """Run every group and print the table; the status is told above."""
     parser = argparse.ArgumentParser(prog="python -m bench.gpu_acceptance", description="Check this project on a GPU.")
     parser.add_argument("--device", type=int, metavar="N", help="the GPU's number (default: 0)")
-    parser.add_argument("--json", type=Path, metavar="PATH", help="also write every figure")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="also write every figure, row by row")
     parser.add_argument("--quick", action="store_true", help="small networks, in seconds; their timings mean little")
-    args = parser.parse_args(argv)
-    begun = time.monotonic()
-    try:
-        backend = select_backend("cupy", device=args.device)
-    except BackendUnavailable as error:
-        print(f"bench.gpu_acceptance: error: {error}", file=sys.stderr)
-        return 2
-    assert isinstance(backend, CupyBackend)
-    stand_in = is_stand_in(backend)
-    environment = environment_of(backend, stand_in=stand_in)
-    print(_heading(environment), flush=True)
-    rows = []
-    for row in _all(backend, quick=args.quick or stand_in, timed=not stand_in, deadline=begun + MOST_SECONDS):
-        rows.append(row)
-        if row.passed is False:
-            print(f"FAILED: {row.group}, {row.name}: {row.detail}", file=sys.stderr, flush=True)
-    seconds = time.monotonic() - begun
-    print(table(rows))
-    checked = [row for row in rows if row.passed is not None]
-    failed = [row for row in checked if not row.passed]
-    print(f"\n{len(checked) - len(failed)} of {len(checked)} checks hold, in {seconds:.0f} s")
-    if args.json:
-        record = {"environment": environment, "seconds": seconds, "passed": not failed}
-        record["rows"] = [asdict(row) for row in rows]
-        args.json.write_text(json.dumps(record, indent=2) + "\n")
-    return 1 if failed else 0
-
-
-def is_stand_in(backend: CupyBackend) -> bool:
-    """Whether the device is host memory, whose times mean nothing."""
-    return bool(os.environ.get(STAND_IN)) or "no GPU" in backend.device_name
-
-
-def environment_of(backend: CupyBackend, *, stand_in: bool) -> dict[str, Any]:
-    """Where the figures come from: the GPU, its driver, and the versions of everything."""
-    import cupy
-
-    runtime, memory = cupy.cuda.runtime, backend.device_memory()
-    return {
-        "device": backend.device_name,
-        "stand_in": stand_in,
-        "compute_capability": str(backend.device.compute_capability),
-        "total_bytes": memory.total_bytes,
-        "free_bytes": memory.free_bytes,
-        "outside_bytes": memory.outside_bytes,
-        "driver": runtime.driverGetVersion(),
-        "runtime": runtime.runtimeGetVersion(),
-        "python": sys.version.split()[0],
-        "numpy": metadata.version("numpy"),
-        "cupy": cupy.__version__,
-        "torch": None if stand_in else torch_on_gpu(),
-    }
-
-
-def _heading(environment: dict[str, Any]) -> str:
-    torch = environment["torch"]
-    return (
-        f"{environment['device']}, compute capability {environment['compute_capability']}, "
-        f"{format_bytes(environment['total_bytes'])}, {format_bytes(environment['free_bytes'])} free\n"
-        f"CUDA driver {environment['driver']}, runtime {environment['runtime']}; CuPy {environment['cupy']}, "
-        f"NumPy {environment['numpy']}, Python {environment['python']}, "
-        f"{f'PyTorch {torch}' if torch else 'no PyTorch on this GPU'}\n"
+    parser.add_argument(
+        "--only", action="append", choices=list(GROUPS)[1:], metavar="GROUP", help="these groups alone; may be repeated"
     )
+    args = parser.parse_args(argv)
+    try:
+        check_writable(args.json)
+    except OutputError as error:
+        return _refused(error)
+    report = Report(args.json)
+    try:
+        for row in _environment(args):
+            report.environment = row.figures
+            print(f"{row.detail}\n", flush=True)
+            if row.passed is False or not row.figures:
+                report.add(row)
+    except Refused as error:
+        return _refused(error)
+    for name in tqdm(args.only or list(GROUPS)[1:], unit="group", leave=False, disable=None):
+        times = STAND_IN_TIMES if report.environment.get("stand_in") else 1
+        for row in _rows(name, args, left=times * ALL_SECONDS - report.seconds, times=times):
+            report.add(row)
+            if row.verdict in (FAILED, CRASHED):
+                print(f"{row.verdict}: {row.group}, {row.name}: {row.detail}", file=sys.stderr, flush=True)
+    for row in memory_rows(report.rows):
+        report.add(row)
+    report.write(complete=True)
+    print(f"{report.table()}\n\n{report.summary()}")
+    return {True: 0, False: 1, None: 2}[report.passed]
 
 
-def _all(backend: CupyBackend, *, quick: bool, timed: bool, deadline: float) -> Iterator[Row]:
-    shapes = QUICK if quick else FULL
-    groups = {
-        "parity": parity(backend, shapes),
-        "bytes": bytes_as_predicted(backend, shapes),
-        "limit": fits_under_a_budget(backend, shapes),
-        "offload": offload(backend, shapes),
-        "steps": steps(backend, quick=quick, timed=timed, deadline=deadline),
-    }
-    if timed:
-        groups["time of offload"] = offload_timing(backend, shapes.deep if quick else LOAD, deadline=deadline)
-    for name, rows in groups.items():
-        yield from to_the_end(name, rows)
-        give_back(backend)
-    if not timed:
-        for name in ("offload", "steps"):
-            yield Row(name, "timings", None, "left out: the device is a stand-in, in host memory")
+def _environment(args: argparse.Namespace) -> Iterator[Row]:
+    return rows_of_process(ENVIRONMENT, command(ENVIRONMENT, args, 30), seconds=GROUPS[ENVIRONMENT].seconds)
 
 
-def table(rows: Sequence[Row]) -> str:
-    """The table, one line for each row."""
-    body = [[row.group, row.name, row.verdict, row.detail] for row in rows]
-    return tabulate(body, ["group", "what", "", "found"], disable_numparse=True)
+def _rows(name: str, args: argparse.Namespace, *, left: float, times: int) -> Iterator[Row]:
+    """The rows of a group's process, which has so many `times` its seconds, and no more than those that are `left`."""
+    if left < LEAST_SECONDS:
+        yield left_out(name, "all of it", f"the {ALL_SECONDS} s of a run are over")
+        return
+    seconds = min(times * GROUPS[name].seconds, left)
+    try:
+        yield from rows_of_process(name, command(name, args, ROWS_SHARE * seconds), seconds=seconds)
+    except Refused as error:  # it was there a moment ago
+        yield Row(name, "its process", CRASHED, f"the GPU is gone: {error}")
+
+
+def command(name: str, args: argparse.Namespace, seconds: float) -> list[str]:
+    """The command that runs a group; it begins no row after so many seconds."""
+    device = [] if args.device is None else ["--device", str(args.device)]
+    quick = ["--quick"] if args.quick else []
+    module = [sys.executable, "-m", "bench.gpu_acceptance.child", name]
+    return [*module, *device, *quick, "--seconds", str(seconds)]
+
+
+def _refused(error: Exception) -> int:
+    print(f"bench.gpu_acceptance: error: {error}", file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ from itertools import product
 from typing import Any
 
 from backend.cupy.backend import CupyBackend
-from bench.gpu_acceptance.rows import Row
-from bench.gpu_acceptance.shapes import ETA, Shape, Shapes, least_bytes
+from bench.gpu_acceptance.rows import Row, checked
+from bench.gpu_acceptance.setting import Setting
+from bench.gpu_acceptance.shapes import ETA, Shape, least_bytes
 from checkpoint import (
     Chain,
     NetworkWithCheckpointing,
@@ -23,9 +24,9 @@ from mlp import Network
 from mlp.arguments import DTYPES
 
 
-def bytes_as_predicted(backend: CupyBackend, shapes: Shapes) -> Iterator[Row]:
+def bytes_as_predicted(setting: Setting) -> Iterator[Row]:
     """A row for each dtype and strategy."""
-    shape = shapes.deep
+    backend, shape = setting.backend, setting.shapes.deep
     for dtype in DTYPES:
         chain = shape.chain(dtype)
         predicted = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
@@ -79,4 +80,4 @@ def _bytes_row(name: str, predicted: int, measured: int, *, marks: bool) -> Row:
     if not marks:
         detail += "; not as predicted after each action"
     figures = {"predicted_peak_bytes": predicted, "measured_peak_bytes": measured, "each_action": marks}
-    return Row("bytes", name, predicted == measured and marks, detail, figures)
+    return checked("bytes", name, predicted == measured and marks, detail, figures)

@@ -6,16 +6,17 @@ from typing import Any
 
 from backend.cupy.backend import CupyBackend
 from backend.errors import OutOfDeviceMemory
-from bench.gpu_acceptance.rows import Row
-from bench.gpu_acceptance.shapes import ETA, STEPS, Shape, Shapes, least_bytes
+from bench.gpu_acceptance.rows import Row, checked
+from bench.gpu_acceptance.setting import Setting
+from bench.gpu_acceptance.shapes import ETA, STEPS, Shape, least_bytes
 from checkpoint import NetworkWithCheckpointing, plan_chain, simulate, store_all
 from checkpoint.units import format_bytes
 from mlp import Network
 
 
-def fits_under_a_budget(backend: CupyBackend, shapes: Shapes) -> Iterator[Row]:
+def fits_under_a_budget(setting: Setting) -> Iterator[Row]:
     """Two rows: plain, which must fail, and planned, which must not."""
-    shape, dtype = shapes.deep, "float32"
+    backend, shape, dtype = setting.backend, setting.shapes.deep, "float32"
     chain = shape.chain(dtype)
     whole = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
     budget = max(whole // 3, least_bytes(chain))
@@ -33,9 +34,8 @@ def fits_under_a_budget(backend: CupyBackend, shapes: Shapes) -> Iterator[Row]:
         ran = failure is None
         detail = f"a step of {format_bytes(planned.arena_bytes if wanted else whole)} in {format_bytes(budget)}: "
         detail += f"took {STEPS} steps" if ran else f"{failure}"
-        yield Row(
-            "limit", "planned" if wanted else "plain", ran == wanted, detail, {"budget_bytes": budget, "ran": ran}
-        )
+        figures = {"budget_bytes": budget, "ran": ran}
+        yield checked("limit", "planned" if wanted else "plain", ran == wanted, detail, figures)
 
 
 def _failure_within(backend: CupyBackend, net: Network, shape: Shape, budget: int) -> str | None:
@@ -48,6 +48,8 @@ def _failure_within(backend: CupyBackend, net: Network, shape: Shape, budget: in
             net.update_mini_batch(X, y, eta=ETA)
         backend.synchronize()
     except OutOfDeviceMemory as error:
+        if error.limit_bytes is None:  # the GPU's own end, and not the limit's
+            raise
         return str(error)
     finally:
         backend.limit_bytes = None

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from backend.cupy.backend import CupyBackend
 from backend.cupy.transfers import CupyTransfers
-from bench.gpu_acceptance.rows import Row
-from bench.gpu_acceptance.shapes import ETA, STEPS, Shape, Shapes, train
+from bench.gpu_acceptance.rows import Row, checked
+from bench.gpu_acceptance.setting import Setting
+from bench.gpu_acceptance.shapes import ETA, STEPS, Shape, train
 from checkpoint import Chain, NetworkWithCheckpointing, Offloading, Schedule, offloaded, plan_chain, simulate
 from checkpoint.schedule.placement import arena_bytes
 from mlp import Network
@@ -15,12 +16,13 @@ FASTEST = Offloading(1e15, 1e12)
 """Rates at which a plan offloads as soon as that saves anything."""
 
 
-def offload(backend: CupyBackend, shapes: Shapes) -> Iterator[Row]:
+def offload(setting: Setting) -> Iterator[Row]:
     """A row of bits and a row of bytes for each dtype and schedule."""
+    backend, shape = setting.backend, setting.shapes.deep
     for dtype in DTYPES:
-        for name, schedule in schedules(shapes.deep.chain(dtype)):
-            yield _parity_row(backend, shapes.deep, dtype, name, schedule)
-            yield _bytes_row(backend, shapes.deep, dtype, name, schedule)
+        for name, schedule in schedules(shape.chain(dtype)):
+            yield _parity_row(backend, shape, dtype, name, schedule)
+            yield _bytes_row(backend, shape, dtype, name, schedule)
 
 
 def schedules(chain: Chain) -> Iterator[tuple[str, Schedule]]:
@@ -56,7 +58,7 @@ def _parity_row(backend: CupyBackend, shape: Shape, dtype: str, name: str, sched
     pairs = zip((*net.weights, *net.biases), (*plain.weights, *plain.biases), strict=True)
     differ = sum(backend.to_numpy(a).tobytes() != backend.to_numpy(b).tobytes() for a, b in pairs)
     detail = f"the bits of {differ} arrays differ from plain's" if differ else f"plain's bits after {STEPS} steps"
-    return Row("offload", f"parity, {dtype}, {name}", not differ, detail, {"other_bits": differ})
+    return checked("offload", f"parity, {dtype}, {name}", not differ, detail, {"other_bits": differ})
 
 
 def _bytes_row(backend: CupyBackend, shape: Shape, dtype: str, name: str, schedule: Schedule) -> Row:
@@ -80,4 +82,4 @@ def _bytes_row(backend: CupyBackend, shape: Shape, dtype: str, name: str, schedu
         "asked_bytes": transfers.asked_bytes,
         "pinned_bytes": transfers.held_bytes,
     }
-    return Row("offload", f"bytes, {dtype}, {name}", passed, detail, figures)
+    return checked("offload", f"bytes, {dtype}, {name}", passed, detail, figures)

@@ -8,8 +8,9 @@ import numpy as np
 
 from backend import select_backend
 from backend.cupy.backend import CupyBackend
-from bench.gpu_acceptance.rows import Row
-from bench.gpu_acceptance.shapes import Shape, Shapes, train
+from bench.gpu_acceptance.rows import Row, checked
+from bench.gpu_acceptance.setting import Setting
+from bench.gpu_acceptance.shapes import Shape, train
 from checkpoint import NetworkWithCheckpointing, binomial, every_nth, square_root
 from mlp import Network
 from mlp.activations import ACTIVATIONS
@@ -27,8 +28,9 @@ ROUNDING = {"float32": 1e-4, "float64": 2e-13}
 hundred terms run in another order, and exp and tanh come from another library."""
 
 
-def parity(backend: CupyBackend, shapes: Shapes) -> Iterator[Row]:
+def parity(setting: Setting) -> Iterator[Row]:
     """A row for each dtype and pair of an activation and a cost."""
+    backend, shapes = setting.backend, setting.shapes
     for dtype, (activation, cost) in product(DTYPES, PAIRS):
         yield _parity_row(backend, shapes.parity, dtype, activation, cost, "")
     if shapes.wide is not None:
@@ -54,7 +56,7 @@ def _parity_row(backend: CupyBackend, shape: Shape, dtype: str, activation: str,
     bits = f"bits differ from plain's: {', '.join(differ)}" if differ else f"plain's bits in {len(ways)} schedules"
     detail = f"gradients {apart['gradients']:.1e}, weights {apart['weights']:.1e} from NumPy's; {bits}"
     figures = {"rounding": ROUNDING[dtype], "distance": apart, "other_bits": differ}
-    return Row("parity", f"{prefix}{dtype}, {activation}, {cost}", within and not differ, detail, figures)
+    return checked("parity", f"{prefix}{dtype}, {activation}, {cost}", within and not differ, detail, figures)
 
 
 def distance(some: list[np.ndarray], others: list[np.ndarray]) -> float:

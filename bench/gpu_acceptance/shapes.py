@@ -52,6 +52,16 @@ class Shapes:
 QUICK = Shapes(Shape((40, 24, 17, 10), 32), None, Shape((30, *[24] * 16, 7), 96))
 FULL = Shapes(Shape((100, 64, 48, 32, 10), 48), Shape((784, *[512] * 4, 10), 1024), Shape((784, *[512] * 24, 10), 2048))
 
+QUICK_BYTES, FULL_BYTES = 2 * 2**20, 2 * 2**30
+"""What a group of checks on either takes at most: `FULL`'s deep network has 200 MiB of activations in float64."""
+
+
+def shapes_in(free_bytes: int, *, quick: bool) -> Shapes:
+    """The largest networks whose checks fit in what is free. Raises `MemoryError` where none do."""
+    if free_bytes < QUICK_BYTES:
+        raise MemoryError(f"the smallest networks take {QUICK_BYTES:,} bytes, and {free_bytes:,} are free")
+    return QUICK if quick or free_bytes < FULL_BYTES else FULL
+
 
 def train(net: Network, shape: Shape) -> None:
     """Take a few steps on the shape's batch."""

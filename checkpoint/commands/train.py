@@ -5,7 +5,7 @@ import sys
 import time
 from dataclasses import asdict
 
-from backend import Backend, select_backend
+from backend import select_backend
 from checkpoint.commands.data_options import add_reading_options, check_not_given, fitting, reading_from, sized
 from checkpoint.commands.files import check_data_apart
 from checkpoint.commands.history import draw_history, history_kept
@@ -30,7 +30,7 @@ from checkpoint.execution.saved import restore_plans
 from checkpoint.output import check_writable, write_report
 from checkpoint.runs.clock import process_begun
 from checkpoint.runs.fits import check_fits
-from checkpoint.runs.limited import Limited, limit_report, limited
+from checkpoint.runs.limited import limit_report, limited
 from checkpoint.runs.ranks.report import ranks_report, ranks_text
 from checkpoint.runs.ranks.together import begin_together, in_turn, on_own_device, print_ranks, restore, saver_of
 from checkpoint.runs.resumption import Resumption, data_of, notes_of
@@ -161,7 +161,7 @@ def _train(args: argparse.Namespace, link: Link) -> int:
         resumption.check_settings(settings)
     settings = on_own_device(link, settings)
     backend = select_backend(settings.backend, device=settings.device)
-    limits = _limits(args, settings, backend)
+    limits = None if args.memory_limit is None else limited(args.memory_limit, settings, backend, dataset)
     settings = limits.settings if limits else settings
     print(
         f"{format_sizes(settings.sizes)} on {described(dataset)}, {settings.backend} on {backend.device_name}, "
@@ -221,8 +221,3 @@ def _saving(args: argparse.Namespace, *, first: bool) -> Saving | None:
     if first:
         saving.check(resumed=args.resume)
     return saving
-
-
-def _limits(args: argparse.Namespace, settings: RunSettings, backend: Backend) -> Limited | None:
-    """The settings within the limit for the process, where one is given."""
-    return None if args.memory_limit is None else limited(args.memory_limit, settings, backend)

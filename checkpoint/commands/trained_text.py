@@ -40,8 +40,20 @@ def summary(record: RunRecord) -> str:
         f"{_time_spent(record)}\n"
         f"peak above rest: {record.measured_peak_bytes:,} bytes measured, {record.predicted_peak_bytes:,} predicted "
         f"({agree})\n"
+        f"{_pool(record)}"
         f"{_offloaded(record)}"
         f"{_whole(record)}"
+    )
+
+
+def _pool(record: RunRecord) -> str:
+    """What a GPU's driver has given beside what was promised."""
+    if record.pool_bytes is None:
+        return ""
+    outside = format_bytes(record.outside_bytes or 0)
+    return (
+        f"GPU memory: {record.pool_bytes:,} bytes in the pool, {record.promised_bytes:,} promised for parameters, "
+        f"mini-batches and an arena of {record.arena_bytes:,}; {outside} outside the pool\n"
     )
 
 
@@ -51,10 +63,14 @@ def _nothing_learnt(record: RunRecord) -> str:
         return "the outputs do not differ between samples: lower --eta, or try --initialization scaled\n"
     if not record.nothing_learnt:
         return ""
+    remedy = (
+        "fewer layers, or --activation relu with --initialization scaled, as errors vanish in many layers of sigmoids"
+        if record.test_rmse is None
+        else "or values scaled to be near 1, as larger ones take many steps to reach"
+    )
     return (
         f"nothing has been learnt: the costs are no lower than that of one answer for all samples, "
-        f"{record.one_answer_cost:.4g}; try another --eta, more --epochs, fewer layers, or --activation relu with "
-        f"--initialization scaled, as errors vanish in many layers of sigmoids\n"
+        f"{record.one_answer_cost:.4g}; try another --eta, more --epochs, {remedy}\n"
     )
 
 

@@ -1,5 +1,6 @@
 """Where the arrays of a network's steps lie in its arena, for each size of mini-batch. No arrays here."""
 
+from array import array
 from dataclasses import replace
 from typing import Protocol
 
@@ -36,12 +37,15 @@ class Arenas:
         if known is not None and known[0] is schedule:
             return known[1]
         chain = replace(network.chain(rows), uptake=uptake)
-        placement = place(schedule, chain, gradients=gradients)
+        briefly = not schedule.offloads  # copies are apart from what a row block does
+        placement = place(schedule, chain, gradients=gradients, briefly=briefly)
         larger = self._larger(schedule, rows, kind)
         if larger and self._made[larger, kind][1].arena_bytes < placement.arena_bytes:
             chain = replace(chain, batch_size=larger)
             placement = place_fewer(self._made[larger, kind][0], chain, rows, gradients=gradients)
-        places = Places([array.values for array in placement.arrays], placement.offsets, placement.arena_bytes)
+        columns = placement.columns
+        values, offsets = array("q", columns.values), array("q", placement.offsets)
+        places = Places(values, offsets, placement.arena_bytes, columns.repeats)
         self._made[rows, kind] = schedule, places
         return places
 

@@ -12,12 +12,13 @@ import numpy as np
 
 from backend import Transfers
 from checkpoint.execution.host_copies import HostCopies
-from checkpoint.schedule.actions import Backward, Fetch, Forward, Offload, Release, Rows
+from checkpoint.schedule.actions import Action, Backward, Fetch, Forward, Offload, Release, Rows
 from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.lifetimes import turns_of
 from checkpoint.schedule.schedule import Schedule
 from mlp.buffers import Places
 from mlp.program import Written
-from mlp.records import Records
+from mlp.records import Records, Table
 from mlp.uptake import ONTO_VELOCITY
 
 
@@ -28,19 +29,15 @@ def written(schedule: Schedule, chain: Chain, places: Places, records: Records, 
     """
     in_pieces = replace(chain, pieces=schedule.pieces, planned_rows=schedule.planned_rows)
     step = _Step(in_pieces, places, records, HostCopies(transfers))
-    everything = (0, chain.batch_size)
-    for action in schedule:
-        match action:
-            case Forward():
-                step.forward(action, action.rows or everything)
-            case Backward():
-                step.backward(action.layer, action.rows or everything)
-            case Release():
-                step.release(action.layer)
-            case Offload():
-                step.offload(action.layer)
-            case Fetch():
-                step.fetch(action.layer)
+    for stretch in schedule.for_batch(chain.batch_size).stretches:
+        for rows, times in turns_of(stretch, (stop for _, _, stop in step.held.values()), chain, places.repeats):
+            start, stop = rows or (0, chain.batch_size)
+            begun, taken = len(records), step.taken
+            step.run(stretch.body, (start, stop))
+            if times > 1:  # the next block shows what moves on
+                step.taken = taken
+                step.run(stretch.body, (stop, 2 * stop - start))
+                records.repeat(begun, times)
     tables = [*step.tables, records.table()]
     return Written(places.arena_bytes, tables, step.between, step.copies.end if step.between else None)
 
@@ -50,14 +47,34 @@ class _Step:
 
     def __init__(self, chain: Chain, places: Places, records: Records, copies: HostCopies) -> None:
         self.chain, self.records, self.copies = chain, records, copies
-        self.next_offset = iter(places.offsets).__next__
+        self.offsets, self.taken = places.offsets, 0
         self.row_bytes = [width * chain.item_bytes for width in chain.widths]
         self.held: dict[int, tuple[int, int, int]] = {0: (0, 0, chain.batch_size)}  # offset, first row, the row after
         self.sums: dict[int, tuple[int, int]] = {}  # offsets of a layer's gradient, which row blocks are added onto
         self.away: set[int] = set()  # layers that are at the offload place, or on their way there or back
         self.arriving: set[int] = set()
-        self.tables: list[np.ndarray] = []
+        self.tables: list[Table] = []
         self.between: list[Callable[[np.ndarray], None]] = []
+
+    def next_offset(self) -> int:
+        """Where the next array lies."""
+        self.taken += 1
+        return self.offsets[self.taken - 1]
+
+    def run(self, body: tuple[Action, ...], rows: Rows) -> None:
+        """Write what some actions do on these rows."""
+        for action in body:
+            match action:
+                case Forward():
+                    self.forward(action, rows)
+                case Backward():
+                    self.backward(action.layer, rows)
+                case Release():
+                    self.release(action.layer)
+                case Offload():
+                    self.offload(action.layer)
+                case Fetch():
+                    self.fetch(action.layer)
 
     def forward(self, action: Forward, rows: Rows) -> None:
         layer, (start, stop) = action.layer, rows

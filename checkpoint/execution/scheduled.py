@@ -14,11 +14,10 @@ from checkpoint.planning.budget import checked_budget, resolve_budget
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.plan import plan_chain
 from checkpoint.planning.planned import Plan
-from checkpoint.schedule.actions import Offload
 from checkpoint.schedule.chain import MAX_ROWS, Chain, chain_of
 from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
-from checkpoint.schedule.simulation import simulate
+from checkpoint.schedule.simulation import judge
 from checkpoint.strategies import every_nth
 from checkpoint.strategies.offloaded import every_nth_offloaded
 from checkpoint.units import counted, format_bytes
@@ -70,7 +69,7 @@ class ScheduledNetwork(Network):
         elif not isinstance(schedule, Schedule):
             raise CheckpointError(f"schedule must be a Schedule, such as a plan's; got {repr(schedule)[:60]}")
         else:
-            simulate(schedule, self.chain(schedule.batch_size or 1))
+            judge(schedule, self.chain(schedule.batch_size or 1))
         self.budget_bytes = budget_bytes
         self._place, self._offloading = offload, offloading
         self._schedule = schedule
@@ -83,7 +82,7 @@ class ScheduledNetwork(Network):
         self._schedules = {}
 
     def _open_transfers(self) -> Transfers | None:
-        offloads = self._schedule is not None and any(isinstance(action, Offload) for action in self._schedule)
+        offloads = self._schedule is not None and self._schedule.offloads
         return transfers_to(self.backend, self._place, needed=offloads)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -140,12 +139,11 @@ class ScheduledNetwork(Network):
         """
         if not isinstance(schedule, Schedule):
             raise CheckpointError(f"schedule must be a Schedule, such as a plan's; got {repr(schedule)[:60]}")
-        offloads = any(isinstance(action, Offload) for action in schedule)
-        if self.budget_bytes is None or (offloads and self.transfers is None):
+        if self.budget_bytes is None or (schedule.offloads and self.transfers is None):
             return False
         try:
             chain = self.chain(batch_size)
-            simulate(schedule, chain)
+            judge(schedule, chain)
             fits = arena_bytes(schedule, chain) <= self._budget_for(chain)
         except CheckpointError:
             return False
@@ -162,7 +160,7 @@ class ScheduledNetwork(Network):
     def _new_schedule(self, chain: Chain) -> Schedule:
         if self._schedule is not None:
             schedule = self._schedule.for_batch(chain.batch_size)
-            simulate(schedule, chain)
+            judge(schedule, chain)
             return schedule
         if self._place is not None and self._offloading is None:
             self._offloading = self._measured_rates()

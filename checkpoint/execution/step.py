@@ -91,7 +91,7 @@ class Execution:
         self._held[layer] = _Held(a, rows[0])
 
     def _forward_halves(self, action: Forward, below: Any, rows: Rows) -> None:
-        """`forward` where hidden activations are kept in two bytes a value."""
+        """`forward` where hidden activations are kept in two bytes a value; `run`, which knows none, is not asked."""
         network, layer = self._network, action.layer
         working = network.take_working(self._room, layer, rows[1] - rows[0])
         if not action.whole or rows[0] == 0:

@@ -4,22 +4,22 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import inf
 
-from checkpoint.schedule.actions import Action
+from checkpoint.schedule.stretches import Stretch
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A schedule found: a bound on its bytes, its cost, and the class that it is the best of.
 
-    `name` is the schedule's; `pieces` are those of its backward steps. `write` returns the actions, when they are
-    wanted.
+    `name` is the schedule's; `pieces` are those of its backward steps. `write` returns its stretches, when they
+    are wanted.
     """
 
     need_bytes: int
     cost: float
     name: str
     optimal_among: str
-    write: Callable[[], Iterable[Action]]
+    write: Callable[[], Iterable[Stretch]]
     pieces: str = "large"
 
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from checkpoint.planning.candidate import Candidate
+from checkpoint.planning.weighing import Weight, weigh
 from checkpoint.schedule.chain import Chain
-from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
-from checkpoint.schedule.simulation import Simulation, simulate
 
 MAX_ROUNDS = 12
 """So often a search is asked again; one round is enough for padding, a hole may move with the schedule."""
@@ -46,17 +45,21 @@ class AnySearch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fitting:
-    """A schedule with its simulation, the `arena_bytes` that it takes and the `cost` of a step.
+    """A schedule, what it takes and the `cost` of a step.
 
     `optimal_among` names the class that it is the best of. Where it is dearer than the best whose live bytes fit, and
     whose arena does not, `optimal_among` says by how much.
     """
 
     schedule: Schedule
-    simulation: Simulation
-    arena_bytes: int
+    weight: Weight
     cost: float
     optimal_among: str
+
+    @property
+    def arena_bytes(self) -> int:
+        """The bytes of the block that holds all arrays of a step."""
+        return self.weight.arena_bytes
 
 
 def best_fitting(search: AnySearch, budget_bytes: int) -> Fitting | None:
@@ -95,15 +98,9 @@ def _rounds(search: AnySearch, budget_bytes: int) -> Iterator[Fitting]:
         if found.arena_bytes <= budget_bytes:
             return
         # fewer than this one has: its own and the excess were more than the budget
-        live_bytes = budget_bytes - (found.arena_bytes - found.simulation.peak_bytes)
+        live_bytes = budget_bytes - (found.arena_bytes - found.weight.peak_bytes)
 
 
 def _fitting(search: AnySearch, candidate: Candidate) -> Fitting:
-    schedule, chain = search.schedule(candidate), search.chain
-    return Fitting(
-        schedule,
-        simulate(schedule, chain),
-        arena_bytes(schedule, chain),
-        search.step_cost(schedule),
-        candidate.optimal_among,
-    )
+    schedule = search.schedule(candidate)
+    return Fitting(schedule, weigh(schedule, search.chain), search.step_cost(schedule), candidate.optimal_among)

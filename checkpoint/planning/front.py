@@ -11,11 +11,11 @@ from checkpoint.planning.fitting import best_fitting, smallest_fitting
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.plan import plan_of, search_of
 from checkpoint.planning.planned import Plan
+from checkpoint.planning.weighing import weigh
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.layers import GeneralChain
 from checkpoint.schedule.placement import arena_bytes
 from checkpoint.schedule.schedule import Schedule
-from checkpoint.schedule.simulation import simulate
 from checkpoint.strategies import every_nth, micro_batches, square_root, store_all
 from checkpoint.units import format_bytes
 
@@ -126,7 +126,7 @@ def front_of(
         if best is None:
             break
         plans.append(plan_of(search, best, budget))
-        following = min(best.simulation.peak_bytes - 1, int(budget * ratio))
+        following = min(best.weight.peak_bytes - 1, int(budget * ratio))
         budget = smallest if following < smallest < min(budget, best.arena_bytes) else following
     front = _undominated(plans)
     marks = tuple(_mark(schedule, chain, search.cost, front) for schedule in _known(chain, search.minimum_rows))
@@ -179,7 +179,8 @@ def _doublings(n_layers: int) -> list[int]:
 
 
 def _mark(schedule: Schedule, chain: Chain, cost: Cost, front: list[Plan]) -> FrontPoint:
-    found, spent, arena = simulate(schedule, chain), cost_of(schedule, chain, cost), arena_bytes(schedule, chain)
+    found, spent = weigh(schedule, chain), cost_of(schedule, chain, cost)
+    arena = found.arena_bytes
     beaten = any(
         plan.arena_bytes <= arena and plan.cost <= spent and (plan.arena_bytes, plan.cost) != (arena, spent)
         for plan in front

@@ -9,6 +9,7 @@ from checkpoint.planning.pieces import SMALL_PIECES_COST, SearchInPieces
 from checkpoint.planning.programs.offloaded import OffloadedCheckpoints, OffloadedPlan
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
+from checkpoint.schedule.stretches import stretches_of
 
 SLOWER = {"large": 1.0, "small": SMALL_PIECES_COST}
 
@@ -98,6 +99,6 @@ class SearchWithOffload:
             plan.cost,
             name,
             name if program.is_exact(need) else f"{name}, at some places or in rounded bytes",
-            lambda: program.actions(plan),
+            lambda: stretches_of(program.actions(plan)),
             pieces,
         )

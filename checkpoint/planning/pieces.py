@@ -71,8 +71,7 @@ class SearchInPieces:
 
     def schedule(self, found: Candidate) -> Schedule:
         """The schedule of a candidate."""
-        planned_rows = self.chain.in_pieces(found.pieces).planned_rows
-        return replace(self._large.schedule(found), planned_rows=planned_rows)
+        return self._large.schedule(found, planned_rows=self.chain.in_pieces(found.pieces).planned_rows)
 
 
 def _in_small(found: Candidate) -> Candidate:

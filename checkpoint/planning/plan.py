@@ -164,32 +164,32 @@ def search_of(
 
 def plan_of(search: AnySearch, found: Fitting, budget_bytes: int) -> Plan:
     """What `search` found within a budget, as a plan."""
-    chain, schedule, simulation = search.chain, found.schedule, found.simulation
+    chain, schedule, weight = search.chain, found.schedule, found.weight
     without_offload: float | None = found.cost
-    if simulation.offloaded_bytes and isinstance(search, SearchWithOffload):
+    if weight.offloaded_bytes and isinstance(search, SearchWithOffload):
         plain = best_fitting(search.plain, budget_bytes)
         without_offload = None if plain is None else plain.cost
     return Plan(
         chain=chain,
         schedule=schedule,
         budget_bytes=budget_bytes,
-        peak_bytes=simulation.peak_bytes,
-        arena_bytes=found.arena_bytes,
-        recomputed_layers=simulation.recomputed_layers,
-        recompute_fraction=simulation.recompute_fraction,
+        peak_bytes=weight.peak_bytes,
+        arena_bytes=weight.arena_bytes,
+        recomputed_layers=weight.recomputed_layers,
+        recompute_fraction=weight.recompute_fraction,
         optimal_among=found.optimal_among,
         cost=found.cost,
         lower_bound=search.lower_bound(budget_bytes, row_blocks=schedule.row_block is not None),
         keeps_bits=keeps_bits(schedule, chain),
-        offloaded_bytes=simulation.offloaded_bytes,
-        host_peak_bytes=simulation.host_peak_bytes,
+        offloaded_bytes=weight.offloaded_bytes,
+        host_peak_bytes=weight.host_peak_bytes,
         cost_without_offload=without_offload,
     )
 
 
 def _too_small(search: AnySearch, budget_bytes: int, *, row_blocks: bool) -> BudgetError:
     least, batch_size = smallest_fitting(search), search.chain.batch_size
-    takes, holes = least_bytes(least.arena_bytes), least.arena_bytes - least.simulation.peak_bytes
+    takes, holes = least_bytes(least.arena_bytes), least.arena_bytes - least.weight.peak_bytes
     at = "" if isinstance(search.chain, GeneralChain) else f" at batch {batch_size}"
     if holes:
         takes += f", {holes:,} of them padding and holes of the arena,"

@@ -86,5 +86,5 @@ def keeps_bits(schedule: Schedule, chain: Chain) -> bool:
     """
     if chain.sum_rows is None and schedule.pieces != "large":
         return False
-    starts = {action.rows[0] for action in schedule if action.rows is not None}
+    starts = {rows[0] for stretch in schedule.stretches for rows in stretch.blocks if rows is not None}
     return not starts or (chain.sum_rows is not None and all(start % chain.sum_rows == 0 for start in starts))

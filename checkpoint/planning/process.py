@@ -13,6 +13,7 @@ from backend.facts import FACTS
 from checkpoint.errors import BudgetError
 from checkpoint.planning.fitting import AnySearch, smallest_fitting
 from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.layers import GeneralChain
 from checkpoint.units import format_bytes, rounded_up
 
 MARGIN_BYTES = 8 * 2**20
@@ -72,12 +73,28 @@ def memory_report(memory: ProcessMemory | None) -> dict[str, int | None]:
     return {name: None if memory is None else getattr(memory, name) for name in names}
 
 
+def batches_bytes(chain: Chain, *, rows: int | None = None, pixels: bool = False, ahead: bool = True) -> int:
+    """The bytes of the mini-batches held between steps and in them, or of `rows` rows of each.
+
+    On a GPU that is the next one too, which is on its way, unless none is taken `ahead`; its inputs are bytes there
+    where the data's are in uint8, which `pixels` says.
+    """
+    rows = chain.batch_size if rows is None else rows
+    inputs, targets = (chain.array_bytes(rows * width) for width in (chain.widths[0], chain.widths[-1]))
+    if not (ahead and _on_gpu(chain)):
+        return inputs + targets
+    unit = chain.allocation_bytes
+    coming = -(-rows * chain.widths[0] // unit) * unit if pixels else inputs
+    return inputs + coming + 2 * targets
+
+
 def memory_within(
-    limit_bytes: int, chain: Chain, *, resident_bytes: int | None = None, states: int = 0
+    limit_bytes: int, chain: Chain, *, resident_bytes: int | None = None, states: int = 0, pixels: bool = False
 ) -> ProcessMemory:
     """How `limit_bytes` are split in a run on `chain`, whose optimizer keeps `states` arrays for each parameter.
 
     `resident_bytes`: what is there now; by default it is asked of this process, or of the GPU that the chain is for.
+    `pixels`: whether the data's inputs are in uint8, see `batches_bytes`.
     """
     item = chain.item_bytes
     widths, layers = chain.widths, range(1, chain.n_layers + 1)
@@ -89,7 +106,7 @@ def memory_within(
         limit_bytes=limit_bytes,
         resident_bytes=_resident(on_gpu=on_gpu) if resident_bytes is None else resident_bytes,
         rest_bytes=(1 + states) * sum(widths[layer] * (widths[layer - 1] + 1) for layer in layers) * item,
-        data_bytes=chain.batch_size * row * item * (2 if on_gpu else 1),
+        data_bytes=batches_bytes(chain, pixels=pixels),
         scratch_bytes=KERNELS_BYTES + max(evaluated, 0 if on_gpu else largest),
     )
 
@@ -125,6 +142,17 @@ def parts_of(chain: Chain, peak_bytes: int, *, states: int = 0) -> dict[str, int
         "mini_batches": memory.data_bytes,
         "libraries": memory.resident_bytes,
     }
+
+
+def pool_bytes(chain: Chain, arena_bytes: int) -> int | None:
+    """What a pool on a GPU takes from the driver for a run, without an optimizer's state; None on NumPy.
+
+    Parameters, each array rounded up, mini-batches, and one block of `arena_bytes`, which a step lies in.
+    """
+    if isinstance(chain, GeneralChain) or not _on_gpu(chain):
+        return None
+    parameters = sum(map(chain.gradient_bytes, range(1, chain.n_layers + 1)))
+    return parameters + batches_bytes(chain) + -(-arena_bytes // chain.allocation_bytes) * chain.allocation_bytes
 
 
 def largest(parts: Mapping[str, int]) -> str:

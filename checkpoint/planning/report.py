@@ -10,10 +10,10 @@ from typing import Any
 from tabulate import tabulate
 
 from checkpoint.planning.costs import Cost, Flops, FlopsAndReads, cost_named
-from checkpoint.planning.front import Front
+from checkpoint.planning.front import Front, FrontPoint
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.planned import Plan, keeps_bits
-from checkpoint.planning.process import ProcessMemory, largest, memory_report, parts_of
+from checkpoint.planning.process import ProcessMemory, largest, memory_report, parts_of, pool_bytes
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.columns import counted_actions
 from checkpoint.schedule.layers import GeneralChain
@@ -72,6 +72,7 @@ def schedule_report(
     simulation = simulate(schedule, chain)
     parts = None if isinstance(chain, GeneralChain) else parts_of(chain, simulation.peak_bytes, states=states)
     whole = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
+    arena = arena_bytes(schedule, chain)
     return {
         "planned": plan is not None,
         "schedule": schedule.as_record(),
@@ -80,7 +81,8 @@ def schedule_report(
         "budget_bytes": plan.budget_bytes if plan else None,
         "peak_bytes": simulation.peak_bytes,
         "peak_share": simulation.peak_bytes / whole,
-        "arena_bytes": arena_bytes(schedule, chain),
+        "arena_bytes": arena,
+        "pool_bytes": pool_bytes(chain, arena),
         "bytes_after": list(simulation.bytes_after),
         "recomputed_layers": simulation.recomputed_layers,
         "recompute_fraction": simulation.recompute_fraction,
@@ -102,10 +104,12 @@ def schedule_report(
 
 
 def front_report(front: Front, *, cost: Cost | str | None = None) -> dict[str, Any]:
-    """The keys of a front."""
+    """The keys of a front; a plan that is a well-known schedule is one point."""
     whole = front.store_all.cost
+    plans = [_what_it_takes(point) for point in front.points if point.planned]
+    points = [point for point in front.points if point.planned or _what_it_takes(point) not in plans]
     return {
-        "front": [{**asdict(point), "cost_ratio": point.cost / whole} for point in front.points],
+        "front": [{**asdict(point), "cost_ratio": point.cost / whole} for point in points],
         "front_complete": front.complete,
         "front_cost_unit": unit_of(cost, front.chain),
         "parameter_bytes": front.parameter_bytes,
@@ -113,6 +117,10 @@ def front_report(front: Front, *, cost: Cost | str | None = None) -> dict[str, A
         "run_bytes": front.run_bytes,
         "step_share": front.store_all.peak_bytes / front.run_bytes,
     }
+
+
+def _what_it_takes(point: FrontPoint) -> tuple[str, int, int, float]:
+    return point.name, point.peak_bytes, point.arena_bytes, point.cost
 
 
 def front_text(front: Front, report: Mapping[str, Any]) -> str:
@@ -137,12 +145,7 @@ def front_text(front: Front, report: Mapping[str, Any]) -> str:
 
 
 def _front_rows(points: list[dict[str, Any]]) -> Iterator[list[str]]:
-    """A row for each point; a plan that is a well-known schedule has one row."""
-    same = ("name", "peak_bytes", "arena_bytes", "cost", "row_block")
-    plans = [[point[key] for key in same] for point in points if point["planned"]]
     for point in points:
-        if not point["planned"] and [point[key] for key in same] in plans:
-            continue
         yield [
             format_bytes(point["peak_bytes"]),
             f"{point['peak_bytes']:,}",
@@ -176,6 +179,8 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
         + (f" of the budget's {format_bytes(budget)}" if planned else "")
         + f"), {arena / report['peak_bytes'] - 1:.1%} above the peak"
     )
+    if report["pool_bytes"] is not None:
+        yield f"on the GPU the pool takes {report['pool_bytes']:,} bytes: parameters, two mini-batches, the arena"
     yield (
         f"recomputed: {counted(report['recomputed_layers'], 'layer')} a step, {report['recompute_fraction']:.1%} of "
         f"the operations of a forward pass; backward steps in {schedule['pieces']} pieces"

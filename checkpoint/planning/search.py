@@ -27,6 +27,7 @@ from checkpoint.planning.programs.temporary import Temporary
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
+from checkpoint.schedule.stretches import Stretch
 from checkpoint.strategies.row_blocks import gradients_bytes, in_row_blocks
 from checkpoint.strategies.store_all import store_all
 
@@ -47,12 +48,12 @@ class Search:
         self._sizes = block_sizes(chain.batch_size, minimum_rows=minimum_rows)
         self._subsearches: dict[int, Search] = {}
 
-    def schedule(self, found: Candidate) -> Schedule:
-        """The schedule of a candidate."""
-        actions = tuple(found.write())
-        blocked = any(action.rows for action in actions)
+    def schedule(self, found: Candidate, *, planned_rows: int | None = None) -> Schedule:
+        """The schedule of a candidate, its small pieces sized for `planned_rows` rows."""
+        stretches = tuple(found.write())
+        blocked = any(rows for stretch in stretches for rows in stretch.blocks)
         batch_size = self.chain.batch_size if blocked else None
-        return Schedule(self.chain.n_layers, actions, found.name, batch_size, found.pieces)
+        return Schedule.in_stretches(self.chain.n_layers, stretches, found.name, batch_size, found.pieces, planned_rows)
 
     @cached_property
     def store_all(self) -> Candidate:
@@ -60,7 +61,7 @@ class Search:
         schedule = store_all(n_layers=self.chain.n_layers)
         schedule = replace(schedule, pieces=self.chain.pieces, planned_rows=self.chain.planned_rows)
         peak, cost = simulate(schedule, self.chain).peak_bytes, cost_of(schedule, self.chain, self.cost)
-        return Candidate(peak, cost, schedule.name, "all schedules", lambda: schedule.actions)
+        return Candidate(peak, cost, schedule.name, "all schedules", lambda: schedule.stretches)
 
     @cached_property
     def smallest(self) -> Candidate:
@@ -116,19 +117,19 @@ class Search:
 
     def _smallest(self, grid: Grid) -> Candidate:
         found, name = grid.smallest, f"{_class(grid)}, smallest peak"
-        return Candidate(found.peak_bytes, inf, name, name, found.actions)
+        return Candidate(found.peak_bytes, inf, name, name, found.stretches)
 
     def _persistent(self, budget_bytes: int, grid: Grid) -> Iterator[Candidate]:
         budget_bytes, name = min(budget_bytes, self.store_all.need_bytes), _class(grid)
         exact = grid.exact(budget_bytes) if budget_bytes > 1 else None
         if exact is not None:
             if exact.cost < inf:
-                yield Candidate(budget_bytes, exact.cost, name, name, exact.actions)
+                yield Candidate(budget_bytes, exact.cost, name, name, exact.stretches)
             return
         best = min(grid.guided(budget_bytes), key=lambda found: found.cost, default=None)
         if best is not None:
             among = f"{name}, chosen by estimates at {best.n_places} places with {best.n_levels} levels of bytes"
-            yield Candidate(budget_bytes, best.cost, name, among, best.actions)
+            yield Candidate(budget_bytes, best.cost, name, among, best.stretches)
 
     def _estimated(self, found: Candidate) -> bool:
         return found.name == _class(self._blocked) and found.name != found.optimal_among
@@ -141,7 +142,9 @@ class Search:
         if front:
             best = front[-1]
             cost = best.cost + self.store_all.cost
-            yield Candidate(best.need_bytes, cost, "once-only", "once-only", lambda: kept_actions(chain, best))
+            yield Candidate(
+                best.need_bytes, cost, "once-only", "once-only", lambda: [Stretch(tuple(kept_actions(chain, best)))]
+            )
 
     def _temporary(self, budget_bytes: int, best: float) -> Iterator[Candidate]:
         if self.chain.n_layers > TEMPORARY_LAYERS or best <= self.lower_bound(budget_bytes):
@@ -149,7 +152,7 @@ class Search:
         cost, program = self._with_temporary.steps.at(budget_bytes), self._with_temporary
         if cost < best:
             name = "persistent with one temporary checkpoint"
-            yield Candidate(budget_bytes, cost, name, name, lambda: program.actions(budget_bytes))
+            yield Candidate(budget_bytes, cost, name, name, lambda: [Stretch(tuple(program.actions(budget_bytes)))])
 
     @cached_property
     def _with_temporary(self) -> Temporary:
@@ -191,7 +194,7 @@ class Search:
             self._scaled(inner.cost, rows),
             f"{name}, {inner.name} inside",
             f"{name}, inside them {inner.optimal_among}",
-            lambda: in_row_blocks(self._subsearch(rows).schedule(inner), batch_size=batch_size, rows=rows).actions,
+            lambda: in_row_blocks(self._subsearch(rows).schedule(inner), batch_size=batch_size, rows=rows).stretches,
         )
 
 

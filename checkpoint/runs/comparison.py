@@ -164,6 +164,7 @@ def table(case: Case, rows: Sequence[Compared]) -> str:
     settings = case.settings
     epochs = f"{settings.epochs} epoch{'' if settings.epochs == 1 else 's'}"
     title = f"{case.title}, {settings.activation}, eta {settings.eta:g}, {epochs} ({case.why})"
+    on_gpu = any(row.record.pool_bytes is not None for row in rows)
     body = [
         [
             row.name,
@@ -173,6 +174,7 @@ def table(case: Case, rows: Sequence[Compared]) -> str:
             f"{row.record.predicted_peak_bytes:,}",
             f"{row.record.measured_peak_bytes:,}",
             f"{row.peak_ratio:.3f}",
+            *([f"{row.record.pool_bytes or 0:,}", f"{row.record.promised_bytes:,}"] if on_gpu else []),
             f"{row.record.peak_resident_bytes / 2**20:.0f}",
             row.weights,
         ]
@@ -186,6 +188,7 @@ def table(case: Case, rows: Sequence[Compared]) -> str:
         "peak bytes\npredicted",
         "peak bytes\nmeasured",
         "of\nstore all's",
+        *(["pool's\nbytes", "promised\nin all"] if on_gpu else []),
         "resident\nMiB",
         "weights",
     ]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from backend import DeviceMemory, OutOfDeviceMemory, TransferError
 from checkpoint.errors import Fault, VerificationError
+from checkpoint.planning.process import batches_bytes
 from checkpoint.runs.advice import advice
 from checkpoint.runs.interruption import Interruption, Stopped
 from checkpoint.runs.saver import Saver
@@ -17,19 +18,20 @@ from mlp import TrainingError
 
 @contextmanager
 def watched(
-    saver: Saver, chain: Chain, *, arena_bytes: int, interruption: Interruption | None = None
+    saver: Saver, chain: Chain, *, arena_bytes: int, pixels: bool = False, interruption: Interruption | None = None
 ) -> Iterator[Interruption]:
     """A block that trains. Signals, `MemoryError` and `TrainingError` leave it saying what was saved, and where.
 
     On a signal the state is saved. A step that failed has changed some layers and not others, so after it nothing is
-    saved, and the last good state stays. `interruption`: another way to take signals.
+    saved, and the last good state stays. `pixels`: whether the data's inputs are in uint8. `interruption`: another way
+    to take signals.
     """
     try:
         with interruption or Interruption() as watching:
             yield watching
     except TrainingError as error:
-        where = {"layer": error.layer, "epoch": error.epoch, "step": error.step}
-        raise TrainingError(f"{error.problem}; {saver.last_good}", **where) from None
+        problem = f"{error.problem}; {saver.last_good}"
+        raise TrainingError(problem, layer=error.layer, epoch=error.epoch, step=error.step) from None
     except VerificationError as error:
         problem = f"{saver.where}: {error}; {saver.last_good}"
         raise VerificationError(problem, layer=error.layer) from None
@@ -38,7 +40,7 @@ def watched(
     except MemoryError as error:
         reason = error.reason if isinstance(error, OutOfDeviceMemory) else str(error) or "no reason given"
         traceback.clear_frames(error.__traceback__)  # which hold the step's arrays
-        remedy = _advice(chain, arena_bytes, saver.backend.device_memory())
+        remedy = _advice(chain, arena_bytes, saver.backend.device_memory(), pixels=pixels)
         raise Fault(
             f"out of memory {saver.where}: {reason}; a step was to take {format_bytes(arena_bytes)} "
             f"above rest; {remedy}; {saver.last_good}"
@@ -58,11 +60,10 @@ def _saved(saver: Saver, stop: Stopped) -> str:
     return saver.last_good
 
 
-def _advice(chain: Chain, arena_bytes: int, device: DeviceMemory | None) -> str:
+def _advice(chain: Chain, arena_bytes: int, device: DeviceMemory | None, *, pixels: bool) -> str:
     free_bytes = None
     if device is not None:  # a step's own arrays are gone by now, and its mini-batch and the one after it too
-        batch = sum(chain.array_bytes(chain.batch_size * width) for width in (chain.widths[0], chain.widths[-1]))
-        free_bytes = max(device.free_bytes - 2 * batch, 0)
+        free_bytes = max(device.free_bytes - batches_bytes(chain, pixels=pixels), 0)
     try:
         return advice(chain, arena_bytes=arena_bytes, free_bytes=free_bytes)
     except MemoryError:  # nothing is left for planning either

@@ -8,6 +8,8 @@ from checkpoint.planning.plan import search_of
 from checkpoint.planning.process import ProcessMemory, check_room, memory_report, memory_within
 from checkpoint.runs.settings import RunSettings
 from checkpoint.units import format_bytes, parse_bytes
+from mlp.data import Dataset
+from mlp.training.samples import divisor_of_samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +40,8 @@ def limit_report(found: Limited | None) -> dict[str, int | None]:
     return {**memory_report(found.memory), "peak_bytes": found.peak_bytes}
 
 
-def limited(limit: str, settings: RunSettings, backend: Backend) -> Limited:
-    """`settings` with the budget that a limit such as "512MiB" leaves now, once the data is loaded.
+def limited(limit: str, settings: RunSettings, backend: Backend, dataset: Dataset) -> Limited:
+    """`settings` with the budget that a limit such as "512MiB" leaves now, once the `dataset` is loaded.
 
     Raises `BudgetError` where no step fits, with the limit that would do, and `CheckpointError` for another way to
     checkpoint beside it.
@@ -49,7 +51,8 @@ def limited(limit: str, settings: RunSettings, backend: Backend) -> Limited:
     device = backend.device_memory()
     resident = resident_bytes() if device is None else device.outside_bytes + device.pool_bytes
     states = len(settings.optimizer_made.state_names)
-    memory = memory_within(parse_bytes(limit), settings.chain, resident_bytes=resident, states=states)
+    pixels = divisor_of_samples(dataset.train, dataset.preparation.scaling) is not None
+    memory = memory_within(parse_bytes(limit), settings.chain, resident_bytes=resident, states=states, pixels=pixels)
     check_room(memory, search_of(settings.chain))
     budget = replace(settings, checkpoint="optimal", budget=str(memory.budget_bytes))
     return Limited(budget, memory, backend)

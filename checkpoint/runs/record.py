@@ -10,7 +10,7 @@ import numpy as np
 from backend import peak_resident_bytes
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.execution.ranks.network import NetworkOnRanks
-from checkpoint.planning.process import largest
+from checkpoint.planning.process import batches_bytes, largest
 from checkpoint.schedule.chain import chain_of
 from mlp import EpochRecord, Network
 from mlp.data import Dataset
@@ -36,6 +36,10 @@ class RunRecord:
     predicted_peak_bytes: int
     measured_peak_bytes: int
     measured_bytes_after: list[int]
+    arena_bytes: int
+    promised_bytes: int
+    pool_bytes: int | None
+    outside_bytes: int | None
     recomputed_layers: int
     recompute_fraction: float
     rest_bytes: int
@@ -131,6 +135,20 @@ def bytes_in_memory(dataset: Dataset) -> int:
     return sum(known.values())
 
 
+def device_record(network: Network, rest_bytes: int, arena_bytes: int) -> dict[str, Any]:
+    """The fields of a `RunRecord` that say what a run was promised, and what its GPU's driver has given by now.
+
+    A pool gives nothing back by itself, so what it has at the end is the most that it had.
+    """
+    device = network.backend.device_memory()
+    return {
+        "arena_bytes": arena_bytes,
+        "promised_bytes": rest_bytes + network.backend.facts.array_bytes(arena_bytes),
+        "pool_bytes": None if device is None else device.pool_bytes,
+        "outside_bytes": None if device is None else device.outside_bytes,
+    }
+
+
 def place_record(network: Network) -> dict[str, Any]:
     """What a run took of the place that it offloaded to: the fields of a `RunRecord` that say so."""
     place = network.transfers if isinstance(network, NetworkWithCheckpointing) else None
@@ -141,20 +159,20 @@ def place_record(network: Network) -> dict[str, Any]:
     }
 
 
-def rest_bytes(network: Network, batch_size: int, rows: int | None = None) -> int:
+def rest_bytes(network: Network, batch_size: int, rows: int | None = None, *, pixels: bool = False) -> int:
     """Bytes held between steps: parameters, optimizer state, and a mini-batch; on a GPU the next mini-batch too.
 
-    The sum of the steps' costs is among them.
+    The sum of the steps' costs is among them. `pixels`: whether the data's inputs are in uint8, see `batches_bytes`.
     On ranks: this rank's part of the state, its `rows` of the mini-batch, and its slots for what is passed on.
     """
     kept = (a for pairs in network.optimizer_state.values() for pair in pairs for a in pair)
     parameters = [*network.weights, *network.biases, *kept]
-    item_bytes = chain_of(network.sizes, batch_size=1, dtype=network.dtype).item_bytes
+    chain = chain_of(network.sizes, batch_size=batch_size, dtype=network.dtype, backend=network.backend.name)
     on_ranks = isinstance(network, NetworkWithCheckpointing) and network.on_ranks  # they take theirs in its turn
-    held = (batch_size if rows is None else rows) * (2 if network.backend.facts.asynchronous and not on_ranks else 1)
-    values = sum(int(a.size) for a in parameters) + held * (network.sizes[0] + network.sizes[-1])
+    batches = batches_bytes(chain, rows=rows, pixels=pixels, ahead=not on_ranks)
     slots = network.reserve(batch_size) if isinstance(network, NetworkOnRanks) else 0
-    return values * item_bytes + network.cost_total.nbytes + slots
+    total = network.backend.facts.array_bytes(network.cost_total.nbytes)
+    return sum(chain.array_bytes(int(a.size)) for a in parameters) + batches + total + slots
 
 
 def order_bytes(dataset: Dataset, *, shuffle: bool) -> int:

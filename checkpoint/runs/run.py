@@ -16,6 +16,7 @@ from checkpoint.runs.predicted import predicted
 from checkpoint.runs.ranks.interruption import InterruptionOfAll
 from checkpoint.runs.record import (
     RunRecord,
+    device_record,
     memory_record,
     order_bytes,
     place_record,
@@ -59,13 +60,15 @@ def run(
     network = make_network(settings) if network is None else network
     expected = predicted(settings, network)
     simulation = expected.simulation
-    test_data = batches_of_part(network, dataset, "test")
-    training_data = batches_of_part(network, dataset, "train")
+    training_data, test_data = (batches_of_part(network, dataset, part) for part in ("train", "test"))
+    pixels = training_data.divisor is not None
     learning = Learning(network, training_data, test_data)
     saver = saver or Saver(network, progress_of(settings, dataset, at=first), None)
     first_step = MeasuredFirstStep(network, expected.rows)
     stopping = RunStopping(settings, network)
-    watching = watched(saver, settings.chain, arena_bytes=expected.arena_bytes, interruption=_interruption(network))
+    watching = watched(
+        saver, settings.chain, arena_bytes=expected.arena_bytes, pixels=pixels, interruption=_interruption(network)
+    )
     with watching as interruption:
         hooks = _Hooks(interruption, first_step, saver, learning.said, after_epoch)
         history = train(
@@ -91,8 +94,9 @@ def run(
     last = stopping.last(history) or _measured(network, dataset, test_data)
     rmse, r2 = (None, None) if dataset.preparation.classes is not None else fit_of(network, test_data)
     wall_seconds = time.perf_counter() - begun
-    rest = rest_bytes(network, settings.batch_size, expected.rows) + order_bytes(dataset, shuffle=settings.shuffle)
-    rest += stopping.rest_bytes
+    rest = rest_bytes(network, settings.batch_size, expected.rows, pixels=pixels)
+    device = device_record(network, rest, expected.arena_bytes)
+    rest += order_bytes(dataset, shuffle=settings.shuffle) + stopping.rest_bytes
     return RunRecord(
         strategy=expected.schedule.name,
         data=dataset.name,
@@ -105,6 +109,7 @@ def run(
         predicted_peak_bytes=expected.peak_bytes,
         measured_peak_bytes=first_step.usage.peak_bytes,
         measured_bytes_after=first_step.usage.marks,
+        **device,
         recomputed_layers=simulation.recomputed_layers,
         recompute_fraction=simulation.recompute_fraction,
         best_bytes=stopping.best_bytes,

@@ -25,33 +25,41 @@ Where it isn't, arrays are fitted in again from the largest to the smallest (`ch
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import accumulate
-from math import inf
 
 from checkpoint.schedule.chain import Chain
-from checkpoint.schedule.lifetimes import StepArray, lifetimes
+from checkpoint.schedule.gaps import Gaps
+from checkpoint.schedule.lifetimes import Columns, Repeat, StepArray, columns_of
 from checkpoint.schedule.refitting import refitted
 from checkpoint.schedule.schedule import Schedule
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The `arrays` of a step, in the order in which they are taken, and the `offsets` at which they lie, in bytes.
+    """The arrays of a step, in the order in which they are taken, and the `offsets` at which they lie, in bytes.
 
     `sizes` are their bytes in the arena and `arena_bytes` are all that it takes; `live_bytes`, the most that live at
-    once with the same padding, is what no arena can be below.
+    once with the same padding, is what no arena can be below. Where `columns` has repeats, the arrays of one row block
+    stand for those of others, which lie where they do.
     """
 
-    arrays: Sequence[StepArray]
+    columns: Columns
     sizes: Sequence[int]
     offsets: Sequence[int]
     arena_bytes: int
     live_bytes: int
 
+    @property
+    def arrays(self) -> list[StepArray]:
+        """The arrays one by one."""
+        return self.columns.arrays()
 
-def place(schedule: Schedule, chain: Chain, *, gradients: bool = True) -> Placement:
+
+def place(schedule: Schedule, chain: Chain, *, gradients: bool = True, briefly: bool = False) -> Placement:
     """Where the arrays of a step of `schedule` on `chain` lie; see `lifetimes` for what is taken for granted.
+
+    `briefly`: one row block stands for others wherever that is seen to be the same.
 
     >>> from checkpoint.schedule.chain import chain_of
     >>> from checkpoint.schedule.actions import Backward, Forward
@@ -59,17 +67,31 @@ def place(schedule: Schedule, chain: Chain, *, gradients: bool = True) -> Placem
     >>> place(Schedule(2, actions), chain_of([4, 3, 2], batch_size=5)).offsets
     [0, 60, 124, 100, 108, 60]
     """
-    arrays = lifetimes(schedule, chain, gradients=gradients)
-    placed = {values: chain.placed_bytes(values) for values in {array.values for array in arrays}}
-    sizes = [placed[array.values] for array in arrays]
-    firsts, lasts = [array.first for array in arrays], [array.last for array in arrays]
-    live_bytes = most_live_bytes(sizes, firsts, lasts)
-    offsets = stacked(sizes, firsts, lasts, live_bytes)
+    if briefly:
+        columns = columns_of(schedule, chain, gradients=gradients, briefly=True)
+        sizes, live_bytes = _sizes(columns, chain)
+        offsets, alike = _stacked(sizes, columns.firsts, columns.lasts, live_bytes, columns.repeats)
+        if not columns.repeats or (alike and end_of(sizes, offsets) == live_bytes):
+            return _fitted(columns, sizes, offsets, live_bytes)
+    columns = columns_of(schedule, chain, gradients=gradients)
+    sizes, live_bytes = _sizes(columns, chain)
+    return _fitted(columns, sizes, stacked(sizes, columns.firsts, columns.lasts, live_bytes), live_bytes)
+
+
+def _sizes(columns: Columns, chain: Chain) -> tuple[list[int], int]:
+    """The bytes of each array in the arena, and the most of those that live at once."""
+    placed = {values: chain.placed_bytes(values) for values in set(columns.values)}
+    sizes = [placed[values] for values in columns.values]
+    return sizes, most_live_bytes(sizes, columns.firsts, columns.lasts)
+
+
+def _fitted(columns: Columns, sizes: list[int], offsets: list[int], live_bytes: int) -> Placement:
+    """The placement by the rule or, where it leaves a hole, the better of it and the other way."""
     if end_of(sizes, offsets) > live_bytes:
-        others = refitted(sizes, firsts, lasts, live_bytes)
+        others = refitted(sizes, columns.firsts, columns.lasts, live_bytes)
         if others is not None and end_of(sizes, others) < end_of(sizes, offsets):
             offsets = others
-    return Placement(arrays, sizes, offsets, end_of(sizes, offsets), live_bytes)
+    return Placement(columns, sizes, offsets, end_of(sizes, offsets), live_bytes)
 
 
 def place_fewer(schedule: Schedule, chain: Chain, rows: int, *, gradients: bool = True) -> Placement:
@@ -91,7 +113,7 @@ def place_fewer(schedule: Schedule, chain: Chain, rows: int, *, gradients: bool 
 
 def arena_bytes(schedule: Schedule, chain: Chain) -> int:
     """The bytes of the block that holds every array of a step of `schedule` on `chain`."""
-    return place(schedule, chain).arena_bytes
+    return place(schedule, chain, briefly=True).arena_bytes
 
 
 def most_live_bytes(sizes: Iterable[int], firsts: Sequence[int], lasts: Iterable[int]) -> int:
@@ -114,17 +136,31 @@ def stacked(sizes: Sequence[int], firsts: Sequence[int], lasts: Sequence[int], r
 
     The arrays come in the order taken: `firsts` never falls. Each takes about two microseconds.
     """
+    return _stacked(sizes, firsts, lasts, room, ())[0]
+
+
+def _stacked(
+    sizes: Sequence[int], firsts: Sequence[int], lasts: Sequence[int], room: int, repeats: Sequence[Repeat]
+) -> tuple[list[int], bool]:
+    """The same, and whether the arrays of one row block can stand for those of others.
+
+    They can where all that lives after the block lies as it did before it: then the next block finds what it found.
+    """
     n = len(sizes)
-    gaps = _Gaps(room)
+    gaps = Gaps(room)
+    looked = {place for repeat in repeats if repeat.first < repeat.stop for place in repeat[:2]}
+    seen: dict[int, object] = {}
     offsets = [0] * n
     high: list[bool | None] = [None] * n  # which end of a gap the arrays of a run take, once that is known
-    ending: list[list[int]] = [[] for _ in range(max(firsts, default=0) + 1)]
+    ending: dict[int, list[int]] = {}
     now = 0
     for group in _taken_together(firsts):
-        while now < firsts[group.start]:
-            for x in ending[now]:
+        for moment in range(now, firsts[group.start]):
+            for x in ending.pop(moment, ()):
                 gaps.free(offsets[x], offsets[x] + sizes[x])
-            now += 1
+        now = firsts[group.start]
+        if group.start in looked:
+            seen[group.start] = gaps.state
         order: Iterable[int] = group
         if len(group) > 1:
             order = sorted(group, key=lambda x: (-lasts[x], -sizes[x]))
@@ -138,9 +174,9 @@ def stacked(sizes: Sequence[int], firsts: Sequence[int], lasts: Sequence[int], r
                     for y in range(end, x - 1, -1):
                         high[y], side = side, not side
             offsets[x] = gaps.take(sizes[x], lasts[x], high[x])
-            if lasts[x] < len(ending):
-                ending[lasts[x]].append(x)
-    return offsets
+            ending.setdefault(lasts[x], []).append(x)
+    alike = all(seen.get(first, 0) == seen.get(stop, 1) for first, stop, _ in repeats if first < stop)
+    return offsets, alike
 
 
 def _taken_together(firsts: Sequence[int]) -> Iterable[range]:
@@ -158,69 +194,3 @@ def _passes(x: int, firsts: Sequence[int], lasts: Sequence[int]) -> bool:
     if following == len(firsts) or not firsts[following] <= last < lasts[following]:
         return False
     return following + 1 == len(firsts) or last < firsts[following + 1]
-
-
-@dataclass(slots=True)
-class _Gaps:
-    """The free room between arrays that live, in an arena of `room` bytes that grows where nothing fits."""
-
-    room: int
-    ends: dict[int, int] = field(init=False)  # of each gap by its start
-    starts: dict[int, int] = field(init=False)  # of each gap by its end
-    last_below: dict[int, float] = field(default_factory=dict)  # when the array that ends at an offset dies
-    last_above: dict[int, float] = field(default_factory=dict)  # when the array that starts at an offset dies
-
-    def __post_init__(self) -> None:
-        self.ends, self.starts = {0: self.room}, {self.room: 0}
-
-    def choose(self, size: int, last: int) -> tuple[int | None, bool]:
-        """The start of the gap for an array that dies at `last`, and whether it goes to its high end."""
-        best: tuple[bool, bool, float, int, bool] | None = None
-        chosen: tuple[int | None, bool] = None, False
-        for start, end in self.ends.items():
-            free = end - start
-            if free < size:
-                continue
-            for high, dies in ((False, self.last_below.get(start, inf)), (True, self.last_above.get(end, inf))):
-                # a gap that it fills; beside what outlives it, soonest to die; else what dies last; a small gap
-                outlived = dies < last
-                key = (free != size, outlived, -dies if outlived else dies, free, high)
-                if best is None or key < best:
-                    best, chosen = key, (start, high)
-        return chosen
-
-    def take(self, size: int, last: int, high: bool | None) -> int:
-        """The offset of an array that dies at `last`, at an end of the largest gap or, for None, by the rule."""
-        if high is None:
-            start, high = self.choose(size, last)
-        else:
-            start = max(self.ends, key=lambda start: self.ends[start] - start, default=None)
-            if start is not None and self.ends[start] - start < size:
-                start = None
-        offset = self._grow(size) if start is None else self._cut(start, size, high)
-        self.last_above[offset] = self.last_below[offset + size] = last
-        return offset
-
-    def _cut(self, start: int, size: int, high: bool) -> int:
-        end = self.ends.pop(start)
-        offset = end - size if high else start
-        del self.starts[end]
-        low, top = (start, offset) if high else (offset + size, end)
-        if low < top:
-            self.ends[low], self.starts[top] = top, low
-        return offset
-
-    def _grow(self, size: int) -> int:
-        offset = self.starts.pop(self.room, self.room)
-        self.ends.pop(offset, None)
-        self.room = offset + size
-        return offset
-
-    def free(self, start: int, end: int) -> None:
-        """Give back the room of an array; gaps beside it become one with it."""
-        del self.last_above[start], self.last_below[end]
-        if start in self.starts:
-            start = self.starts.pop(start)
-        if end in self.ends:
-            end = self.ends.pop(end)
-        self.ends[start], self.starts[end] = end, start

@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from checkpoint.arguments import whole_number
 from checkpoint.errors import ScheduleError
 from checkpoint.schedule.actions import Action, Backward, Fetch, Forward, Offload, Release
 from checkpoint.schedule.sketch import schedule_html, schedule_summary
+from checkpoint.schedule.stretches import Stretch, stretches_of, written
 from checkpoint.schedule.text import read_action, short_text
 from mlp.pieces import PIECES
 
@@ -21,8 +22,16 @@ SHOWN_CHARACTERS = 200
 _KINDS = (Forward, Release, Backward, Offload, Fetch)
 
 
+class _InStretches:
+    """What keeps a schedule's stretches beside its fields."""
+
+    __slots__ = ("stretches",)
+    stretches: tuple[Stretch, ...]
+    """The actions, with those that row blocks repeat said once."""
+
+
 @dataclass(frozen=True, slots=True, repr=False)
-class Schedule:
+class Schedule(_InStretches):
     """An immutable list of actions on a chain of `n_layers` layers.
 
     `batch_size` is None where the actions are for whole mini-batches of any size; a schedule with row blocks is for
@@ -55,11 +64,38 @@ class Schedule:
             raise ScheduleError(f"pieces must be {' or '.join(PIECES)}; got {self.pieces!r}")
         set_field(self, "actions", _checked(self.actions))
 
+    @classmethod
+    def in_stretches(
+        cls,
+        n_layers: int,
+        stretches: Iterable[Stretch],
+        name: str = "",
+        batch_size: int | None = None,
+        pieces: str = "large",
+        planned_rows: int | None = None,
+    ) -> "Schedule":
+        """The schedule of these stretches, whose `actions` are written when they are first asked for."""
+        new = cls(n_layers, (), name, batch_size, pieces, planned_rows)
+        object.__delattr__(new, "actions")
+        object.__setattr__(new, "stretches", tuple(stretches))
+        return new
+
+    if not TYPE_CHECKING:  # a checker knows both fields
+
+        def __getattr__(self, name: str) -> Any:
+            """The actions of stretches, or the stretches of actions; they are kept from then on."""
+            if name not in ("actions", "stretches"):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            found = tuple(written(self.stretches)) if name == "actions" else stretches_of(self.actions)
+            object.__setattr__(self, name, found)
+            return found
+
     def __iter__(self) -> Iterator[Action]:
-        return iter(self.actions)
+        """The actions; they are not kept where nobody has asked for `actions`."""
+        return iter(self.actions) if _has_actions(self) else written(self.stretches)
 
     def __len__(self) -> int:
-        return len(self.actions)
+        return len(self.actions) if _has_actions(self) else sum(stretch.n_actions for stretch in self.stretches)
 
     def __str__(self) -> str:
         """The actions as `checkpoint.schedule.text.short_text` writes them."""
@@ -86,7 +122,13 @@ class Schedule:
     @property
     def row_block(self) -> int | None:
         """The smallest number of rows that an action works on; None where each works on the whole mini-batch."""
-        return min((action.rows[1] - action.rows[0] for action in self.actions if action.rows), default=None)
+        blocks = (rows for stretch in self.stretches for rows in stretch.blocks if rows)
+        return min((stop - start for start, stop in blocks), default=None)
+
+    @property
+    def offloads(self) -> bool:
+        """Whether activations go to the host."""
+        return any(isinstance(action, Offload) for stretch in self.stretches for action in stretch.body)
 
     def for_batch(self, batch_size: int) -> "Schedule":
         """This schedule for a mini-batch of `batch_size` rows, such as the last of an epoch.
@@ -101,7 +143,8 @@ class Schedule:
                 f"this schedule's row blocks are for {self.batch_size} rows, the mini-batch has {batch_size}; plan "
                 f"again for batch_size={batch_size}"
             )
-        return replace(self, actions=tuple(_cut(self.actions, batch_size)), batch_size=batch_size)
+        cut = (stretch.for_batch(batch_size) for stretch in self.stretches)
+        return self.in_stretches(self.n_layers, cut, self.name, batch_size, self.pieces, self.planned_rows)
 
     def to_json(self) -> str:
         """A JSON object that `from_json` reads back."""
@@ -116,7 +159,7 @@ class Schedule:
             "batch_size": self.batch_size,
             "pieces": self.pieces,
             "planned_rows": self.planned_rows,
-            "actions": [str(action) for action in self.actions],
+            "actions": [str(action) for action in self],
         }
 
     @classmethod
@@ -173,9 +216,10 @@ def _shown(action: object) -> str:
     return repr(action)[:60]
 
 
-def _cut(actions: Iterable[Action], batch_size: int) -> Iterator[Action]:
-    for action in actions:
-        if isinstance(action, Offload | Fetch) or action.rows is None:
-            yield action
-        elif action.rows[0] < batch_size:
-            yield replace(action, rows=(action.rows[0], min(action.rows[1], batch_size)))
+def _has_actions(schedule: Schedule) -> bool:
+    """Whether the actions have been given, or written."""
+    try:
+        object.__getattribute__(schedule, "actions")
+    except AttributeError:
+        return False
+    return True

@@ -4,9 +4,11 @@ It is also the judge: a schedule that it accepts computes every layer's gradient
 errors that are held when they are needed. At its end nothing is held. `checkpoint.schedule.holding` has the rules.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from checkpoint.errors import ScheduleError
+from checkpoint.schedule.actions import Action
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.holding import Holding, Refused
 from checkpoint.schedule.schedule import Schedule
@@ -58,23 +60,10 @@ def simulate(schedule: Schedule, chain: Chain) -> Simulation:
     >>> simulate(Schedule(2, actions), chain_of([4, 3, 2], batch_size=5)).recomputed_layers
     0
     """
-    if not isinstance(schedule, Schedule):
-        raise ScheduleError(f"simulate takes a Schedule, such as a plan's; got {repr(schedule)[:60]}")
-    if not isinstance(chain, Chain):
-        raise ScheduleError(f"simulate takes a Chain, such as chain_of makes; got {repr(chain)[:60]}")
-    if schedule.n_layers != chain.n_layers:
-        raise ScheduleError(f"the schedule is for {schedule.n_layers} layers, the chain has {chain.n_layers}")
-    if schedule.batch_size is None and schedule.row_block is not None:
-        raise ScheduleError("a schedule with row blocks must say for how many rows it is; give it a batch_size")
-    schedule = schedule.for_batch(chain.batch_size)
-    holding = Holding(replace(chain, pieces=schedule.pieces, planned_rows=schedule.planned_rows))
+    holding = _checked(schedule, chain)
     bytes_after, peaks, recomputed = [], [], []
     recomputed_rows = recomputed_flops = 0
-    for position, action in enumerate(schedule.actions):
-        try:
-            peak, again = holding.take(action)
-        except Refused as refusal:
-            raise ScheduleError(str(refusal), position=position, action=action) from None
+    for action, peak, again in _taken(schedule.for_batch(chain.batch_size), holding):
         bytes_after.append(holding.bytes)
         peaks.append(peak)
         recomputed.append(again)
@@ -82,9 +71,6 @@ def simulate(schedule: Schedule, chain: Chain) -> Simulation:
             start, stop = action.rows or (0, chain.batch_size)
             recomputed_rows += stop - start
             recomputed_flops += chain.forward_flops(action.layer, stop - start)
-    unfinished = holding.unfinished_layer()
-    if unfinished is not None:
-        raise ScheduleError(f"layer {unfinished} has not gone backward at the end; its gradient is missing")
     return Simulation(
         peak_bytes=max(peaks),
         bytes_after=tuple(bytes_after),
@@ -96,3 +82,37 @@ def simulate(schedule: Schedule, chain: Chain) -> Simulation:
         offloaded_bytes=holding.host.copied_bytes,
         host_peak_bytes=holding.host.peak_bytes,
     )
+
+
+def judge(schedule: Schedule, chain: Chain) -> None:
+    """Raise the error that `simulate` raises, if it does; nothing is noted of what `schedule` costs."""
+    holding = _checked(schedule, chain)
+    for _ in _taken(schedule.for_batch(chain.batch_size), holding):
+        pass
+
+
+def _checked(schedule: Schedule, chain: Chain) -> Holding:
+    """What a step holds before its first action. Raises `ScheduleError` where the two do not go together."""
+    if not isinstance(schedule, Schedule):
+        own = "; give its .schedule" if hasattr(schedule, "schedule") else ""
+        raise ScheduleError(f"simulate takes a Schedule, such as a plan's; got {repr(schedule)[:60]}{own}")
+    if not isinstance(chain, Chain):
+        raise ScheduleError(f"simulate takes a Chain, such as chain_of makes; got {repr(chain)[:60]}")
+    if schedule.n_layers != chain.n_layers:
+        raise ScheduleError(f"the schedule is for {schedule.n_layers} layers, the chain has {chain.n_layers}")
+    if schedule.batch_size is None and schedule.row_block is not None:
+        raise ScheduleError("a schedule with row blocks must say for how many rows it is; give it a batch_size")
+    return Holding(replace(chain, pieces=schedule.pieces, planned_rows=schedule.planned_rows))
+
+
+def _taken(schedule: Schedule, holding: Holding) -> Iterator[tuple[Action, int, bool]]:
+    """Each action once it is taken, with the most bytes while it ran and whether it ran a layer again."""
+    for position, action in enumerate(schedule):
+        try:
+            peak, again = holding.take(action)
+        except Refused as refusal:
+            raise ScheduleError(str(refusal), position=position, action=action) from None
+        yield action, peak, again
+    unfinished = holding.unfinished_layer()
+    if unfinished is not None:
+        raise ScheduleError(f"layer {unfinished} has not gone backward at the end; its gradient is missing")

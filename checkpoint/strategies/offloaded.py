@@ -14,6 +14,7 @@ from itertools import pairwise
 from checkpoint.errors import CheckpointError
 from checkpoint.schedule.actions import Action, Backward, Fetch, Offload, Release
 from checkpoint.schedule.schedule import Schedule
+from checkpoint.schedule.stretches import written
 from checkpoint.strategies.every_nth import every_nth
 from checkpoint.strategies.segments import check_checkpoints
 from checkpoint.strategies.sweeps import sweep_in_row_blocks, there_and_back, there_and_back_in_row_blocks
@@ -75,7 +76,7 @@ def offloaded_actions(n_layers: int, batch_size: int, segments: Sequence[Segment
     for segment in segments[:-1]:
         if segment.away:
             yield Offload(segment.start)
-        yield from sweep_in_row_blocks(batch_size, segment.start, segment.stop, segment.sweep_rows)
+        yield from written([sweep_in_row_blocks(batch_size, segment.start, segment.stop, segment.sweep_rows)])
         if segment.away:
             yield Release(segment.start)
     before = [None, *segments[:-1]]
@@ -91,7 +92,7 @@ def _back(n_layers: int, batch_size: int, segment: Segment, fetched: int | None)
     if before >= stop:
         yield from fetch
     if segment.rows < batch_size:
-        yield from there_and_back_in_row_blocks(n_layers, batch_size, start, stop, segment.rows)
+        yield from written([there_and_back_in_row_blocks(n_layers, batch_size, start, stop, segment.rows)])
     else:
         for action in there_and_back(n_layers, start, stop):
             if isinstance(action, Backward) and action.layer == before < stop:

@@ -8,13 +8,11 @@ Inside a block, any schedule for that many rows will do.
 Row blocks inside single segments, with checkpoints for the whole mini-batch, are `checkpoint.planning.programs.leaves`.
 """
 
-from collections.abc import Iterator
-
 from checkpoint.arguments import whole_number
 from checkpoint.errors import CheckpointError
-from checkpoint.schedule.actions import Action, Fetch, Offload
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
+from checkpoint.schedule.stretches import Stretch
 from checkpoint.strategies.store_all import store_all
 from checkpoint.strategies.sweeps import row_blocks
 
@@ -37,17 +35,13 @@ def micro_batches(*, n_layers: int, batch_size: int, rows: int) -> Schedule:
 def in_row_blocks(schedule: Schedule, *, batch_size: int, rows: int, name: str = "") -> Schedule:
     """`schedule`, which is for whole mini-batches, on each block of `rows` rows of a mini-batch in turn."""
     if rows >= batch_size:
-        return Schedule(schedule.n_layers, schedule.actions, name or schedule.name, pieces=schedule.pieces)
-    actions = tuple(_actions(schedule.actions, batch_size, rows))
-    return Schedule(schedule.n_layers, actions, name, batch_size, schedule.pieces)
-
-
-def _actions(actions: tuple[Action, ...], batch_size: int, rows: int) -> Iterator[Action]:
-    for block in row_blocks(batch_size, rows):
-        for action in actions:
-            if isinstance(action, Offload | Fetch):
-                raise CheckpointError("activations in row blocks are not offloaded; offload whole mini-batches")
-            yield type(action)(action.layer, block)
+        return Schedule.in_stretches(
+            schedule.n_layers, schedule.stretches, name or schedule.name, pieces=schedule.pieces
+        )
+    if schedule.offloads:
+        raise CheckpointError("activations in row blocks are not offloaded; offload whole mini-batches")
+    blocks = Stretch(tuple(schedule), row_blocks(batch_size, rows))
+    return Schedule.in_stretches(schedule.n_layers, [blocks], name, batch_size, schedule.pieces)
 
 
 def gradients_bytes(chain: Chain) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from checkpoint.schedule.actions import Action, Backward, Forward, Release, Rows
+from checkpoint.schedule.stretches import Blocks, Stretch
 
 
 def sweep(start: int, stop: int, rows: Rows | None = None) -> Iterator[Action]:
@@ -22,13 +23,12 @@ def sweep(start: int, stop: int, rows: Rows | None = None) -> Iterator[Action]:
             yield Release(layer - 1, rows)
 
 
-def sweep_in_row_blocks(batch_size: int, start: int, stop: int, rows: int) -> Iterator[Action]:
+def sweep_in_row_blocks(batch_size: int, start: int, stop: int, rows: int) -> Stretch:
     """The same, `rows` rows at a time: they fill an a_stop for the whole mini-batch, and nothing else is held whole."""
-    for block in row_blocks(batch_size, rows):
-        for layer in range(start + 1, stop + 1):
-            yield Forward(layer, block, whole=layer == stop and block is not None)
-            if layer > start + 1:
-                yield Release(layer - 1, block)
+    run, blocks = list(sweep(start, stop)), row_blocks(batch_size, rows)
+    if len(blocks) > 1:
+        run[-1 if stop == start + 1 else -2] = Forward(stop, whole=True)
+    return Stretch(tuple(run), blocks)
 
 
 def there_and_back(n_layers: int, start: int, stop: int, rows: Rows | None = None) -> Iterator[Action]:
@@ -44,18 +44,17 @@ def there_and_back(n_layers: int, start: int, stop: int, rows: Rows | None = Non
     yield from (Backward(layer, rows) for layer in range(stop, start, -1))
 
 
-def there_and_back_in_row_blocks(n_layers: int, batch_size: int, start: int, stop: int, rows: int) -> Iterator[Action]:
+def there_and_back_in_row_blocks(n_layers: int, batch_size: int, start: int, stop: int, rows: int) -> Stretch:
     """The same, `rows` rows at a time."""
-    for block in row_blocks(batch_size, rows):
-        yield from there_and_back(n_layers, start, stop, block)
+    return Stretch(tuple(there_and_back(n_layers, start, stop)), row_blocks(batch_size, rows))
 
 
-def row_blocks(batch_size: int, rows: int) -> list[Rows | None]:
+def row_blocks(batch_size: int, rows: int) -> Blocks:
     """The blocks of a mini-batch; one that is all of it is None.
 
     >>> row_blocks(10, 4)
-    [(0, 4), (4, 8), (8, 10)]
+    ((0, 4), (4, 8), (8, 10))
     """
     if rows >= batch_size:
-        return [None]
-    return list(pairwise([*range(0, batch_size, rows), batch_size]))
+        return (None,)
+    return tuple(pairwise([*range(0, batch_size, rows), batch_size]))

@@ -65,6 +65,7 @@ def restore_state(path: str | Path, network: Savable) -> SavedState:
                 array[...] = network.backend.asarray(host)
         if digest.hexdigest() != checksum:
             raise StateError("its checksum is wrong: bytes have changed; use an older one, such as PATH.1", path=path)
+    network.forget_bad_steps()
     network.epochs_trained, network.steps_trained = state.epochs_trained, state.steps_trained
     network.scaling, network.velocities_are_spoilt = state.scaling, False
     return state

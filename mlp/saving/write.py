@@ -37,12 +37,13 @@ def save_state(
     is copied.
 
     Raises `NetworkError` for a `keep` that is no whole number, `StateError` where the file cannot be written, and
-    `TrainingError` for parameters that are not finite, and for velocities that a step has spoilt: then the old state is
-    not overwritten.
+    `TrainingError` for parameters that are not finite, for velocities that a step has spoilt, and for a step that a
+    device has refused and nobody knows of yet: then the old state is not overwritten.
     """
     path, keep = as_path(path), check_whole("keep", keep, least=0)
     if sys.byteorder != "little":
         raise StateError("states are saved little-endian, and this machine is not; save on another one", path=path)
+    network.look(wait=True)
     if network.velocities_are_spoilt:
         raise TrainingError("velocities have some row blocks of a step that failed; go on from a saved state")
     state = state_of(network, progress, environment=environment(network.backend), notes=notes or {})

@@ -62,8 +62,17 @@ class HostBatches(Batches, Protocol):
     def on_host(self) -> bool: ...
 
     def fill(self, rows: Rows, X: np.ndarray, y: np.ndarray) -> None:
-        """Write these rows to `X` (k, n_0) and `y` (k, n_L), of the network's dtype: the values of `take`."""
+        """Write these rows to `X` (k, n_0) and `y` (k, n_L), of the network's dtype: the values of `take`.
+
+        Where the data has a divisor (`divisor_of`), `X` may be uint8, and is filled with what is still to be divided.
+        """
         ...
+
+
+def divisor_of(data: Batches) -> float | None:
+    """What the inputs of `data`, stored in uint8, are to be divided by; None where they are other numbers."""
+    divisor: float | None = getattr(data, "divisor", None)
+    return divisor
 
 
 class ArrayBatches:

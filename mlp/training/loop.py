@@ -17,7 +17,7 @@ from mlp.training.ahead import batches_ahead
 from mlp.training.batches import Batches, known_finite
 from mlp.training.history import Callback, EpochRecord, History, Step
 from mlp.training.metrics import Evaluated, Evaluations
-from mlp.training.progress import bar, check_verbose, measured_of, say
+from mlp.training.progress import bar, check_verbose, measured_of, say, tell
 from mlp.training.rates import LearningRate, check_learning_rate, step_rate
 from mlp.training.stopping import Learned, Stopper
 
@@ -41,6 +41,8 @@ class Trainee(Evaluated, Learned, Protocol):
     def mean_step_cost(self) -> float | None: ...
 
     def update_mini_batch(self, X: Any, y: Any, *, eta: float, weights: Any = None) -> None: ...
+
+    def look(self) -> None: ...
 
 
 @np.errstate(over="ignore", invalid="ignore")  # each step checks that its errors are finite
@@ -85,7 +87,7 @@ def train(
     `order` returns another one for each epoch: permutations. `verbose`: as for `Network.SGD`.
 
     Raises `NetworkError` for arguments that train nothing, and `TrainingError`, with layer, epoch and step, as soon as
-    an error is not finite.
+    an error is not finite; on a GPU, when a later step begins or the epoch ends.
     """
     n_samples = len(training_data)
     check_training(epochs=epochs, mini_batch_size=mini_batch_size, eta=eta, n_samples=n_samples, dtype=network.dtype)
@@ -97,6 +99,7 @@ def train(
     network.scaling = getattr(training_data, "scaling", network.scaling)
     training_data = network.share_of(training_data)
     evaluate = Evaluations(network, validation_data, test_data)
+    network.look()
     take_step: Callable[..., None] = update or (
         lambda X, y, rate, **more: network.update_mini_batch(X, y, eta=rate, **more)
     )
@@ -133,17 +136,26 @@ def train(
                     network.steps_trained = steps_before + 1  # whoever takes steps
                     seconds += time.perf_counter() - begun
                     if after_step is not None:
-                        after_step(Step(epoch, step, n_rows))
+                        try:
+                            after_step(Step(epoch, step, n_rows))
+                        except TrainingError as error:
+                            raise error.at(epoch, step + 1) if error.ago else error from None
                     del X, y
             begun = time.perf_counter()
             network.backend.synchronize()
             seconds += time.perf_counter() - begun
+            try:
+                network.look()
+            except TrainingError as error:
+                raise error.at(epoch, step + 1) from None
             training_cost = network.mean_step_cost()
             record = evaluate(EpochRecord(epoch, seconds, None, batch_seconds, training_cost=training_cost))
             history.append(record)
             network.history.append(record)
             if verbose:
                 say(record, epochs)
+                for remark in network.backend.remarks():
+                    tell(remark)
             network.epochs_trained = epoch
             stop = stopper is not None and stopper(record)
             for called in (after_epoch, *callbacks):

@@ -33,10 +33,15 @@ def bar(items: Iterable[Any], *, title: str, unit: str, verbose: bool | None = N
 
 
 def say(record: EpochRecord, of: int) -> None:
-    """Print what is known of an epoch, of `of`, in one line that leaves a bar whole."""
+    """Print what is known of an epoch, of `of`, in one line."""
+    tell(f"epoch {record.epoch}/{of}: {measured_of(record, seconds=True)}")
+
+
+def tell(line: str) -> None:
+    """Print a line that leaves a bar whole."""
     from tqdm import tqdm
 
-    tqdm.write(f"epoch {record.epoch}/{of}: {measured_of(record, seconds=True)}")
+    tqdm.write(line)
 
 
 def measured_of(record: EpochRecord, *, seconds: bool = False) -> str:

@@ -39,14 +39,25 @@ class SampleBatches:
         """The range of values that becomes 0 to 1; None where columns are scaled one by one, or not at all."""
         return self._by if isinstance(self._by, Scaling) else None
 
+    @property
+    def divisor(self) -> float | None:
+        """What the inputs are divided by: see `divisor_of_samples`."""
+        return divisor_of_samples(self._samples, self._by)
+
     def __len__(self) -> int:
         return len(self._samples)
 
     def take(self, rows: Rows) -> tuple[Any, Any]:
         n_rows = len(range(*rows.indices(len(self)))) if isinstance(rows, slice) else len(rows)
-        X = np.empty((n_rows, self._taker.sizes[0]), self._taker.dtype)
+        backend = self._taker.backend
+        divisor = self.divisor if backend.facts.asynchronous else None  # by which bytes become floats on the device
+        X: Any = np.empty((n_rows, self._taker.sizes[0]), self._taker.dtype if divisor is None else np.uint8)
         y = np.empty((n_rows, self._columns), self._taker.dtype)
         self.fill(rows, X, y)
+        if divisor is not None:
+            numbers, X = backend.asarray(X), backend.empty(X.shape, self._taker.dtype)
+            backend.divide_bytes_(X, numbers, divisor)
+            del numbers
         if not self.finite:
             return self._taker.as_batch(X, y)
         with self._taker.trusting_inputs():
@@ -89,7 +100,9 @@ class SampleBatches:
         y[...] = self.targets(rows)
 
     def _scale(self, block: np.ndarray, out: np.ndarray) -> None:
-        if isinstance(self._by, ColumnScaling):
+        if out.dtype == np.uint8:
+            out[...] = block
+        elif isinstance(self._by, ColumnScaling):
             self._by.apply(block, out)
         elif self._by is not None and block.dtype == np.uint8:
             as_inputs(block, out.dtype, out=out, scaling=self._by)
@@ -99,6 +112,13 @@ class SampleBatches:
                     out[...] = block
                 else:
                     np.divide(block, self._by.high, out=out, casting="same_kind", dtype=np.float64)
+
+
+def divisor_of_samples(samples: Samples, by: Scaling | ColumnScaling | None) -> float | None:
+    """What inputs in uint8, scaled by `by`, are divided by; None for others, and where each column has its scaling."""
+    if samples.inputs.dtype != np.uint8 or isinstance(by, ColumnScaling):
+        return None
+    return 1.0 if by is None else by.high
 
 
 class ImageBatches(SampleBatches):

@@ -91,7 +91,7 @@ class LabelRows:
             row = int(wrong.argmax())
             raise NetworkError(
                 f"y holds the label {labels[row]} in row {row}; the last layer has {classes} units, for labels 0 to "
-                f"{classes - 1}"
+                f"{classes - 1}{'; number them from 0' if labels.max() == classes and labels.min() == 1 else ''}"
             )
         self._labels, self._classes, self._dtype = labels, classes, dtype
 
@@ -168,7 +168,9 @@ def _check_shape(name: str, x: Any, width: int, *, given: Any) -> None:
     shape = tuple(x.shape)
     if len(shape) != 2 or shape[1] != width or shape[0] == 0:
         found = shape or kind_of(given)
-        raise NetworkError(f"{name} must be an array (n, {width}), a sample a row; got {found}")
+        remedy = f"; one sample is {name}.reshape(1, -1)" if shape == (width,) else ""
+        remedy = f"; give {name}.T" if len(shape) == 2 and shape[0] == width else remedy
+        raise NetworkError(f"{name} must be an array (n, {width}), a sample a row; got {found}{remedy}")
 
 
 def _rows(name: str, x: Any, dtype: str, backend: Backend) -> Source:

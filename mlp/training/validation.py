@@ -10,7 +10,7 @@ import numpy as np
 from mlp.arguments import check_number
 from mlp.data.split import split_rows
 from mlp.errors import NetworkError
-from mlp.training.batches import Batches, known_finite
+from mlp.training.batches import Batches, divisor_of, known_finite
 from mlp.training.sources import Rows
 
 
@@ -45,6 +45,11 @@ class SomeBatches:
     def on_host(self) -> bool:
         """Whether `fill` can be used."""
         return bool(getattr(self._data, "on_host", False))
+
+    @property
+    def divisor(self) -> float | None:
+        """What inputs in uint8 are divided by, as `mlp.training.batches.divisor_of` says."""
+        return divisor_of(self._data)
 
     def fill(self, rows: Rows, X: np.ndarray, y: np.ndarray) -> None:
         """Write these rows to `X` and `y`, as `mlp.training.batches.HostBatches` says."""

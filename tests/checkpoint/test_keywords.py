@@ -7,11 +7,12 @@ from inspect import signature
 import numpy as np
 import pytest
 
-from checkpoint import NetworkWithCheckpointing, load, plan
+from checkpoint import NetworkWithCheckpointing, chain_of, load, plan, simulate
 from mlp import Network, NetworkError
 from mlp.errors import KeywordError
 
 NET = Network([3, 2])
+CHAIN = chain_of([3, 2], batch_size=4)
 PAIR = (np.zeros((4, 3)), np.zeros(4, int))
 
 WRONG = {
@@ -97,3 +98,21 @@ def test_a_step_says_that_it_wants_one_hot_rows(y: np.ndarray) -> None:
     with pytest.raises(NetworkError, match=r"one-hot one; got shape .*numpy.eye\(3, dtype='float32'\)\[labels\]"):
         net.update_mini_batch(X, y, eta=0.1)
     net.update_mini_batch(X, np.eye(3, dtype="float32")[y.reshape(-1).astype(int)], eta=0.1)
+
+
+NET_3 = Network([3, 4, 2])
+
+
+@pytest.mark.parametrize(
+    ("call", "wanted"),
+    [
+        (lambda: NET_3.predict(np.zeros(3)), "got (3,); one sample is X.reshape(1, -1)"),
+        (lambda: NET_3.predict(np.zeros((3, 5))), "got (3, 5); give X.T"),
+        (lambda: NET_3.SGD((np.zeros((4, 3)), [1, 2, 1, 2]), 1, 2, 0.1), "for labels 0 to 1; number them from 0"),
+        (lambda: simulate(plan([3, 2], batch_size=4, budget_bytes=1000), CHAIN), "; give its .schedule"),
+    ],
+    ids=["one sample", "columns", "labels from 1", "a plan"],
+)
+def test_what_is_nearly_right_comes_with_what_makes_it_so(call: Callable[[], object], wanted: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(wanted)):
+        call()

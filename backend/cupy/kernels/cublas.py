@@ -1,10 +1,13 @@
-"""A cuBLAS handle of our own, with its modes and its workspace set once: nothing is set around a product.
+"""cuBLAS handles of our own, with their modes and their workspace set once: nothing is set around a product.
+
+There are two for each device and thread, which share a workspace: one takes the factors of a product from the host's
+memory, the other from the device's.
 
 CuPy's wrappers set the stream at each call, which takes a workspace away from the handle, so the library is called
-directly. float32 stays float32: in CUBLAS_DEFAULT_MATH sgemm does not use TF32. Products in TF32 are asked of another
-handle, so no mode is ever changed. Variables of the environment may change the arithmetic of both. The workspace is
-memory of ours outside the pool, so a product allocates nothing and the handle's bytes are known. CuPy is imported on
-first use.
+directly. float32 stays float32: in CUBLAS_DEFAULT_MATH sgemm does not use TF32. Products in TF32 are asked of handles
+of their own, so no mode is ever changed. Variables of the environment may change the arithmetic of all. The workspace
+is memory of ours outside the pool, counted by name, so a product allocates nothing and the bytes of handles are known.
+CuPy is imported on first use.
 """
 
 import ctypes
@@ -14,7 +17,9 @@ import sys
 import threading
 from typing import Any
 
-POINTER_MODE_HOST = 0
+from backend.cupy.outside import OutsideMemory
+
+POINTER_MODE_HOST, POINTER_MODE_DEVICE = 0, 1
 DEFAULT_MATH, TF32_MATH = 0, 3
 """cuBLAS's modes: CUBLAS_DEFAULT_MATH and CUBLAS_TF32_TENSOR_OP_MATH."""
 
@@ -26,31 +31,40 @@ HOPPER_WORKSPACE_BYTES = 2**25
 
 
 class CublasHandle:
-    """cuBLAS for one device, which is current, and one thread. Raises `CUBLASError` for what cuBLAS refuses."""
+    """cuBLAS for one device, which is current, and one thread. Raises `CUBLASError` for what cuBLAS refuses.
 
-    def __init__(self, number: int, math_mode: int = DEFAULT_MATH) -> None:
+    `on_device`: the factors of products are addresses on the device, not of the host's memory.
+    """
+
+    def __init__(self, workspace: OutsideMemory, math_mode: int = DEFAULT_MATH, *, on_device: bool = False) -> None:
         import cupy
 
         self._handle = ctypes.c_void_p()
         self._library, self._stream = _library(), -1
-        properties = cupy.cuda.runtime.getDeviceProperties(number)
-        self._workspace_bytes = HOPPER_WORKSPACE_BYTES if properties["major"] >= 9 else WORKSPACE_BYTES
-        self._workspace = cupy.cuda.Memory(self._workspace_bytes)
+        self._workspace = workspace
         self._do("cublasCreate_v2", ctypes.byref(self._handle))
-        self._do("cublasSetPointerMode_v2", self._handle, POINTER_MODE_HOST)
+        self._do("cublasSetPointerMode_v2", self._handle, POINTER_MODE_DEVICE if on_device else POINTER_MODE_HOST)
         self._do("cublasSetMathMode", self._handle, math_mode)
         self._current_stream = cupy.cuda.get_current_stream
         self.products = {"float": self._library.cublasSgemm_v2, "double": self._library.cublasDgemm_v2}
 
-    def gemm(self, item: str, operations: tuple[int, int], shape: tuple[int, int, int], *numbers: Any) -> None:
-        """Call gemm for C type `item`, on the current stream; `numbers` are its arguments from alpha on."""
-        stream = self._current_stream().ptr
+    def gemm(self, item: str, arguments: tuple[Any, ...]) -> None:
+        """Call gemm for C type `item`, on the current stream, with its arguments after the handle."""
+        self.use(self._current_stream().ptr)
+        check(self.products[item](self.pointer, *arguments))
+
+    @property
+    def pointer(self) -> ctypes.c_void_p:
+        """The handle as cuBLAS has it."""
+        return self._handle
+
+    def use(self, stream: int) -> None:
+        """Have products run on a stream, by CUDA's pointer to it."""
         if stream != self._stream:
             self._do("cublasSetStream_v2", self._handle, ctypes.c_void_p(stream))
-            workspace = ctypes.c_void_p(self._workspace.ptr), ctypes.c_size_t(self._workspace_bytes)
+            workspace = ctypes.c_void_p(self._workspace.ptr), ctypes.c_size_t(self._workspace.size)
             self._do("cublasSetWorkspace_v2", self._handle, *workspace)  # after the stream, which takes it away
             self._stream = stream
-        _check(self.products[item](self._handle, *operations, *shape, *numbers))
 
     @property
     def version(self) -> int:
@@ -71,25 +85,39 @@ class CublasHandle:
             self._library.cublasDestroy_v2(self._handle)
 
     def _do(self, name: str, *arguments: Any) -> None:
-        _check(getattr(self._library, name)(*arguments))
+        check(getattr(self._library, name)(*arguments))
 
 
 class _Handles(threading.local):
     def __init__(self) -> None:
-        self.of_devices: dict[tuple[int, int], CublasHandle] = {}
+        self.of_devices: dict[tuple[int, int, bool], CublasHandle] = {}
+        self.workspaces: dict[int, OutsideMemory] = {}
 
 
 _handles = _Handles()
 
 
-def cublas_handle(*, tf32: bool = False) -> CublasHandle:
-    """This thread's handle for the current device, the same one each time: for products in full, or in TF32."""
+def cublas_handle(*, tf32: bool = False, on_device: bool = False) -> CublasHandle:
+    """This thread's handle for the current device, the same one each time: for products in full, or in TF32.
+
+    `on_device`: that for factors which lie there.
+    """
     from cupy.cuda.runtime import getDevice
 
-    key = getDevice(), TF32_MATH if tf32 else DEFAULT_MATH
+    number, math_mode = getDevice(), TF32_MATH if tf32 else DEFAULT_MATH
+    key = number, math_mode, on_device
     if key not in _handles.of_devices:
-        _handles.of_devices[key] = CublasHandle(*key)
+        if number not in _handles.workspaces:
+            _handles.workspaces[number] = _workspace_of(number)
+        _handles.of_devices[key] = CublasHandle(_handles.workspaces[number], math_mode, on_device=on_device)
     return _handles.of_devices[key]
+
+
+def _workspace_of(number: int) -> OutsideMemory:
+    from cupy.cuda.runtime import getDeviceProperties
+
+    size = HOPPER_WORKSPACE_BYTES if getDeviceProperties(number)["major"] >= 9 else WORKSPACE_BYTES
+    return OutsideMemory(number, "cuBLAS workspace", size)
 
 
 def cublas_facts() -> dict[str, str]:
@@ -111,7 +139,8 @@ def scalar(item: str, value: float) -> Any:
     return ctypes.byref({"float": ctypes.c_float, "double": ctypes.c_double}[item](value))
 
 
-def _check(status: int) -> None:
+def check(status: int) -> None:
+    """Raise `CUBLASError` for a status of cuBLAS that is an error."""
     if status:
         from cupy_backends.cuda.libs import cublas
 

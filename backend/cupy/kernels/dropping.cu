@@ -17,16 +17,22 @@ __device__ inline unsigned word_of(unsigned unit, unsigned row, unsigned layer, 
     return which == 0 ? c0 : which == 1 ? c1 : which == 2 ? c2 : c3;
 }
 
-// a := 0 where dropped, times a factor elsewhere
+// a := 0 where dropped, times a factor elsewhere. In a watched step the number of the step is its own, and a value that
+// the factor makes infinite is noted by `code`.
 extern "C" __global__ void drop(Item *a, long long leading, long long rows, long long columns, long long first_row,
                                 long long first_unit, long long layer, long long step, long long low, long long high,
-                                long long below, double factor) {
+                                long long below, double factor, Step *watched, long long code) {
     long long j = (long long)blockIdx.x * blockDim.x + threadIdx.x;
     if (j >= columns) return;
+    if (watched) step = watched->number;
+    Range range = range_in(watched);
+    bool bad = false;
     for (unsigned i = blockIdx.y * blockDim.y + threadIdx.y; i < rows; i += gridDim.y * blockDim.y) {
         unsigned word = word_of((unsigned)(first_unit + j), (unsigned)(first_row + i), (unsigned)layer, (unsigned)step,
                                 (unsigned)low, (unsigned)high);
         Item *x = a + i * leading + j;
         *x = word < (unsigned)below ? (Item)0 : (Item)factor * *x;
+        bad |= zeroed(*x, range);
     }
+    if (bad && watched) note_bad(watched, code);
 }

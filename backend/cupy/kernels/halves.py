@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from backend.cupy.kernels.launching import run
 from backend.cupy.kernels.source import THREADS, function
 from backend.errors import BackendError
 
@@ -28,4 +29,4 @@ def _launch(name: str, out: Any, values: Any, kind: str) -> None:
         raise BackendError("numbers of two bytes lie without gaps; give whole rows")
     if out.size:
         grid = (min(-(-out.size // THREADS), MOST_BLOCKS),)
-        function("halves", "float", name)(grid, (THREADS,), (out, values, out.size, int(kind == "bfloat16")))
+        run(function("halves", "float", name), grid, (THREADS,), (out, values, out.size, int(kind == "bfloat16")))

@@ -58,12 +58,18 @@ __device__ inline void apply(Rule rule, Item *w, long long w_leading, const Item
     }
 }
 
-// Each kernel has these arguments, and applies its own rule.
+// Each kernel has these arguments, and applies its own rule: by `numbers`, those of a watched step, where it has some.
 #define ARGUMENTS                                                                                                   \
     Item *w, long long w_leading, const Item *g, long long g_leading, Item *v, long long v_leading, Item *q,        \
         long long q_leading, long long rows, long long columns, double rate, double scale, double l2, double decay, \
-        double beta1, double beta2, double epsilon, double correction
+        double beta1, double beta2, double epsilon, double correction, const Step *step, long long layer,           \
+        const double *numbers
 #define APPLY(rule)                                                                                   \
+    if (refuses(step, layer)) return;                                                                 \
+    if (numbers) {                                                                                    \
+        rate = numbers[0], scale = numbers[1], l2 = numbers[2], decay = numbers[3];                   \
+        beta1 = numbers[4], beta2 = numbers[5], epsilon = numbers[6], correction = numbers[7];        \
+    }                                                                                                 \
     Numbers r = {(Item)rate,        (Item)scale, (Item)l2,          (Item)decay,   (Item)beta1,       \
                  (Item)(1 - beta1), (Item)beta2, (Item)(1 - beta2), (Item)epsilon, (Item)correction}; \
     apply(rule, w, w_leading, g, g_leading, v, v_leading, q, q_leading, rows, columns, r);

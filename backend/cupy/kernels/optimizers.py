@@ -5,6 +5,7 @@ from math import sqrt
 from typing import Any
 
 from backend.cupy.kernels.elementwise import launch
+from backend.cupy.kernels.launching import here, not_to_record
 from backend.cupy.kernels.layout import item_of, side_by_side, vector
 from backend.cupy.kernels.source import THREADS, function, values_at_once
 from backend.cupy.kernels.sums import BUSY_BLOCKS
@@ -27,9 +28,21 @@ def apply_rule(w: Any, g: Any, kept: Sequence[Any], rule: str, numbers: RuleNumb
     velocity = by_name.get("velocity") or by_name.get("mean") or (0, 0)
     slots = (w, leadings[0], g, leadings[1], *velocity, *by_name.get("square", (0, 0)))
     values = values_at_once(item, rows, *places)
-    of_kernel = numbers._asdict()
-    del of_kernel["clip"]
-    launch(f"rule_{rule}", item, values, rows, columns, slots, tuple(map(float, of_kernel.values())), "optimizers")
+    of_step = _of_step(w, numbers)
+    of_kernel = [0.0 if of_step[2] else float(value) for name, value in numbers._asdict().items() if name != "clip"]
+    arguments = *of_kernel, *of_step
+    launch(f"rule_{rule}", item, values, rows, columns, slots, arguments, "optimizers")
+
+
+def _of_step(w: Any, numbers: RuleNumbers) -> tuple[int, int, int]:
+    """The watched step, the layer, and where the numbers are on the device; 0 where they are not the step's."""
+    step = here.watched
+    if step is None:
+        return 0, 0, 0
+    if numbers == (step.rule if w.ndim == 2 else step.rule.of_bias):
+        return step.address, step.layer, step.numbers_address + (0 if w.ndim == 2 else 64)
+    not_to_record("a layer has numbers of its own in the optimizer's rule")
+    return step.address, step.layer, 0
 
 
 def gradient_norm(weight: Any, bias: Any, scratch: int, answer: Any) -> float:
@@ -37,6 +50,7 @@ def gradient_norm(weight: Any, bias: Any, scratch: int, answer: Any) -> float:
 
     `scratch` is the address of `SCRATCH_BYTES` of device memory, see `backend.cupy.kernels.sums`.
     """
+    not_to_record("the host asks for the norm of a gradient")
     item, parts = item_of(weight, bias), 0
     for array in (weight.reshape(-1), bias):
         vector(array, array.size)

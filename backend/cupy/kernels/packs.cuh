@@ -31,3 +31,10 @@ __device__ inline void put(Item *p, Pack pack, int left) {
 __device__ inline int left_of(long long column, long long columns) {
     return columns - column < VALUES ? (int)(columns - column) : VALUES;
 }
+
+// Whether a value of the Pack is out of range; each of these is replaced.
+__device__ inline bool zeroed(Pack &pack, const Range &range) {
+    bool any = false;
+    EACH any |= zeroed(pack.at[k], range);
+    return any;
+}

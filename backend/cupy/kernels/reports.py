@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from backend.cupy.kernels.launching import run
 from backend.cupy.kernels.layout import item_of, same_shape, vector
 from backend.cupy.kernels.source import block_of, function
 from backend.errors import BackendError
@@ -34,7 +35,7 @@ def add_cost(a: Any, y: Any, cost: str, weights: Any, total: Any) -> None:
     """
     parts = total[1 : 1 + _blocks(a)]
     _launch_parts("cost_parts", a, y, _numbers_of(cost, a, weights), parts)
-    function("reports", item_of(a), "add_parts")((1,), (1,), (parts, parts.size, total))
+    run(function("reports", item_of(a), "add_parts"), (1,), (1,), (parts, parts.size, total))
 
 
 def _numbers_of(cost: str, a: Any, weights: Any) -> tuple[Any, ...]:
@@ -65,4 +66,4 @@ def _launch_parts(name: str, a: Any, y: Any, numbers: tuple[Any, ...], parts: An
     rows, columns = a.shape
     strides = [stride // x.itemsize for x in (a, y) for stride in x.strides]
     arguments = (a, *strides[:2], y, *strides[2:], rows, columns, *numbers, parts)
-    function("reports", item_of(a, y), name)((parts.size,), block_of(columns), arguments)
+    run(function("reports", item_of(a, y), name), (parts.size,), block_of(columns), arguments)

@@ -5,7 +5,7 @@
 
 // z := softmax(z + b)
 extern "C" __global__ void add_bias_softmax(Item *z, long long leading, const Item *b, long long rows,
-                                            long long columns) {
+                                            long long columns, Step *step, long long code) {
     __shared__ Item part[THREADS];
     int lanes = blockDim.x, lane = threadIdx.x, place = threadIdx.y * lanes + lane;
     long long i = (long long)blockIdx.x * blockDim.y + threadIdx.y;
@@ -39,6 +39,12 @@ extern "C" __global__ void add_bias_softmax(Item *z, long long leading, const It
     }
     __syncthreads();
     total = part[place - lane];
+    bool bad = false;
+    Range range = range_in(step);
     if (i < rows)
-        for (long long j = lane; j < columns; j += lanes) row[j] /= total;
+        for (long long j = lane; j < columns; j += lanes) {
+            row[j] /= total;
+            bad |= zeroed(row[j], range);
+        }
+    if (bad && step) note_bad(step, code);
 }

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from backend.cupy.kernels.launching import noted, run
 from backend.cupy.kernels.layout import item_of, row_major, vector
 from backend.cupy.kernels.source import block_of, function
 
@@ -13,6 +14,5 @@ def add_bias_softmax(z: Any, b: Any) -> None:
     if z.size == 0:
         return
     block = block_of(columns)
-    function("softmax", item_of(z, b), "add_bias_softmax")(
-        (-(-rows // block[1]),), block, (z, leading, b, rows, columns)
-    )
+    arguments = (z, leading, b, rows, columns, *noted())
+    run(function("softmax", item_of(z, b), "add_bias_softmax"), (-(-rows // block[1]),), block, arguments)

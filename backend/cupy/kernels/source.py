@@ -1,30 +1,35 @@
 """From CUDA source to functions on the device: compiled by NVRTC when first used, once for each dtype.
 
 The sources are the `.cu` files beside this one. They include no header, so what is compiled here is what the tests
-compile for other GPUs; `packs.cuh` is put before those of `ELEMENTWISE`. In them `Item` is float or double; EXP, TANH,
-FMA and the like are its functions; a `Pack` is VALUES of them, one or as many as 16 bytes hold, which are loaded and
-stored at once; activations, costs and sizes have the names of `NUMBERS`. CuPy passes a Python int as `long long` and a
-float as `double`, and is imported on first use.
+compile for other GPUs; `watch.cuh` is put before all of them, and `packs.cuh` before those of `ELEMENTWISE`. In them
+`Item` is float or double; EXP, TANH, FMA and the like are its functions; a `Pack` is VALUES of them, one or as many as
+16 bytes hold, which are loaded and stored at once; activations, costs and sizes have the names of `NUMBERS`. CuPy
+passes a Python int as `long long` and a float as `double`, and is imported on first use.
 """
 
 import functools
 from importlib import resources
 from typing import Any
 
+from backend.cupy.kernels.launching import CLOSED_CODE
 from backend.formulas import ACTIVATIONS, COSTS, LEAKY_SLOPE
 
 OPTIONS = ("--std=c++17",)
 
 ITEMS = {
-    "float": {"SUFFIX": "f", "LOWEST": "(-3.402823466e+38f)"},
-    "double": {"SUFFIX": "", "LOWEST": "(-1.7976931348623157e+308)"},
+    "float": {"SUFFIX": "f", "LOWEST": "(-3.402823466e+38f)", "INFINITE": "__int_as_float(0x7f800000)"},
+    "double": {
+        "SUFFIX": "",
+        "LOWEST": "(-1.7976931348623157e+308)",
+        "INFINITE": "__longlong_as_double(0x7ff0000000000000)",
+    },
 }
-"""What each C type of a value defines: its lowest number, and the suffix of its functions."""
+"""What each C type of a value defines: its lowest number, its infinity, and the suffix of its functions."""
 
 ELEMENTWISE = ("elementwise", "optimizers")
 """The sources whose kernels go over matrices value by value."""
 
-FUNCTIONS = ("exp", "expm1", "log1p", "tanh", "fma", "sqrt")
+FUNCTIONS = ("exp", "expm1", "log1p", "tanh", "fma", "sqrt", "fabs")
 
 ITEM_BYTES = {"float": 4, "double": 8}
 
@@ -48,6 +53,7 @@ NUMBERS: dict[str, float] = {
     "THREADS": THREADS,
     "SUMMED_COLUMNS": SUMMED_COLUMNS,
     "SUMMED_ROWS": SUMMED_ROWS,
+    "CLOSED_CODE": CLOSED_CODE,
 }
 """The numbers that every source knows by name."""
 
@@ -62,10 +68,10 @@ def names() -> list[str]:
 def text(source: str, item: str, values: int = 1) -> str:
     """The whole text of a source as it is compiled: for C type `item`, "float" or "double", and `values` at once."""
     kind = ITEMS[item]
-    defined = {"Item": item, "LOWEST": kind["LOWEST"], "VALUES": values, **NUMBERS}
+    defined = {"Item": item, "LOWEST": kind["LOWEST"], "INFINITE": kind["INFINITE"], "VALUES": values, **NUMBERS}
     defined |= {name.upper(): name + kind["SUFFIX"] for name in FUNCTIONS}
     pack = "struct alignas(sizeof(Item) * VALUES) Pack { Item at[VALUES]; };\n"
-    files = ["packs.cuh"] if source in ELEMENTWISE else []
+    files = ["watch.cuh", *(["packs.cuh"] if source in ELEMENTWISE else [])]
     folder = resources.files("backend.cupy.kernels")
     own = "".join((folder / file).read_text(encoding="utf-8") for file in (*files, f"{source}.cu"))
     return "".join(f"#define {name} {value}\n" for name, value in defined.items()) + pack + own

@@ -16,12 +16,15 @@ __device__ inline Pack in_pairs(Pack total, Pack *sums) {
     return all;
 }
 
-// out := the sum of d's rows, or keep * out + factor * it where `onto`. Blocks of one blockIdx.x share columns, each with `share` of the
-// rows; `parts` is memory for the shares' sums, and `arrived` counts the blocks that have written theirs: 0 before and
-// after. Whole Packs only.
-extern "C" __global__ void sum_rows(const Item *d, long long leading, Item *out, long long rows, long long columns,
+// out := the sum of d's rows, or keep * out + factor * it where `onto`. Blocks of one blockIdx.x share columns, each with
+// `share` of the rows; `parts` is memory for the shares' sums, and `arrived` counts the blocks that have written theirs: 0
+// before and after. Whole Packs only.
+//
+// In a watched step that refuses the layer, d becomes 0, and with it the layer's products; `out` becomes 0, or stays
+// where the sum is added onto it. `of_step`: the factor is less the step's rate.
+extern "C" __global__ void sum_rows(Item *d, long long leading, Item *out, long long rows, long long columns,
                                     long long share, long long onto, double factor, double keep, Item *parts,
-                                    unsigned *arrived) {
+                                    unsigned *arrived, Step *step, long long layer, long long of_step) {
     __shared__ Pack sums[SUMMED_ROWS * SUMMED_COLUMNS];
     __shared__ bool is_last;
     long long j = ((long long)blockIdx.x * SUMMED_COLUMNS + threadIdx.x) * VALUES;
@@ -29,7 +32,17 @@ extern "C" __global__ void sum_rows(const Item *d, long long leading, Item *out,
     unsigned first = blockIdx.y * (unsigned)share;
     unsigned stop = first + share < rows ? (unsigned)(first + share) : (unsigned)rows;
     Pack total = {};
-    if (inside) {
+    bool none = refuses(step, layer);
+    if (step && blockIdx.x == 0 && blockIdx.y == 0 && threadIdx.x == 0 && threadIdx.y == 0)
+        step->keep = none ? (Item)1 : (Item)keep;
+    if (inside && none) {
+        Item *value = d + (first + threadIdx.y) * leading + j;
+#pragma unroll 1
+        for (unsigned i = first + threadIdx.y; i < stop; i += blockDim.y) {
+            *(Pack *)value = Pack{};
+            value += blockDim.y * leading;
+        }
+    } else if (inside) {
         const Item *value = d + (first + threadIdx.y) * leading + j;
         for (unsigned i = first + threadIdx.y; i < stop; i += blockDim.y) {
             Pack row = *(const Pack *)value;
@@ -54,9 +67,10 @@ extern "C" __global__ void sum_rows(const Item *d, long long leading, Item *out,
         if (threadIdx.x == 0 && threadIdx.y == 0) arrived[blockIdx.x] = 0;
     }
     if (threadIdx.y == 0 && inside) {
+        Item times = of_step ? step->minus_rate : (Item)factor;
         if (onto)
-            for (int k = 0; k < VALUES; k++) total.at[k] = FMA((Item)factor, total.at[k], (Item)keep * out[j + k]);
-        *(Pack *)(out + j) = total;
+            for (int k = 0; k < VALUES; k++) total.at[k] = FMA(times, total.at[k], (Item)keep * out[j + k]);
+        if (!(onto && none)) *(Pack *)(out + j) = total;
     }
 }
 

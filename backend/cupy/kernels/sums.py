@@ -6,6 +6,7 @@ plain and checkpointed training rely on to agree.
 
 from typing import Any
 
+from backend.cupy.kernels.launching import by_value, here, not_to_record, refusing, run
 from backend.cupy.kernels.layout import item_of, row_major, side_by_side, vector
 from backend.cupy.kernels.source import (
     ITEM_BYTES,
@@ -51,6 +52,8 @@ def shares_of(rows: int, columns: int, item: str) -> int:
 def sum_rows(d: Any, *, out: Any, scratch: int, onto: bool = False, factor: float = 1.0, keep: float = 1.0) -> None:
     """out := the sum of d's rows; or with `onto`, out := keep * out + factor * that sum.
 
+    In a watched step that refuses the layer d becomes 0, and `out` 0 or with `onto` what it was.
+
     `scratch` is the address of `SCRATCH_BYTES` of device memory that no other stream uses, all zero before the first
     use.
     """
@@ -66,9 +69,11 @@ def sum_rows(d: Any, *, out: Any, scratch: int, onto: bool = False, factor: floa
     share = -(-rows // shares)
     grid = (-(-columns // (SUMMED_COLUMNS * values)), shares)
     block = (SUMMED_COLUMNS, min(SUMMED_ROWS, power_of_two(share)))
-    numbers = (int(onto), float(factor), float(keep))
-    arguments = (d, leading, out, rows, columns, share, *numbers, scratch, scratch + PARTS_BYTES)
-    function("sums", item, "sum_rows", values)(grid, block, arguments)
+    numbers = (int(onto), by_value(factor), float(keep))
+    if here.watched is not None:
+        here.watched.keep = float(keep)
+    arguments = (d, leading, out, rows, columns, share, *numbers, scratch, scratch + PARTS_BYTES, *refusing(factor))
+    run(function("sums", item, "sum_rows", values), grid, block, arguments)
 
 
 def count_not_finite(v: Any, count: Any) -> int:
@@ -78,6 +83,7 @@ def count_not_finite(v: Any, count: Any) -> int:
     item = item_of(v)
     if v.size == 0:
         return 0
+    not_to_record("the host asks whether values are finite")
     rows, columns, (leading,) = side_by_side(v)
     values = values_at_once(item, rows, (v.data.ptr, leading))
     if columns % values:

@@ -14,6 +14,7 @@ import numpy as np
 
 from backend.limits import thread_count
 from backend.numpy.kernels import door
+from backend.numpy.kernels.calls import Base, Call, Repeat
 from backend.numpy.kernels.loading import kernels_here
 from backend.rules import RuleNumbers
 
@@ -27,8 +28,11 @@ OFFSET_BITS = 48
 NO_RULE = RuleNumbers(0.0)
 """For operations that are no optimizer's."""
 
+_OPERATION_MASK = 2**32 - 1
+"""What of a position is an operation; above it is which time that is run."""
+
 NO_ACTIVATION = -1
-_NO_MEMORY = -(2**63)
+_NO_MEMORY = _WRONG_REPEAT = -(2**63)
 _C_TYPES: dict[str, Any] = {
     "int8_t": ctypes.c_int8,
     "int32_t": ctypes.c_int32,
@@ -45,28 +49,6 @@ class BadNumber(ArithmeticError):
         what = "output" if kind == "forward" else "error"
         super().__init__(f"the {what} of layer {layer} is not finite any more, NaN or infinite")
         self.kind, self.layer = kind, layer
-
-
-class _Base(ctypes.Structure):
-    _fields_ = (("address", ctypes.c_void_p), ("bytes", ctypes.c_int64), ("writable", ctypes.c_int64))
-
-
-class _Call(ctypes.Structure):
-    _fields_ = (
-        ("operations", ctypes.c_void_p),
-        ("n_operations", ctypes.c_int64),
-        ("first", ctypes.c_int64),
-        ("bases", ctypes.POINTER(_Base)),
-        ("n_bases", ctypes.c_int64),
-        ("value_bits", ctypes.c_int64),
-        ("threads", ctypes.c_int64),
-        ("rate", ctypes.c_double),
-        ("momentum", ctypes.c_double),
-        ("seconds", ctypes.c_double),
-        ("rule", ctypes.c_double * len(RuleNumbers._fields)),
-        ("seed", ctypes.c_uint64),
-        ("step", ctypes.c_uint64),
-    )
 
 
 MOST_THREADS = 64
@@ -107,18 +89,27 @@ class Engine:
         bytes_of_all = {ctypes.sizeof(record), self.record_dtype.itemsize, library.engine_record_bytes()}
         if len(bytes_of_all) > 1:
             raise AssertionError(f"C, ctypes and NumPy lay a record out in other bytes: {bytes_of_all}")
-        self._no_base = (_Base * 1)()
+        self._no_base = (Base * 1)()
 
     def records(self, n: int) -> np.ndarray:
         """A table of `n` records, all zeros; fill its columns, and make a `program` of it."""
         return np.zeros(n, self.record_dtype)
 
-    def program(self, table: np.ndarray, *, dtype: str, bases: Sequence[np.ndarray]) -> "Program":
+    def program(
+        self,
+        table: np.ndarray,
+        *,
+        dtype: str,
+        bases: Sequence[np.ndarray],
+        repeats: Sequence[tuple[int, int, int]] = (),
+    ) -> "Program":
         """A table as a program for arrays of `dtype`.
 
-        Raises `ValueError`, which names the record and the slot, unless every record fits `bases`.
+        `repeats`: (first, length, times) of records that are run several times, in order; see `Repeat`.
+
+        Raises `ValueError`, which names the record and the slot, unless every record fits `bases` each time it is run.
         """
-        return Program(self, table, np.dtype(dtype), bases)
+        return Program(self, table, np.dtype(dtype), bases, repeats)
 
     def run_one(
         self,
@@ -141,7 +132,7 @@ class Engine:
         Raises `MemoryError` where no scratch memory can be had; nothing was done then.
         """
         record = self._record(kind=self.kinds[kind], **fields)
-        call = _Call(
+        call = Call(
             ctypes.addressof(record),
             1,
             0,
@@ -172,20 +163,30 @@ def _no_memory() -> MemoryError:
 class Program:
     """A checked table, run as often as wanted. See `Engine.program`."""
 
-    def __init__(self, engine: Engine, table: np.ndarray, dtype: np.dtype, bases: Sequence[np.ndarray]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        table: np.ndarray,
+        dtype: np.dtype,
+        bases: Sequence[np.ndarray],
+        repeats: Sequence[tuple[int, int, int]] = (),
+    ) -> None:
         if table.dtype != engine.record_dtype or table.ndim != 1:
             raise ValueError(f"a program is a vector of records, see Engine.records; got {table.dtype}, {table.shape}")
         self._engine, self._value_bits = engine, _VALUE_BITS[dtype]
         self._table = np.array(table)  # what was checked, and nobody else's
+        self._repeats = (Repeat * len(repeats))(*(Repeat(*each) for each in repeats))
         self._address = self._table.ctypes.data
         self._names = [f"base {k}" for k in range(1, len(bases) + 1)]
-        self._bases = _Base * (len(bases) + 1)
+        self._bases = Base * (len(bases) + 1)
         self._pack = struct.Struct(f"{3 * (len(bases) + 1)}q").pack_into
         self._bytes = [0 for _ in bases]
         self._writeable = [bool(a.flags.writeable) for a in bases]
         call, slot = self._call(bases, 0.0, 0.0, NO_RULE, (0, 0)), ctypes.c_int64(-1)
         self._bytes = [call.bases[k].bytes for k in range(1, len(bases) + 1)]
         first_wrong = engine.library.engine_check(ctypes.byref(call), ctypes.byref(slot))
+        if first_wrong == _WRONG_REPEAT:
+            raise ValueError(f"repeats must be of records, in order, each of two times or more; got {repeats!r:.200}")
         if first_wrong < len(table):
             kind = dict(enumerate(engine.kinds)).get(int(table["kind"][first_wrong]), "unknown")
             what = "its numbers do not fit together" if slot.value < 0 else f"{engine.arrays[slot.value]} does not fit"
@@ -209,18 +210,18 @@ class Program:
         memory before anything was done, and `ValueError` for bases that do not fit.
         """
         call = self._call(bases, rate, momentum, rule, mask)
-        while call.first < len(self._table):
+        while call.first != len(self._table):
             position = self._engine.library.engine_run(ctypes.byref(call))
             if position == _NO_MEMORY:
                 raise _no_memory()
             if position < 0:
-                record = self._table[-1 - position]
+                record = self._table[-1 - position & _OPERATION_MASK]
                 raise BadNumber(list(self._engine.kinds)[record["kind"]], int(record["layer"]))
             call.first = position
 
     def _call(
         self, bases: Sequence[np.ndarray], rate: float, momentum: float, rule: RuleNumbers, mask: tuple[int, int]
-    ) -> _Call:
+    ) -> Call:
         if len(bases) != len(self._bytes):
             raise ValueError(f"the program was made for {len(self._bytes)} bases; got {len(bases)}")
         align, words = self._value_bits // 8, [0, 0, 0]  # slots count from 1
@@ -231,7 +232,7 @@ class Program:
             words += address, size, written
         found = self._bases()
         self._pack(found, 0, *words)
-        return _Call(
+        return Call(
             self._address,
             len(self._table),
             0,
@@ -244,6 +245,8 @@ class Program:
             SLICE_SECONDS,
             rule,
             *mask,
+            self._repeats,
+            len(self._repeats),
         )
 
 

@@ -36,6 +36,54 @@ Step resolved(const Operation *o, const Base *bases) {
     return s;
 }
 
+Operation moved_on(const Operation *first, const Operation *second, int64_t time) {
+    Operation o = *first;
+    o.first_row = (int32_t)(o.first_row + time * (second->first_row - first->first_row));
+#define MOVE(name) o.name += time * (second->name - first->name);
+    ARRAYS(MOVE)
+#undef MOVE
+    return o;
+}
+
+/* Where a program is: at an operation, the time that it is done, and the repeat that it is in or before. */
+typedef struct {
+    int64_t operation, time;
+    const Repeat *repeat;
+} Place;
+
+static int in_repeat(const Call *call, Place p) {
+    return p.repeat < call->repeats + call->n_repeats && p.operation >= p.repeat->first;
+}
+
+static Place place_of(const Call *call) {
+    Place p = {call->first & (((int64_t)1 << TIME_BITS) - 1), call->first >> TIME_BITS, call->repeats};
+    while (p.repeat < call->repeats + call->n_repeats && p.operation >= p.repeat->first + 2 * p.repeat->length)
+        p.repeat++;
+    return p;
+}
+
+static int64_t position_of(Place p) { return p.time << TIME_BITS | p.operation; }
+
+static Place following(const Call *call, Place p) {
+    int within = in_repeat(call, p);
+    p.operation++;
+    if (within && p.operation == p.repeat->first + p.repeat->length) {
+        if (++p.time < p.repeat->times) {
+            p.operation = p.repeat->first;
+        } else {
+            p.operation += p.repeat->length;
+            p.time = 0;
+            p.repeat++;
+        }
+    }
+    return p;
+}
+
+static Operation operation_at(const Call *call, Place p) {
+    const Operation *o = call->operations + p.operation;
+    return in_repeat(call, p) ? moved_on(o, o + p.repeat->length, p.time) : *o;
+}
+
 /* Have fetched meanwhile what the next operation reads: with few rows, as with many it takes too little of the time. */
 static void look_ahead(Step *s, const Operation *next, const Base *bases) {
     int64_t values = (int64_t)next->n_in * next->n_out;
@@ -55,7 +103,8 @@ static void look_ahead(Step *s, const Operation *next, const Base *bases) {
 typedef struct {
     Job job; /* first: a pointer to it is one to the whole */
     const Call *call;
-    int64_t position, stage, stages;
+    Place place;
+    int64_t stage, stages;
     Step step;
     atomic_int bad;
     double deadline;
@@ -103,18 +152,23 @@ static int64_t next_stage(Job *job, int64_t threads) {
     if (r->begun) {
         if (atomic_load_explicit(&r->bad, memory_order_relaxed)) return 0;
         if (++r->stage < r->stages) return parts_of(&r->step, r->stage, threads);
-        if (++r->position < call->n_operations && seconds_now() >= r->deadline) return 0;
+        r->place = following(call, r->place);
+        if (r->place.operation < call->n_operations && seconds_now() >= r->deadline) return 0;
     }
-    if (r->position == call->n_operations) return 0;
-    const Operation *o = call->operations + r->position;
-    r->step = resolved(o, call->bases);
+    if (r->place.operation == call->n_operations) return 0;
+    const Operation o = operation_at(call, r->place);
+    r->step = resolved(&o, call->bases);
     r->step.rate = call->rate;
     r->step.momentum = call->momentum;
     r->step.seed = call->seed;
     r->step.step = call->step;
     r->step.rule = call->rule;
     r->step.squares = r->squares;
-    if (r->position + 1 < call->n_operations) look_ahead(&r->step, o + 1, call->bases);
+    Place next = following(call, r->place);
+    if (next.operation < call->n_operations) {
+        const Operation after = operation_at(call, next);
+        look_ahead(&r->step, &after, call->bases);
+    }
     r->stage = 0;
     r->stages = stages_of(&r->step);
     r->begun = 1;
@@ -129,8 +183,9 @@ static void run_part(Job *job, int64_t part, int64_t parts, void *scratch) {
 }
 
 int64_t run_program(const Call *call) {
-    Running r = {.job = {next_stage, run_part, 1, 1}, .call = call, .position = call->first};
-    for (int64_t i = call->first; i < call->n_operations; i++) {
+    Running r = {.job = {next_stage, run_part, 1, 1}, .call = call, .place = place_of(call)};
+    for (int64_t i = in_repeat(call, r.place) ? r.place.repeat->first : r.place.operation; i < call->n_operations;
+         i++) {
         const Operation *o = call->operations + i;
         Step s = {.kind = o->kind, .rows = o->rows, .n_in = o->n_in, .n_out = o->n_out, .block_rows = o->block_rows};
         int64_t bytes = call->value_bits == 32 ? scratch_bytes_32(s.n_in, s.n_out) : scratch_bytes_64(s.n_in, s.n_out);
@@ -140,5 +195,5 @@ int64_t run_program(const Call *call) {
     }
     r.deadline = seconds_now() + call->seconds;
     if (team_do(&r.job)) return NO_MEMORY;
-    return atomic_load(&r.bad) ? -1 - r.position : r.position;
+    return atomic_load(&r.bad) ? -1 - position_of(r.place) : position_of(r.place);
 }

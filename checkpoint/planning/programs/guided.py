@@ -20,7 +20,7 @@ from checkpoint.planning.programs.ladder import Ladder
 from checkpoint.planning.programs.leaves import Leaf
 from checkpoint.planning.programs.persistent import Persistent
 from checkpoint.planning.programs.smallest_peak import SmallestPeak
-from checkpoint.schedule.actions import Action
+from checkpoint.schedule.stretches import Stretch
 
 
 class Estimates(Persistent):
@@ -72,10 +72,10 @@ class Guided:
         """In how many levels of bytes costs are estimated."""
         return self._estimates.levels
 
-    def actions(self) -> Iterator[Action]:
-        """The schedule's actions."""
+    def stretches(self) -> Iterator[Stretch]:
+        """The schedule."""
         for i, j, leaf, rows in self._steps:
-            yield from self._ladder.sweep_actions(i, j, rows) if leaf is None else self._ladder.leaf_actions(i, j, leaf)
+            yield self._ladder.sweep(i, j, rows) if leaf is None else self._ladder.leaf(i, j, leaf)
 
     def _write(self, budget_bytes: int) -> float:
         ladder, total = self._ladder, 0.0

@@ -5,15 +5,15 @@ of equal layers all intervals of one length are alike; in one that cycles throug
 same place of the cycle. So intervals are told apart by `start_class`, the place in the cycle, and by their length.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from math import inf
 
 from checkpoint.planning.costs import Cost
 from checkpoint.planning.programs.leaves import Leaf, Leaves, blocks_of
-from checkpoint.schedule.actions import Action
 from checkpoint.schedule.chain import Chain
+from checkpoint.schedule.stretches import Stretch
 from checkpoint.strategies.sweeps import sweep_in_row_blocks, there_and_back_in_row_blocks
 
 
@@ -95,14 +95,14 @@ class Ladder:
         """The largest block of rows that the run from position i to k can be made in within `free` bytes beside a_i."""
         return self.sizes[self._fitting(i, k, free)]
 
-    def leaf_actions(self, i: int, j: int, leaf: Leaf) -> Iterator[Action]:
-        """The actions of a leaf of the interval from i to j."""
+    def leaf(self, i: int, j: int, leaf: Leaf) -> Stretch:
+        """A leaf of the interval from i to j."""
         return there_and_back_in_row_blocks(
             self.chain.n_layers, self.chain.batch_size, self.positions[i], self.positions[j], leaf.rows
         )
 
-    def sweep_actions(self, i: int, k: int, rows: int) -> Iterator[Action]:
-        """The actions of the run from position i to k in blocks of `rows` rows."""
+    def sweep(self, i: int, k: int, rows: int) -> Stretch:
+        """The run from position i to k in blocks of `rows` rows."""
         return sweep_in_row_blocks(self.chain.batch_size, self.positions[i], self.positions[k], rows)
 
     def _fitting(self, i: int, k: int, free: int) -> int:

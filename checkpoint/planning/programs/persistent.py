@@ -42,7 +42,7 @@ from checkpoint.planning.programs.ladder import Ladder
 from checkpoint.planning.programs.leaves import Leaf
 from checkpoint.planning.programs.smallest_peak import SmallestPeak
 from checkpoint.planning.programs.tasks import Task, run_task
-from checkpoint.schedule.actions import Action
+from checkpoint.schedule.stretches import Stretch
 
 Choice = Leaf | int
 """What is done with an interval: a leaf, or the number of positions from its start to a checkpoint."""
@@ -110,18 +110,18 @@ class Persistent:
         """The bytes that are left at a level."""
         return self.budget_bytes - (self.levels - level) * self.unit
 
-    def actions(self) -> Iterator[Action]:
-        """The actions of the cheapest schedule; there is one only where `cost` is finite."""
+    def stretches(self) -> Iterator[Stretch]:
+        """The cheapest schedule; there is one only where `cost` is finite."""
         ladder = self.ladder
         waiting = [(0, ladder.n, self.levels)]
         while waiting:
             i, j, level = waiting.pop()
             _, choice = run_task(self._choose(i, j, level))
             if isinstance(choice, Leaf):
-                yield from ladder.leaf_actions(i, j, choice)
+                yield ladder.leaf(i, j, choice)
                 continue
             k = i + choice
-            yield from ladder.sweep_actions(i, k, ladder.sweep_rows(i, k, self._free(i, j, level)))
+            yield ladder.sweep(i, k, ladder.sweep_rows(i, k, self._free(i, j, level)))
             waiting += [(i, k, level), (k, j, level - self._units[i])]
 
     # Costs

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from checkpoint.planning.programs.ladder import Ladder
-from checkpoint.schedule.actions import Action
+from checkpoint.schedule.stretches import Stretch
 
 
 @dataclass
@@ -46,8 +46,8 @@ class SmallestPeak:
             else self.ladder.held[i] + self._beside[self.ladder.start_of(i)][j - i]
         )
 
-    def actions(self) -> Iterator[Action]:
-        """The schedule's actions."""
+    def stretches(self) -> Iterator[Stretch]:
+        """The schedule."""
         ladder = self.ladder
         waiting = [(0, ladder.n)]
         while waiting:
@@ -56,10 +56,10 @@ class SmallestPeak:
             choice = options.index(min(options))
             if choice == 0:
                 leaf = min(ladder.leaves_of(i, j), key=lambda leaf: leaf.need_bytes)
-                yield from ladder.leaf_actions(i, j, leaf)
+                yield ladder.leaf(i, j, leaf)
             else:
                 rows = ladder.sweep_rows(i, i + choice, ladder.sweeps[ladder.start_of(i)][choice])
-                yield from ladder.sweep_actions(i, i + choice, rows)
+                yield ladder.sweep(i, i + choice, rows)
                 waiting += [(i, i + choice), (i + choice, j)]
 
     def _options(self, i: int, j: int) -> list[int]:

@@ -21,31 +21,32 @@ CONNECT_SECONDS = 10.0
 
 def main(descriptor: int, ranks: int) -> None:
     """Watch until all ranks have ended, or one without having said so."""
-    epoll = select.epoll()  # which tells what happened in the order in which it did
+    # It tells what happened in the order in which it did, of what has nothing to be read when it is registered.
+    epoll = select.epoll()
     said: dict[int, tuple[socket.socket, bytes]] = {}
     with socket.socket(fileno=descriptor) as door:
         door.settimeout(CONNECT_SECONDS)
         for _ in range(ranks):
             try:
                 connection, _ = door.accept()
-            except TimeoutError:
+                connection.settimeout(CONNECT_SECONDS)
+                numbers = connection.recv(64)
+            except OSError:
                 return
-            said[connection.fileno()] = connection, b""
-            epoll.register(connection.fileno(), select.EPOLLIN)
+            connection.setblocking(False)
+            said[connection.fileno()] = connection, numbers
+            epoll.register(connection.fileno(), select.EPOLLIN | select.EPOLLET)
     for connection, _ in said.values():
         with suppress(OSError):
             connection.sendall(WATCHED)
     while said:
         for number, _ in epoll.poll():
             connection, before = said[number]
-            try:
-                new = connection.recv(64)
-            except ConnectionError:
-                new = b""
-            if new:
-                said[number] = connection, before + new
+            new, ended = heard(connection)
+            said[number] = connection, before + new
+            if not ended:
                 continue
-            rank, process, *leaves = before.decode().split()
+            rank, process, *leaves = (before + new).decode().split() or ("?", "?")
             if not leaves:
                 print(
                     f"mlp-checkpointing: rank {rank} of {ranks} (process {process}) has ended without a word, as one "
@@ -56,6 +57,21 @@ def main(descriptor: int, ranks: int) -> None:
                 return
             epoll.unregister(number)
             del said[number]
+
+
+def heard(connection: socket.socket) -> tuple[bytes, bool]:
+    """All that was said over `connection`, and whether it has ended."""
+    words = b""
+    while True:
+        try:
+            new = connection.recv(64)
+        except BlockingIOError:
+            return words, False
+        except ConnectionError:
+            return words, True
+        if not new:
+            return words, True
+        words += new
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ KERNEL_BYTES = {
     "narrow_": 0,
     "widen_": 0,
     "scale_rows_": 0,
+    "divide_bytes_": 0,
     "sum_rows": 0,
     "add_product_": 0,
     "apply_gradient_": 0,

@@ -11,6 +11,8 @@ from backend.cupy.kernels import elementwise as cupy_kernels
 from backend.cupy.kernels.elementwise import ELEMENTWISE
 from backend.errors import BackendError
 from backend.rules import RULES, RuleNumbers
+from mlp.data.convert import as_inputs
+from mlp.data.scaling import Scaling
 from tests.backend.cupy.agreement import DTYPES, SHAPES, Pair, agree, normal, outputs
 
 pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("no_collection")]
@@ -82,6 +84,35 @@ def test_updates_agree(cupy_backend: CupyBackend, cut: Callable[[Any], Any], dty
 def test_rows_are_scaled_alike(cupy_backend: CupyBackend, cut: Callable[[Any], Any], dtype: str) -> None:
     d = Pair(cupy_backend, normal(12, 11, dtype=dtype)).cut(cut)
     agree(cupy_backend, "scale_rows_", d, Pair(cupy_backend, normal(len(d.host), dtype=dtype, seed=1)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("divisor", [255.0, 16.0, 1.0, 3.0, 254.7])
+@pytest.mark.parametrize("shape", [(1, 256), (32, 8), (3, 257), (256, 1)])
+def test_every_byte_is_divided_to_the_bits_of_the_host(
+    cupy_backend: CupyBackend, shape: tuple[int, int], divisor: float, dtype: str
+) -> None:
+    """All 256 values, in rows that are packs and rows that are not, by the function that scales on the host."""
+    numbers = np.resize(np.arange(256, dtype="uint8"), shape)
+    a = cupy_backend.empty(shape, dtype)
+    cupy_backend.divide_bytes_(a, cupy_backend.asarray(numbers), divisor)
+    wanted = as_inputs(numbers, dtype, scaling=Scaling(divisor))
+    assert cupy_backend.to_numpy(a).tobytes() == wanted.tobytes()
+    pairs = Pair(cupy_backend, normal(*shape, dtype=dtype)), Pair(cupy_backend, numbers)
+    agree(cupy_backend, "divide_bytes_", *pairs, divisor)
+
+
+@pytest.mark.parametrize("cut", [lambda x: x[1:5, :], lambda x: x[:, 3:9], lambda x: x[2:3, 4:]])
+def test_bytes_of_some_rows_and_columns_are_divided_alike(cupy_backend: CupyBackend, cut: Callable[[Any], Any]) -> None:
+    numbers = np.random.default_rng(0).integers(256, size=(12, 11)).astype("uint8")
+    a = Pair(cupy_backend, normal(12, 11)).cut(cut)
+    agree(cupy_backend, "divide_bytes_", a, Pair(cupy_backend, numbers).cut(cut), 255.0)
+
+
+def test_numbers_that_are_no_bytes_are_refused(cupy_backend: CupyBackend) -> None:
+    a = cupy_backend.empty((2, 3), "float32")
+    with pytest.raises(BackendError, match="must be uint8; got float32"):
+        cupy_backend.divide_bytes_(a, cupy_backend.empty((2, 3), "float32"), 255.0)
 
 
 NUMBERS = RuleNumbers(0.1, scale=0.5, l2=0.02, decay=0.03, beta1=0.9, beta2=0.75, epsilon=1e-3, correction=1.5)

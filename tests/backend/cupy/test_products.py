@@ -184,7 +184,7 @@ def test_what_cublas_refuses_is_an_error_with_its_status(cupy_backend: CupyBacke
     from cupy_backends.cuda.libs import cublas as of_cupy
 
     with pytest.raises(of_cupy.CUBLASError) as caught:
-        cublas._check(3)
+        cublas.check(3)
     assert caught.value.status == 3
 
 

@@ -309,6 +309,21 @@ def test_slots_that_do_not_fit_are_refused_by_name(slot, value, compiled):
     assert f": {slot} does not fit" in refused(compiled, **{slot: value})
 
 
+@pytest.mark.parametrize("base", [6, 2**15 - 1, -1, -(2**15)])
+@pytest.mark.parametrize("slot", ["y", "weight_square", "row_weights"])
+def test_bases_that_there_are_none_of_are_refused_in_slots_without_a_use(slot, base, compiled):
+    assert f": {slot} does not fit" in refused(compiled, **{slot: base << OFFSET_BITS})
+
+
+@pytest.mark.parametrize("sides", [(2**31 - 1, 2**31 - 1), (2**31 - 1, 2**30 + 1)])
+def test_arrays_whose_bytes_are_beyond_64_bits_are_refused(sides, dtype, compiled):
+    table, base = compiled.engine.records(1), np.zeros(8, dtype)
+    table["kind"], table["n_in"], table["n_out"] = compiled.engine.kinds["update"], *sides
+    table["W"] = table["weight_gradient"] = 1 << OFFSET_BITS
+    with pytest.raises(ValueError, match="record 0, update: W does not fit"):
+        compiled.engine.program(table, dtype=dtype, bases=[base])
+
+
 def test_more_rows_than_there_are_is_refused(compiled):
     assert "does not fit" in refused(compiled, rows=31)
 
@@ -354,3 +369,96 @@ def test_table_changed_after_the_check_changes_nothing(compiled):
 def test_record_is_as_c_has_it(compiled):
     assert compiled.engine.record_dtype.itemsize == ctypes.sizeof(compiled.engine._record)
     assert sys.byteorder == "little"
+
+
+# Repeats
+
+
+def in_blocks(engine: Any, block: int, *, repeated: bool) -> tuple[Layers, list[tuple[int, int, int]]]:
+    """Layer 1 forward and back on one block of 96 rows after another; `repeated`: most of them said once."""
+    layers, repeats = Layers((7, 5), 96), []
+    arrays = {"a": "a0", "W": "W1", "b": "b1", "out": "a1"}
+    code, gradients = engine.activations["tanh"], named(GRADIENTS, 1)
+    starts = list(range(0, 96, block))
+    if repeated:
+        repeats = [(3, 3, len(starts) - 2)]
+        starts = [*starts[:3], starts[-1]]
+    for top in starts:
+        rows = top, min(top + block, 96)
+        layers.add(engine, "forward", 1, rows=rows, activation=code, **arrays)
+        layers.records[-1]["out"] += top * 5 * layers.item
+        layers.add(engine, "output_error", 1, rows=rows, activation=code, out="a1", y="y", y_leading=5)
+        for name in ("out", "y"):
+            layers.records[-1][name] += top * 5 * layers.item
+        back = {"activation": NO_ACTIVATION, "onto": int(top > 0), "a": "a0", "delta": "a1", "W": "W1"}
+        layers.add(engine, "backward", 1, rows=rows, **back, **gradients)
+    layers.add(engine, "update", 1, W="W1", b="b1", **gradients)
+    return layers, repeats
+
+
+def program_of(engine: Any, layers: Layers, bases: list[np.ndarray], repeats: Any) -> Any:
+    table = engine.records(len(layers.records))
+    for row, record in zip(table, layers.records, strict=True):
+        for name, value in record.items():
+            row[name] = value
+    return engine.program(table, dtype=layers.dtype, bases=bases, repeats=repeats)
+
+
+@pytest.mark.parametrize("seconds", [1.0, 0.0])
+@pytest.mark.parametrize("block", [24, 8, 5])
+def test_repeated_records_are_those_written_out(block, seconds, compiled, monkeypatch):
+    monkeypatch.setattr(engine_module, "SLICE_SECONDS", seconds)
+    found = []
+    for repeated in (False, True):
+        layers, repeats = in_blocks(compiled.engine, block, repeated=repeated)
+        bases = layers.bases()
+        program_of(compiled.engine, layers, bases, repeats).run(bases, rate=0.1)
+        found.append([base.tobytes() for base in bases])
+    assert found[0] == found[1]
+
+
+def test_bad_number_in_a_repeat_ends_the_program_there(compiled):
+    layers, repeats = in_blocks(compiled.engine, 8, repeated=True)
+    bases = layers.bases()
+    layers.array("a0", bases, 96, 7)[53, 2] = np.nan
+    before = layers.parameters(bases)
+    with pytest.raises(BadNumber, match="the output of layer 1"):
+        program_of(compiled.engine, layers, bases, repeats).run(bases, rate=0.1)
+    assert layers.parameters(bases) == before
+
+
+@pytest.mark.parametrize(
+    "wrong", [(3, 3, 1), (3, 0, 9), (-1, 3, 9), (8, 3, 9), (3, 7, 9), (3, 2**40, 9), (3, 3, 2**40), (2**62, 3, 9)]
+)
+def test_repeats_of_no_records_are_refused(wrong, compiled):
+    layers, _ = in_blocks(compiled.engine, 8, repeated=True)
+    with pytest.raises(ValueError, match="repeats must be of records"):
+        program_of(compiled.engine, layers, layers.bases(), [wrong])
+
+
+def test_repeats_over_each_other_are_refused(compiled):
+    layers, repeats = in_blocks(compiled.engine, 8, repeated=True)
+    with pytest.raises(ValueError, match="repeats must be of records"):
+        program_of(compiled.engine, layers, layers.bases(), repeats * 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({(6, "rows"): 7}, "record 3, forward: its numbers do not fit together"),
+        ({(3, "first_row"): 1}, "record 3, forward: its numbers do not fit together"),
+        ({(6, "out"): 0}, "record 3, forward: out does not fit"),
+        ({(6, "out"): 600}, "record 3, forward: out does not fit"),
+        ({(7, "y"): 600}, "record 4, output_error: y does not fit"),
+        ({(8, "weight_gradient"): "W1"}, "record 5, backward: weight_gradient does not fit"),
+    ],
+)
+def test_what_moves_out_of_its_array_is_refused(changes, message, compiled):
+    """Each record fits by itself; what does not is where it has moved on to by the last time, or what has changed."""
+    layers, repeats = in_blocks(compiled.engine, 8, repeated=True)
+    for (record, name), value in changes.items():
+        at = {"out": "a1", "y": "y"}.get(name)
+        value = layers.slots[value] if isinstance(value, str) else value
+        layers.records[record][name] = value if at is None else layers.slots[at] + value * layers.item // 4
+    with pytest.raises(ValueError, match=message):
+        program_of(compiled.engine, layers, layers.bases(), repeats)

@@ -1,10 +1,13 @@
-"""The acceptance run of a GPU, run on whatever answers, and shown wrong results that it must reject.
+"""The groups of an acceptance run, run on whatever answers, and shown wrong results that they must reject.
 
-On a stand-in its timings are left out: what is tested here is the run itself.
+On a stand-in timings are left out: what is tested here is the run itself.
 """
 
 import json
-import time
+import math
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -16,15 +19,20 @@ from backend import BackendUnavailable
 from backend.cupy.backend import CupyBackend
 from backend.cupy.detection import count_devices
 from backend.cupy.transfers import CupyTransfers
-from bench.gpu_acceptance import __main__ as gpu_acceptance
 from bench.gpu_acceptance import limit as gpu_limit
 from bench.gpu_acceptance import parity as gpu_parity
-from bench.gpu_acceptance import steps as gpu_steps
 from bench.gpu_acceptance.array_bytes import bytes_as_predicted
+from bench.gpu_acceptance.child import rows_of
+from bench.gpu_acceptance.environment import is_stand_in
+from bench.gpu_acceptance.groups import GROUPS
 from bench.gpu_acceptance.offload import offload
-from bench.gpu_acceptance.offload_timing import offload_timing
-from bench.gpu_acceptance.rows import Row, to_the_end
-from bench.gpu_acceptance.shapes import QUICK
+from bench.gpu_acceptance.processes import rows_of_process
+from bench.gpu_acceptance.rows import FAILED, LEFT_OUT, MEASURED, OK, Row
+from bench.gpu_acceptance.setting import Setting
+
+pytestmark = pytest.mark.gpu
+
+ROOT = Path(__file__).parents[3]
 
 STRATEGIES = [
     "none",
@@ -46,21 +54,22 @@ def cupy_backend() -> CupyBackend:
     return CupyBackend()
 
 
+@pytest.fixture
+def setting(cupy_backend: CupyBackend) -> Setting:
+    return Setting(cupy_backend, quick=True, timed=False, deadline=math.inf)
+
+
 def first_of(rows: Iterator[Row], name: str) -> Row:
     return next(row for row in rows if row.name == name)
 
 
-@pytest.mark.gpu
-def test_everything_holds_and_is_written_down(
-    cupy_backend: CupyBackend, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    report = tmp_path / "acceptance.json"
-    assert gpu_acceptance.main(["--quick", "--json", str(report)]) == 0
-    record = json.loads(report.read_text())
-    rows = record["rows"]
-    assert record["passed"]
-    assert cupy_backend.device_name in capsys.readouterr().out
-    assert [row["name"] for row in rows if row["group"] == "parity"] == [
+def found(backend: CupyBackend, group: str) -> list[Row]:
+    return [*rows_of(group, GROUPS[group], backend, quick=True, deadline=math.inf)]
+
+
+def test_results_are_numpy_s(cupy_backend: CupyBackend) -> None:
+    rows = found(cupy_backend, "parity")
+    assert [row.name for row in rows] == [
         f"{dtype}, {activation}, {cost}"
         for dtype in ("float32", "float64")
         for activation, cost in [
@@ -68,24 +77,53 @@ def test_everything_holds_and_is_written_down(
             *product(("leaky-relu", "elu", "softplus", "identity"), ("binary-cross-entropy",)),
         ]
     ]
-    names = [row["name"] for row in rows if row["group"] == "bytes"]
-    assert names == [f"{dtype}, {strategy}" for dtype in ("float32", "float64") for strategy in STRATEGIES]
-    assert [row["figures"]["ran"] for row in rows if row["group"] == "limit"] == [False, True]
-    offloaded = [row for row in rows if row["group"] == "offload"]
-    assert [row["name"] for row in offloaded if row["passed"]] == [
+    assert {row.verdict for row in rows} == {OK}
+
+
+def test_bytes_are_as_predicted(cupy_backend: CupyBackend) -> None:
+    rows = found(cupy_backend, "bytes")
+    assert [row.name for row in rows] == [f"{a}, {b}" for a in ("float32", "float64") for b in STRATEGIES]
+    assert {row.verdict for row in rows} == {OK}
+
+
+def test_offloading_has_plain_s_bits_in_the_bytes_predicted(cupy_backend: CupyBackend) -> None:
+    rows = found(cupy_backend, "offload")
+    assert [row.name for row in rows] == [
         f"{what}, {dtype}, {name}"
         for dtype in ("float32", "float64")
         for name in ("all", "every 3rd", "planned")
         for what in ("parity", "bytes")
     ]
-    if gpu_acceptance.is_stand_in(cupy_backend):
-        assert not any("seconds" in row["figures"] for row in rows)
-        assert all(row["detail"].startswith("left out") for row in rows if row["name"] == "timings")
-        assert {row["group"] for row in rows if row["name"] == "timings"} == {"offload", "steps"}
+    assert {row.verdict for row in rows} == {OK}
 
 
-@pytest.mark.gpu
-def test_another_result_than_numpy_s_is_noticed(cupy_backend: CupyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("group", ["limit", "deep, ours", "classic, ours"])
+def test_group_holds(cupy_backend: CupyBackend, group: str) -> None:
+    rows = found(cupy_backend, group)
+    assert rows
+    assert {row.verdict for row in rows if row.passed is not None} == {OK}
+
+
+def test_small_pieces_are_measured_and_not_judged(cupy_backend: CupyBackend) -> None:
+    rows = found(cupy_backend, "small pieces")
+    assert len(rows) == 4
+    assert {row.verdict for row in rows} == {MEASURED}
+    assert all(row.figures["other_bits"] <= row.figures["arrays"] for row in rows)
+
+
+def test_timings_of_a_stand_in_are_left_out(cupy_backend: CupyBackend) -> None:
+    if not is_stand_in(cupy_backend):
+        pytest.skip("this GPU's times mean something")
+    for name, group in GROUPS.items():
+        if group.timed:
+            (row,) = found(cupy_backend, name)
+            assert row.verdict == LEFT_OUT
+
+
+# Wrong results
+
+
+def test_another_result_than_numpy_s_is_noticed(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = CupyBackend.output_delta_
 
     def wrong(self: CupyBackend, a: Any, y: Any, activation: str) -> None:
@@ -93,32 +131,28 @@ def test_another_result_than_numpy_s_is_noticed(cupy_backend: CupyBackend, monke
         a *= 1.001
 
     monkeypatch.setattr(CupyBackend, "output_delta_", wrong)
-    row = next(gpu_parity.parity(cupy_backend, QUICK))
+    row = next(gpu_parity.parity(setting))
     assert row.passed is False
     assert row.figures["distance"]["gradients"] == pytest.approx(1e-3, rel=0.01)
 
 
-@pytest.mark.gpu
-def test_other_bits_with_checkpoints_are_noticed(cupy_backend: CupyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_bits_with_checkpoints_are_noticed(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = gpu_parity.NetworkWithCheckpointing.forward_between_checkpoints
 
     def wrong(self: Any, a: Any, start: int, stop: int) -> list[Any]:
-        found: list[Any] = plain(self, a, start, stop)
-        found[-1][0, 0] *= 1 + 2**-20
-        return found
+        outputs: list[Any] = plain(self, a, start, stop)
+        outputs[-1][0, 0] *= 1 + 2**-20
+        return outputs
 
     monkeypatch.setattr(gpu_parity.NetworkWithCheckpointing, "forward_between_checkpoints", wrong)
-    row = next(gpu_parity.parity(cupy_backend, QUICK))
+    row = next(gpu_parity.parity(setting))
     assert row.passed is False
     assert "bits differ from plain's: every 2nd" in row.detail
     assert max(row.figures["distance"].values()) < row.figures["rounding"]
 
 
-@pytest.mark.gpu
 @pytest.mark.parametrize("strategy", ["none", "sqrt"])
-def test_512_bytes_too_many_are_noticed(
-    cupy_backend: CupyBackend, monkeypatch: pytest.MonkeyPatch, strategy: str
-) -> None:
+def test_512_bytes_too_many_are_noticed(setting: Setting, monkeypatch: pytest.MonkeyPatch, strategy: str) -> None:
     plain, held = CupyBackend.sum_rows, []
 
     def wasteful(self: CupyBackend, d: Any, *, out: Any, **onto: Any) -> None:
@@ -126,21 +160,21 @@ def test_512_bytes_too_many_are_noticed(
         held.append(self.empty((1,), "float32"))
 
     monkeypatch.setattr(CupyBackend, "sum_rows", wasteful)
-    row = first_of(bytes_as_predicted(cupy_backend, QUICK), f"float32, {strategy}")
-    assert row.passed is False
+    assert first_of(bytes_as_predicted(setting), f"float32, {strategy}").passed is False
 
 
-@pytest.mark.gpu
-def test_a_plan_that_runs_into_the_limit_is_noticed(cupy_backend: CupyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu_limit, "NetworkWithCheckpointing", lambda sizes, schedule, **more: _plain(sizes, **more))
-    plain, planned = gpu_limit.fits_under_a_budget(cupy_backend, QUICK)
+def test_a_plan_that_runs_into_the_limit_is_noticed(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain_network = gpu_limit.Network
+    monkeypatch.setattr(
+        gpu_limit, "NetworkWithCheckpointing", lambda sizes, schedule, **more: plain_network(sizes, **more)
+    )
+    plain, planned = gpu_limit.fits_under_a_budget(setting)
     assert (plain.passed, planned.passed) == (True, False)
     assert "out of device memory" in planned.detail
-    assert cupy_backend.limit_bytes is None
+    assert setting.backend.limit_bytes is None
 
 
-@pytest.mark.gpu
-def test_offloading_that_changes_a_bit_is_noticed(cupy_backend: CupyBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_offloading_that_changes_a_bit_is_noticed(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = CupyTransfers.back
 
     def wrong(self: CupyTransfers, ticket: Any, a: Any) -> None:
@@ -149,95 +183,69 @@ def test_offloading_that_changes_a_bit_is_noticed(cupy_backend: CupyBackend, mon
         a[0, 0] *= 1 + 2**-20
 
     monkeypatch.setattr(CupyTransfers, "back", wrong)
-    row = next(offload(cupy_backend, QUICK))
+    row = next(offload(setting))
     assert row.passed is False
     assert "differ from plain's" in row.detail
 
 
-@pytest.mark.gpu
-def test_offloading_in_more_bytes_than_predicted_is_noticed(
-    cupy_backend: CupyBackend, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_offloading_in_more_bytes_than_predicted_is_noticed(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     plain, held = CupyTransfers.out, []
 
     def wasteful(self: CupyTransfers, a: Any) -> Any:
-        held.append(cupy_backend.empty((1,), "float32"))
+        held.append(setting.backend.empty((1,), "float32"))
         return plain(self, a)
 
     monkeypatch.setattr(CupyTransfers, "out", wasteful)
-    rows = offload(cupy_backend, QUICK)
-    assert first_of(rows, "bytes, float32, all").passed is False
+    assert first_of(offload(setting), "bytes, float32, all").passed is False
 
 
-@pytest.mark.gpu
-def test_offloading_is_timed_beside_the_computing_and_not(
-    cupy_backend: CupyBackend, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """One turn; its figures mean nothing."""
-    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / project)
-    rows = [*offload_timing(cupy_backend, QUICK.deep, deadline=time.monotonic())]
-    assert [row.name for row in rows] == [
-        "rates",
-        "under load, nothing offloaded",
-        "under load, all offloaded, beside the computing",
-        "under load, all offloaded, each copy waited for",
-    ]
-    assert all(row.figures["seconds"] > 0 for row in rows[1:])
+# In processes of their own
 
 
-def _plain(sizes: tuple[int, ...], **more: Any) -> Any:
-    return gpu_limit.Network(sizes, **more)
+def acceptance(path: Path, *arguments: str, **environment: str) -> tuple[int, dict[str, Any], str]:
+    """The status, the JSON and what was printed of the command, with groups in processes of their own."""
+    command = [sys.executable, "-m", "bench.gpu_acceptance", "--quick", "--json", str(path), *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+    return done.returncode, json.loads(path.read_text()), done.stdout
 
 
-@pytest.mark.gpu
-def test_timed_steps_are_compared_with_the_products(cupy_backend: CupyBackend) -> None:
-    """One turn; its figures mean nothing."""
-    rows = [*gpu_steps.steps(cupy_backend, quick=True, timed=True, deadline=time.monotonic())]
-    ours = [row for row in rows if row.figures["kind"] == "ours"]
-    assert [row.name for row in rows if row.figures["kind"] == "control"] == ["matrix products alone"] * 2
-    assert len(ours) == 8
-    assert all(row.passed for row in ours)
-    assert all(row.figures["of_products"] > 0 for row in rows)
+def test_command_writes_down_what_holds(cupy_backend: CupyBackend, tmp_path: Path) -> None:
+    status, record, printed = acceptance(tmp_path / "a.json", "--only", "limit")
+    assert (status, record["passed"], record["complete"]) == (0, True, True)
+    assert [row["figures"]["ran"] for row in record["rows"]] == [False, True]
+    assert record["environment"]["device"] == cupy_backend.device_name
+    assert cupy_backend.device_name in printed
+    assert ("no time of it means anything" in printed) == is_stand_in(cupy_backend)
 
 
-@pytest.mark.parametrize("gib", [16, 40, 80, 141])
-def test_cases_are_as_large_as_a_gpu_holds(gib: int) -> None:
-    deep, long = gpu_steps.cases(gib * 2**30, quick=False)
-    for case in (deep, long):
-        activations = 4 * case.batch_size * sum(case.sizes[1:])
-        assert 2**30 * gib / 19 <= activations <= 2**30 * gib / 8 or case is deep
-    assert 9 * 4 * sum(a * b for a, b in zip(deep.sizes, deep.sizes[1:], strict=False)) < 2**30 * gib / 2
+STICKS = """
+import sys
+from bench.gpu_acceptance import child, groups
+from bench.gpu_acceptance.rows import checked
+
+def sticks(setting):
+    import cupy
+    yield checked("bytes", "before", True, "found before the error")
+    cupy.cuda.runtime.memcpy(8, 16, 4, 1)  # addresses of nobody
+    yield checked("bytes", "after", True, "never found")
+
+groups.GROUPS["bytes"] = groups.Group(sticks, 60)
+sys.exit(child.main(["bytes", "--seconds", "60"]))
+"""
 
 
-# Without a GPU
+def test_cuda_error_loses_no_row_that_was_found_before(cupy_backend: CupyBackend) -> None:
+    rows = [*rows_of_process("bytes", [sys.executable, "-P", "-c", STICKS], seconds=60)]
+    assert [row.verdict for row in rows] == [OK, FAILED]
+    assert "ended early: CUDARuntimeError" in rows[1].detail
 
 
-def test_no_gpu_is_one_line_and_status_2(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def none(name: str, *, device: int | None) -> Any:
-        raise BackendUnavailable("there is no NVIDIA driver", "install one")
-
-    monkeypatch.setattr(gpu_acceptance, "select_backend", none)
-    assert gpu_acceptance.main([]) == 2
-    assert capsys.readouterr().err == "bench.gpu_acceptance: error: there is no NVIDIA driver; install one\n"
-
-
-def test_a_group_that_raises_is_a_failed_row_and_not_the_end() -> None:
-    def rows() -> Iterator[Row]:
-        yield Row("bytes", "none", True, "")
-        raise ZeroDivisionError("by zero")
-
-    first, second = to_the_end("bytes", rows())
-    assert (first.passed, second.passed) == (True, False)
-    assert second.detail == "ended early: ZeroDivisionError: by zero"
-
-
-@pytest.mark.gpu
-def test_a_failed_check_is_status_1(
-    cupy_backend: CupyBackend, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rows = [Row("parity", "float32", True, "equal"), Row("bytes", "sqrt", False, "512 too many")]
-    monkeypatch.setattr(gpu_acceptance, "_all", lambda *_, **__: iter(rows))
-    assert gpu_acceptance.main(["--quick"]) == 1
-    said = capsys.readouterr()
-    assert "1 of 2 checks hold" in said.out
-    assert said.err == "FAILED: bytes, sqrt: 512 too many\n"
+def test_small_gpu_is_left_out_and_not_failed(cupy_backend: CupyBackend, tmp_path: Path) -> None:
+    if not is_stand_in(cupy_backend):
+        pytest.skip("only a stand-in's memory can be made small")
+    status, record, printed = acceptance(tmp_path / "a.json", "--only", "bytes", EMU_MEM=str(2**20))
+    assert status == 2
+    assert {row["verdict"] for row in record["rows"]} == {LEFT_OUT}
+    assert "left out: the GPU is too small or busy" in printed

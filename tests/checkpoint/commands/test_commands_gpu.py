@@ -142,7 +142,8 @@ def used_at_rest(backend: CupyBackend) -> int:
     """What a `DEEP` training holds between steps."""
     before = backend.device_memory().used_bytes
     net = Network([784, *[64] * 20, 10], backend=backend)
-    batch = [backend.zeros((1000, width), "float32") for width in (784, 10, 784, 10)]  # and the next one
+    batch = [backend.zeros((1000, width), "float32") for width in (784, 10, 10)]
+    batch.append(backend.zeros((1000, 784), "uint8"))  # the next one's images
     held = backend.device_memory().used_bytes - before
     del net, batch
     return held

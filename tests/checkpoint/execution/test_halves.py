@@ -161,7 +161,7 @@ def test_activations_take_half_the_bytes(backend: str) -> None:
 @pytest.mark.parametrize("row_blocks", [False, True])
 def test_plans_in_halves_are_within_their_budget(row_blocks: bool) -> None:
     random = Random(5)
-    for _ in range(25):
+    for _ in range(12):
         chain = replace(random_chain(random, most_layers=8), halves=True)
         with pytest.raises(BudgetError) as refused:
             plan_chain(chain, budget_bytes=0, row_blocks=row_blocks, minimum_block_rows=2)

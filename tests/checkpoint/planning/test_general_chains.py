@@ -31,6 +31,7 @@ from checkpoint.schedule.export import to_checkpoint_schedules
 from checkpoint.schedule.layers import NEEDS
 from checkpoint.schedule.nested import to_torch
 from checkpoint.schedule.placement import place
+from checkpoint.schedule.stretches import written
 from tests.checkpoint.chains import common_divisor, ladder_of, schedule_of
 from tests.checkpoint.exhaustive import least_recompute
 
@@ -82,9 +83,9 @@ def test_programs_equal_exhaustive_search(seed: int) -> None:
         budget, ladder = a_budget(random, chain), ladder_of(chain)
         smallest, once = SmallestPeak(ladder), step_cost(chain)
         assert least_recompute(chain, smallest.peak_bytes - 1, kind="nested") == inf
-        assert simulate(schedule_of(chain, smallest.actions()), chain).peak_bytes == smallest.peak_bytes
+        assert simulate(schedule_of(chain, written(smallest.stretches())), chain).peak_bytes == smallest.peak_bytes
         found = Persistent(ladder, budget, common_divisor(ladder), smallest)
-        simulation = simulate(schedule_of(chain, found.actions()), chain)
+        simulation = simulate(schedule_of(chain, written(found.stretches())), chain)
         assert simulation.peak_bytes <= budget
         assert found.cost - once == simulation.recomputed_flops == least_recompute(chain, budget, kind="nested")
         program = Temporary(chain, Flops(chain), budget)
@@ -106,7 +107,7 @@ def test_once_only_and_guided_schedules_need_what_they_say(seed: int) -> None:
             simulation = simulate(schedule_of(chain, kept_actions(chain, kept)), chain)
             assert (simulation.peak_bytes, simulation.recomputed_flops) == (kept.need_bytes, kept.cost)
         found = Guided(Estimates(ladder, budget, max(1, budget // 32), SmallestPeak(ladder)), budget)
-        simulation = simulate(schedule_of(chain, found.actions()), chain)
+        simulation = simulate(schedule_of(chain, written(found.stretches())), chain)
         assert simulation.peak_bytes <= budget
         assert simulation.recomputed_flops + step_cost(chain) == found.cost
 
@@ -119,7 +120,7 @@ def test_layers_of_equal_outputs_are_not_taken_to_be_alike() -> None:
         chain = general_chain(layers)
         budget, ladder = a_budget(random, chain), ladder_of(chain)
         found = Persistent(ladder, budget, common_divisor(ladder))
-        assert simulate(schedule_of(chain, found.actions()), chain).peak_bytes <= budget
+        assert simulate(schedule_of(chain, written(found.stretches())), chain).peak_bytes <= budget
         assert found.cost - step_cost(chain) == least_recompute(chain, budget, kind="nested")
 
 
@@ -128,7 +129,9 @@ def test_the_places_of_arrays_add_up_to_what_is_simulated() -> None:
     for _ in range(200):
         chain = a_chain(random, most_layers=9)
         ladder = ladder_of(chain)
-        schedule = schedule_of(chain, Persistent(ladder, a_budget(random, chain), common_divisor(ladder)).actions())
+        schedule = schedule_of(
+            chain, written(Persistent(ladder, a_budget(random, chain), common_divisor(ladder)).stretches())
+        )
         placement = place(schedule, chain)
         live = [0] * len(schedule)
         for array, size in zip(placement.arrays, placement.sizes, strict=True):

@@ -10,6 +10,7 @@ from checkpoint.planning.pieces import SMALL_PIECES_COST
 from checkpoint.planning.programs.guided import Estimates, Guided
 from checkpoint.planning.programs.persistent import Persistent
 from checkpoint.planning.programs.smallest_peak import SmallestPeak
+from checkpoint.schedule.stretches import written
 from tests.checkpoint.chains import common_divisor, ladder_of, random_budget, random_chain, schedule_of
 
 
@@ -58,7 +59,7 @@ def test_guided_schedules_fit_and_are_near_the_best_of_their_class(seed: int) ->
         budget, ladder = random_budget(random, chain), ladder_of(chain)
         smallest = SmallestPeak(ladder)
         found = Guided(Estimates(ladder, budget, max(1, budget // 48), smallest), budget)
-        schedule = schedule_of(chain, found.actions())
+        schedule = schedule_of(chain, written(found.stretches()))
         assert simulate(schedule, chain).peak_bytes <= budget
         assert cost_of(schedule, chain, Flops(chain)) == found.cost
         exact = Persistent(ladder, budget, common_divisor(ladder), smallest)
@@ -73,7 +74,7 @@ def test_below_the_smallest_peak_nothing_is_guided() -> None:
     for budget, some in ((smallest.peak_bytes, True), (smallest.peak_bytes - 1, False)):
         found = Guided(Estimates(smallest.ladder, budget, 16, smallest), budget)
         assert (found.cost < float("inf")) is some
-        assert bool(list(found.actions())) is some
+        assert bool(list(found.stretches())) is some
 
 
 @pytest.mark.parametrize("row_blocks", [True, False])

@@ -8,6 +8,7 @@ import pytest
 from checkpoint import Chain, simulate
 from checkpoint.planning.programs.persistent import Persistent
 from checkpoint.planning.programs.smallest_peak import SmallestPeak
+from checkpoint.schedule.stretches import written
 from tests.checkpoint.chains import common_divisor, ladder_of, random_budget, random_chain, schedule_of, step_flops
 from tests.checkpoint.exhaustive import interpret, least_recompute
 
@@ -20,7 +21,7 @@ def test_equals_exhaustive_search_over_persistent_schedules(seed: int) -> None:
         budget, ladder = random_budget(random, chain), ladder_of(chain)
         found = Persistent(ladder, budget, common_divisor(ladder))
         assert found.cost - step_flops(chain) == least_recompute(chain, budget, kind="persistent"), (chain, budget)
-        schedule = schedule_of(chain, found.actions())
+        schedule = schedule_of(chain, written(found.stretches()))
         simulation = simulate(schedule, chain)
         assert simulation.peak_bytes == interpret(schedule, chain).peak_bytes <= budget
         assert simulation.recomputed_flops == found.cost - step_flops(chain)
@@ -31,7 +32,7 @@ def test_the_smallest_peak_is_the_least_that_any_persistent_schedule_takes() -> 
     for _ in range(300):
         chain = random_chain(random, most_layers=7)
         found = SmallestPeak(ladder_of(chain))
-        schedule = schedule_of(chain, found.actions())
+        schedule = schedule_of(chain, written(found.stretches()))
         assert simulate(schedule, chain).peak_bytes == found.peak_bytes
         assert least_recompute(chain, found.peak_bytes - 1, kind="persistent") == inf
 
@@ -69,4 +70,4 @@ def test_coarser_units_fit_and_cost_no_less() -> None:
         coarse = Persistent(ladder, budget, 3 * unit)
         assert coarse.cost >= Persistent(ladder, budget, unit).cost
         if coarse.cost < inf:
-            assert simulate(schedule_of(chain, coarse.actions()), chain).peak_bytes <= budget
+            assert simulate(schedule_of(chain, written(coarse.stretches())), chain).peak_bytes <= budget

@@ -20,13 +20,14 @@ from checkpoint.planning.costs import block_sizes, cost_of
 from checkpoint.planning.programs.leaves import Leaves
 from checkpoint.planning.programs.persistent import Persistent
 from checkpoint.planning.programs.smallest_peak import SmallestPeak
+from checkpoint.schedule.stretches import written
 from checkpoint.strategies.sweeps import sweep, sweep_in_row_blocks, there_and_back, there_and_back_in_row_blocks
 from tests.checkpoint.chains import common_divisor, ladder_of, random_chain, schedule_of
 from tests.checkpoint.exhaustive import interpret
 
 
 def leaf(chain: Chain, start: int, stop: int, rows: int) -> list[Action]:
-    return list(there_and_back_in_row_blocks(chain.n_layers, chain.batch_size, start, stop, rows))
+    return list(written([there_and_back_in_row_blocks(chain.n_layers, chain.batch_size, start, stop, rows)]))
 
 
 @pytest.mark.parametrize("allocation_bytes", [1, 512])
@@ -64,7 +65,7 @@ def test_a_run_in_blocks_needs_what_the_simulator_counts(allocation_bytes: int, 
         chain = Chain(random_chain(random).widths, 12, 4, allocation_bytes)
         ladder = ladder_of(chain, [rows])
         stop = random.randrange(1, chain.n_layers)
-        run = list(sweep_in_row_blocks(12, 0, stop, rows))
+        run = list(written([sweep_in_row_blocks(12, 0, stop, rows)]))
         rest = [*there_and_back(chain.n_layers, stop, chain.n_layers), *there_and_back(chain.n_layers, 0, stop)]
         schedule = schedule_of(chain, [*run, *rest])
         peak = max(simulate(schedule, chain).peaks[: len(run)])
@@ -94,7 +95,7 @@ def test_persistent_plans_with_blocks_keep_their_budget(seed: int) -> None:
         smallest = SmallestPeak(ladder).peak_bytes
         budget = random.randint(smallest, 2 * smallest)
         found = Persistent(ladder, budget, common_divisor(ladder))
-        schedule = schedule_of(chain, found.actions())
+        schedule = schedule_of(chain, written(found.stretches()))
         assert cost_of(schedule, chain, Flops(chain)) == found.cost
         assert simulate(schedule, chain).peak_bytes == interpret(schedule, chain).peak_bytes <= budget
 

@@ -1,0 +1,55 @@
+"""The groups of checks of an acceptance run, in their order, and how long each may take."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from bench.gpu_acceptance.array_bytes import bytes_as_predicted
+from bench.gpu_acceptance.copies import copies
+from bench.gpu_acceptance.environment import environment
+from bench.gpu_acceptance.launches import launches
+from bench.gpu_acceptance.limit import fits_under_a_budget
+from bench.gpu_acceptance.offload import offload
+from bench.gpu_acceptance.overlap import overlap
+from bench.gpu_acceptance.parity import parity
+from bench.gpu_acceptance.promise import promise
+from bench.gpu_acceptance.rows import Row
+from bench.gpu_acceptance.setting import Setting
+from bench.gpu_acceptance.small_pieces import small_pieces
+from bench.gpu_acceptance.steps import CASES, steps
+from bench.gpu_acceptance.torch_steps import torch_steps
+
+ALL_SECONDS = 450
+"""No group goes on after this long: half a minute less than the eight minutes promised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of checks: what makes its rows, and the seconds after which its process is killed.
+
+    A `timed` group is of timings alone, and is left out where they mean nothing.
+    """
+
+    rows: Callable[[Setting], Iterator[Row]]
+    seconds: float
+    timed: bool = False
+
+
+ENVIRONMENT = "environment"
+"""The group that comes first, and without which there is no other."""
+
+GROUPS = {
+    ENVIRONMENT: Group(environment, 60),
+    "parity": Group(parity, 60),
+    "bytes": Group(bytes_as_predicted, 60),
+    "promise": Group(promise, 60),
+    "limit": Group(fits_under_a_budget, 40),
+    "offload": Group(offload, 60),
+    "small pieces": Group(small_pieces, 30),
+    "copies": Group(copies, 30, timed=True),
+    "overlap": Group(overlap, 45, timed=True),
+    **{f"{case}, ours": Group(partial(steps, case), 60) for case in CASES},
+    "launches": Group(launches, 45, timed=True),
+    **{f"{case}, PyTorch": Group(partial(torch_steps, case), 90, timed=True) for case in CASES},
+}
+"""By name. What has most to lose in what comes after it is first; another library's steps are last."""

@@ -1,0 +1,1 @@
+"""What a step on a GPU has Python and CUDA do, counted; see `python -m bench.launches --help`."""
