@@ -22,8 +22,8 @@ class CupyTransfers(Transfers):
         self._copies = CopyingStream(backend.device)
 
     def out(self, a: Any) -> Ticket:
+        self._copies.follow_computing()  # first, as it is what refuses where steps are recorded: no block is taken then
         ticket = Ticket(self._take(a.nbytes), a.nbytes)
-        self._copies.follow_computing()
         ticket.pending = self._copies.to_host(a, ticket.block.start)
         return ticket
 
