@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +36,19 @@ def check_writable(path: Path | None) -> None:
         raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
 
 
-def check_apart(written: Mapping[str, Path | None], read: Mapping[str, Path | None]) -> None:
+def check_apart(written: Mapping[str, Sequence[Path]], read: Mapping[str, Sequence[Path]]) -> None:
     """Raise `OutputError` where two files that are written, or one that is written and one that is read, are one file.
 
-    Both are paths by the option that names them. Devices and pipes take any number of outputs.
+    Both are paths by the option that names them, which may be several. Devices and pipes take any number of outputs.
     """
     seen: dict[str, str] = {}
-    for option, path in (*read.items(), *written.items()):
-        if path is None or (path.exists() and not path.is_file()):
-            continue
-        name = os.path.realpath(path)
-        other = seen.setdefault(name, option)
-        if other != option and option in written:
-            raise OutputError(f"{other} and {option} both name {path}; give each a file of its own")
+    for option, paths in (*read.items(), *written.items()):
+        for path in paths:
+            if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113 - Path's raise
+                continue
+            other = seen.setdefault(os.path.realpath(path), option)
+            if other != option and option in written:
+                raise OutputError(f"{other} and {option} both name {path}; give each a file of its own")
 
 
 def is_stream(path: Path) -> bool:

@@ -39,7 +39,7 @@ class FileTransfers(Transfers):
 
     def __init__(self, path: Path, *, executor: Executor | None = None) -> None:
         super().__init__()
-        is_folder = path.is_dir()
+        is_folder = os.path.isdir(path)  # noqa: PTH112 - Path's raises
         self.place = f"a file {'in' if is_folder else 'at'} {path}"
         self._path = path
         self._folder = (path if is_folder else path.parent).absolute()

@@ -6,9 +6,10 @@ from contextlib import nullcontext, suppress
 
 from backend import select_backend
 from checkpoint.commands.data_options import add_pass_option
+from checkpoint.commands.files import check_data_apart
 from checkpoint.commands.options import add_backend_options, add_data_option, add_json_option, path_of
 from checkpoint.output import check_writable, write_report
-from checkpoint.runs.trained_data import is_trained_data, load_itself, load_trained_data
+from checkpoint.runs.trained_data import is_trained_data, load_itself, load_trained_data, noted
 from checkpoint.units import counted, how_far
 from mlp import NetworkError, accuracy, format_sizes, load_state
 from mlp.arguments import check_whole
@@ -40,6 +41,8 @@ def main(args: argparse.Namespace) -> int:
     network, state = load_state(args.path, backend=select_backend(args.backend, device=args.device), plain=True)
     skip = args.skip_data_pass
     if args.data is None:
+        if (source := noted(state)) is not None:
+            check_data_apart(args, source, args.path)
         dataset = load_trained_data(state, args.path, skip_pass=skip)
     else:
         dataset = load_itself(args.data, state, args.path, skip_pass=skip)

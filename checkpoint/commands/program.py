@@ -9,14 +9,14 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from keyword import iskeyword
-from pathlib import Path
 from typing import NoReturn
 
 from backend.lazy import version
 from backend.nearest import meant, nearest
+from checkpoint.commands.files import check_files
 from checkpoint.commands.streams import safe_streams
 from checkpoint.execution.ranks.launch import check_launch, launched
-from checkpoint.output import PROGRAM, check_apart
+from checkpoint.output import PROGRAM
 from checkpoint.runs.ending import ending_of
 
 COMMANDS = {
@@ -29,13 +29,6 @@ COMMANDS = {
     "import": "make a saved network of the weights of PyTorch or Keras",
     "analyze": "show how memory grows with the number of hidden layers",
 }
-
-WRITTEN = ("save", "json", "figure", "the timelines", "timeline", "arena", "page", "save_schedule", "target")
-"""The options of all commands that name a file to write."""
-
-READ = ("path", "source", "input", "data", "resume", "chain", "checkpoint")
-"""Those that name a file to read."""
-
 
 SIGNALLED = 128
 """Statuses above this are of signals."""
@@ -57,7 +50,7 @@ def _status(arguments: list[str]) -> int:
     try:
         args = _parse(arguments)
         check_launch(ranks=args.command == "train" and args.ranks)
-        _check_files(args)
+        check_files(args)
         return int(args.main(args))
     except (Exception, KeyboardInterrupt) as error:
         ending = ending_of(error)
@@ -68,25 +61,6 @@ def _status(arguments: list[str]) -> int:
             print(line, file=sys.stderr)
             return status
         return _fail(line, status)
-
-
-def _check_files(args: argparse.Namespace) -> None:
-    """Refuse outputs over each other and over what is read; only `--resume` may be saved to."""
-    given = {name: Path(value) for name, value in vars(args).items() if isinstance(value, str | Path)}
-    if args.command == "compare" and "figure" in given:
-        given["the timelines"] = given["figure"].with_stem(f"{given['figure'].stem}-timelines")
-    if args.command == "train" and "resume" in given:
-        given.setdefault("save", given["resume"])
-        if given["save"] == given["resume"]:
-            del given["resume"]
-    written, read = ({_option(name): given[name] for name in names if name in given} for names in (WRITTEN, READ))
-    check_apart(written, read)
-
-
-def _option(name: str) -> str:
-    if name in ("path", "source", "target", "input"):
-        return name.upper()
-    return name if " " in name else f"--{name.replace('_', '-')}"
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

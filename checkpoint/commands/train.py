@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from backend import select_backend
 from checkpoint.commands.data_options import add_reading_options, check_not_given, fitting, reading_from, sized
+from checkpoint.commands.files import check_data_apart
 from checkpoint.commands.history import draw_history, history_kept
 from checkpoint.commands.options import (
     add_backend_options,
@@ -142,6 +143,8 @@ def _train(args: argparse.Namespace, link: Link) -> int:
     if settings.choice.path is not None and (resumption is None or settings.choice != resumption.settings.choice):
         read_schedule(settings.choice.path)
     source = data_of(args, resumption)
+    if resumption:
+        check_data_apart(args, source, resumption.path)
     loading = time.perf_counter()
     dataset = in_turn(link, lambda: data.load(source, reading=reading, known=known))
     loading_seconds = time.perf_counter() - loading

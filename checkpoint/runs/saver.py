@@ -12,7 +12,7 @@ from checkpoint.errors import CheckpointError, Fault
 from checkpoint.output import check_writable
 from checkpoint.units import how_far
 from mlp import Network, Progress, StateError, Step, read_state, save_state
-from mlp.saving.atomic import remove_leftovers
+from mlp.saving.atomic import numbered, remove_leftovers
 
 _EVERY = re.compile(r"([0-9]{1,9})\s*(epoch|step|min|s)s?")
 EVERY = "1epoch"
@@ -57,8 +57,12 @@ class Saving:
         if self.keep < 0:
             raise CheckpointError(f"the number of older states to keep must be 0 or more; got {self.keep}")
         check_writable(self.path)
+        if self.keep:
+            check_writable(numbered(self.path, self.keep))
         remove_leftovers(self.path)
-        if not self.path.exists() or (resumed is not None and self.path.samefile(resumed)):
+        goes_on = self.path.exists() and resumed is not None and self.path.samefile(resumed)
+        self._check_older(goes_on)
+        if not self.path.exists() or goes_on:
             return
         try:
             progress = read_state(self.path).progress
@@ -69,6 +73,19 @@ class Saving:
             f"{self.path} holds {what}, which a new training would overwrite; go on with --resume {self.path}, or "
             f"move it away"
         )
+
+    def _check_older(self, goes_on: bool) -> None:
+        """Raise `CheckpointError` where what --keep puts aside would take the place of another's files."""
+        for number in range(1, self.keep + 1):
+            older = numbered(self.path, number)
+            if not older.exists():
+                return
+            try:
+                if goes_on and read_state(older):
+                    continue
+            except StateError as error:
+                raise CheckpointError(f"{error}; --keep does not overwrite it, move it away") from None
+            raise CheckpointError(f"{older} is there, and --keep {self.keep} would overwrite it; move it away")
 
 
 class Saver:

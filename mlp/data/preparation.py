@@ -5,6 +5,7 @@ It is saved with the network as text, so that `evaluate` and `predict` treat oth
 
 import json
 from dataclasses import asdict, dataclass, field, replace
+from math import isfinite
 from typing import Any
 
 from mlp.data.column_scaling import ColumnScaling
@@ -16,13 +17,17 @@ from mlp.data.targets import MAX_CLASSES, Name
 
 MAX_TEXT = 2**21
 
+Span = tuple[float, float]
+"""The least and the largest of some values."""
+
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
     """What was done to the training data. Raises `DataError` where its parts do not fit each other.
 
     `features`: inputs; `shape`: of one sample, such as (28, 28) or (32, 32, 3). `classes`: their names, None for values
-    of `outputs` columns. `scaling`: None where values are taken as they are. `columns`: of a table, else None.
+    of `outputs` columns. `scaling`: None where values are taken as they are. `columns`: of a table, else None. `span`:
+    that of the raw inputs; None where they were not looked through.
     """
 
     features: int
@@ -32,6 +37,7 @@ class Preparation:
     scaling: Scaling | ColumnScaling | None = None
     columns: tuple[Column, ...] | None = None
     reading: Reading = field(default_factory=Reading)
+    span: Span | None = None
 
     def __post_init__(self) -> None:
         sizes = (self.features, self.outputs, *self.shape)
@@ -48,6 +54,8 @@ class Preparation:
             fits = fits and sum(len(column.inputs) for column in self.columns) == self.features
         if isinstance(self.scaling, ColumnScaling):
             fits = fits and len(self.scaling.shift) == self.features
+        if self.span is not None:
+            fits = fits and len(self.span) == 2 and all(type(end) is float and isfinite(end) for end in self.span)
         if not fits or product != self.features:
             raise DataError("what is said of the training data does not fit together; it is damaged, or made elsewhere")
 
@@ -71,6 +79,8 @@ class Preparation:
             record = json.loads(text) if len(text) <= MAX_TEXT else None
         except (ValueError, RecursionError):
             record = None
+        if isinstance(record, dict):
+            record = {"span": None, **record}  # which older states do not say
         record = _with_fields(record, cls)
         reading = _with_fields(record["reading"], Reading)
         reading["drop"] = _tuple(reading["drop"])
@@ -95,6 +105,7 @@ class Preparation:
             scaling,
             columns,
             Reading(**reading),
+            None if record["span"] is None else _tuple(record["span"]),
         )
 
 

@@ -15,6 +15,7 @@ from mlp.data.columns import Column, names_of
 from mlp.data.dataset import Dataset, Samples
 from mlp.data.errors import DataError
 from mlp.data.preparation import Preparation
+from mlp.data.ranges import check_range, said_of_range
 from mlp.data.reading import Reading
 from mlp.data.scaling import PIXELS, Scaling, scaling_of_bytes
 from mlp.data.split import split_rows
@@ -95,12 +96,13 @@ def prepared(
         else:
             train, test, validation = _parts(inputs, targets, reading, name)
     scaling, said = _scaling(inputs, reading, known, seen, names, name)
+    span = (seen.least, seen.most) if seen is not None else None
     notes = [note for note in (notice, *(note.format(name=name) for note in said)) if note]
     return Dataset(
         train,
         test,
         name,
-        replace(found, scaling=scaling, columns=columns),
+        replace(found, scaling=scaling, columns=columns, span=span if known is None else known.span),
         notice="; ".join(notes) or None,
         validation=validation,
         finite=seen is not None or inputs[0].dtype.kind in "iub",
@@ -201,8 +203,7 @@ def _scaling(
 ) -> tuple[Scaling | ColumnScaling | None, list[str]]:
     """The scaling, and what is to be said of it, with {name} for the data set's name."""
     if known is not None:
-        _check_range(inputs, known, reading, seen, name)
-        return known.scaling, []
+        return known.scaling, _range_alike(inputs, known, seen, name)
     if reading.scale in FITTED and seen is not None:
         kind = str(reading.scale)
         columns = names or [f"column {k}" for k in range(inputs[0].shape[1])]
@@ -234,16 +235,18 @@ def _of_bytes(inputs: list[Any], reading: Reading, seen: Survey | None) -> Scali
     return PIXELS if reading.skip_pass else scaling_of_bytes(max(_most(X) for X in inputs))
 
 
-def _check_range(inputs: list[Any], known: Preparation, reading: Reading, seen: Survey | None, name: str) -> None:
-    """Raise `DataError` for images of bytes of another range than those of the training."""
-    if reading.scale is not None or known.pixels is None or any(X.dtype != np.uint8 for X in inputs):
-        return
-    found = _of_bytes(inputs, reading, seen)
-    if found != known.pixels and not reading.skip_pass:
-        raise DataError(
-            f"{name}: the values of these images run from {found}, and the network was trained on {known.pixels}; "
-            f"scale them alike"
-        )
+def _range_alike(inputs: list[Any], known: Preparation, seen: Survey | None, name: str) -> list[str]:
+    """What is to be said of a range unlike that of the training. Raises `DataError` for images of another range."""
+    of_bytes = all(X.dtype == np.uint8 for X in inputs)
+    if seen is not None:
+        span = seen.least, seen.most
+    elif known.reading.skip_pass or not of_bytes:
+        return []
+    else:
+        span = 0.0, float(max(_most(X) for X in inputs))
+    check_range(span, known, name=name, of_bytes=of_bytes)
+    said = said_of_range(span, known, name="{name}", values=sum(X.shape[0] * X.shape[1] for X in inputs))
+    return [said] if said else []
 
 
 def _most(X: Any) -> int:

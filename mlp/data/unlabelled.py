@@ -4,6 +4,7 @@ The files are not trusted: pictures, .npy arrays and tables, each read within bo
 """
 
 from collections.abc import Callable
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from mlp.data.images import read_images, read_npy_rows
 from mlp.data.kinds import LOOKED_AT_BYTES, TABLES, said_of, what_is_in
 from mlp.data.pictures import START_BYTES, is_picture, read_picture
 from mlp.data.preparation import Preparation
+from mlp.data.ranges import said_of_range
 from mlp.data.scaling import Scaling
 from mlp.data.stream import open_regular, quoted
 
@@ -53,7 +55,14 @@ def read_unlabelled(
         return read_images(path, features=features, dtype=dtype, invert=invert, scaling=scaling, shape=shape, say=say)
     else:
         rows = _raw(path, preparation, invert=invert, say=say)
+    if preparation is not None and (said := _said_of_range(rows, preparation, str(path))):
+        say(said)
     return _scaled(rows, preparation.scaling if preparation is not None else None, dtype, quoted(path))
+
+
+def _said_of_range(rows: NDArray[Any], preparation: Preparation, name: str) -> str:
+    span = float(rows.min()), float(rows.max())
+    return said_of_range(span, preparation, name=name, values=rows.size) if isfinite(sum(span)) else ""
 
 
 def as_trained_on(X: Any, preparation: Preparation, *, dtype: str) -> NDArray[Any]:

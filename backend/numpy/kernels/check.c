@@ -42,31 +42,31 @@ static Needs needs_of(const Operation *o) {
     }
 }
 
-/* The bytes from a slot's address on that an operation may touch. */
-static int64_t extent(const Operation *o, int array, int64_t item_bytes) {
-    const int64_t n_in = o->n_in, n_out = o->n_out, last = o->rows - 1;
+/* The values from a slot's address on that an operation may touch: below 2^63, as each factor is below 2^31. */
+static int64_t values_of(const Operation *o, int array) {
+    const int64_t n_in = o->n_in, n_out = o->n_out, last = (int64_t)o->rows - 1;
     switch (array) {
     case ARRAY_a:
-        return (last * o->a_leading + n_in) * item_bytes;
+        return last * o->a_leading + n_in;
     case ARRAY_y:
-        return (last * o->y_leading + n_out) * item_bytes;
+        return last * o->y_leading + n_out;
     case ARRAY_out:
     case ARRAY_delta:
-        return o->rows * n_out * item_bytes;
+        return o->rows * n_out;
     case ARRAY_b:
     case ARRAY_bias_gradient:
     case ARRAY_bias_velocity:
     case ARRAY_bias_square:
-        return n_out * item_bytes;
+        return n_out;
     case ARRAY_row_weights:
-        return o->rows * item_bytes;
+        return o->rows;
     case ARRAY_total:
-        return sizeof(double);
+        return 1;
     case ARRAY_weight_gradient:
-        if (o->kind == KIND_backward_update && o->block_rows < n_in) return o->block_rows * n_out * item_bytes;
-        return n_in * n_out * item_bytes;
+        if (o->kind == KIND_backward_update && o->block_rows < n_in) return o->block_rows * n_out;
+        return n_in * n_out;
     default:
-        return n_in * n_out * item_bytes;
+        return n_in * n_out;
     }
 }
 
@@ -113,28 +113,39 @@ static int pairs_fit(const Operation *o) {
     }
 }
 
-static int slot_fits(const Call *call, int64_t slot, int64_t bytes, int written, int64_t item_bytes) {
+/* Whether a slot's base is one of the call's, or 0: all that is asked of slots that a kind does not use. */
+static int has_base(const Call *call, int64_t slot) {
+    const int64_t number = slot >> OFFSET_BITS;
+    return number >= 0 && number < call->n_bases;
+}
+
+/* Whether so many values lie in a slot's base, each at a multiple of its bytes. */
+static int slot_fits(const Call *call, int64_t slot, int64_t values, int64_t value_bytes, int written) {
     const int64_t number = slot >> OFFSET_BITS, offset = slot & (((int64_t)1 << OFFSET_BITS) - 1);
-    if (number < 1 || number >= call->n_bases) return 0;
+    if (number < 1 || !has_base(call, slot)) return 0;
     const Base *base = call->bases + number;
     if (written && !base->writable) return 0;
-    return ((int64_t)(uintptr_t)base->address + offset) % item_bytes == 0 && bytes <= base->bytes - offset;
+    if (((int64_t)(uintptr_t)base->address + offset) % value_bytes != 0 || offset > base->bytes) return 0;
+    return values <= (base->bytes - offset) / value_bytes;
 }
 
 /* Whether an operation is what its kind asks for, inside its bases; `*array` as for a program. */
 static int operation_fits(const Call *call, const Operation *o, int64_t *array) {
-    const int64_t item_bytes = call->value_bits / 8;
     *array = -1;
     if (!numbers_fit(o) || !pairs_fit(o)) return 0;
     const Needs needs = needs_of(o);
+    int64_t slot = 0;
 #define CHECK(name)                                                                                                \
     *array = ARRAY_##name;                                                                                         \
-    if (o->name == 0                                                                                               \
-            ? (needs.needed & BIT(name)) != 0                                                                      \
-            : ((needs.needed | needs.optional) & BIT(name)) &&                                                     \
-                  !slot_fits(call, o->name, extent(o, ARRAY_##name, item_bytes), (needs.written & BIT(name)) != 0, \
-                             ARRAY_##name == ARRAY_total ? (int64_t)sizeof(double) : item_bytes))                  \
-        return 0;
+    slot = o->name;                                                                                                \
+    if (slot == 0) {                                                                                               \
+        if (needs.needed & BIT(name)) return 0;                                                                    \
+    } else if ((needs.needed | needs.optional) & BIT(name)) {                                                      \
+        const int64_t bytes = ARRAY_##name == ARRAY_total ? (int64_t)sizeof(double) : call->value_bits / 8;        \
+        if (!slot_fits(call, slot, values_of(o, ARRAY_##name), bytes, (needs.written & BIT(name)) != 0)) return 0; \
+    } else if (!has_base(call, slot)) {                                                                            \
+        return 0;                                                                                                  \
+    }
     ARRAYS(CHECK)
 #undef CHECK
     return 1;

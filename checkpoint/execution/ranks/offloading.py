@@ -1,6 +1,7 @@
 """What ranks that offload need beside a network in one process: a place each, and the same rates to plan with."""
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ def own_place(place: Any, rank: int) -> Any:
     >>> own_place("activations", 2), own_place("host", 2)
     ('activations.2', 'host')
     """
-    if rank == 0 or not isinstance(place, str | Path) or str(place) == HOST or Path(place).is_dir():
+    if rank == 0 or not isinstance(place, str | Path) or str(place) == HOST or os.path.isdir(place):  # noqa: PTH112
         return place
     return f"{place}.{rank}"
 

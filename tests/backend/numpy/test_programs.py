@@ -309,6 +309,21 @@ def test_slots_that_do_not_fit_are_refused_by_name(slot, value, compiled):
     assert f": {slot} does not fit" in refused(compiled, **{slot: value})
 
 
+@pytest.mark.parametrize("base", [6, 2**15 - 1, -1, -(2**15)])
+@pytest.mark.parametrize("slot", ["y", "weight_square", "row_weights"])
+def test_bases_that_there_are_none_of_are_refused_in_slots_without_a_use(slot, base, compiled):
+    assert f": {slot} does not fit" in refused(compiled, **{slot: base << OFFSET_BITS})
+
+
+@pytest.mark.parametrize("sides", [(2**31 - 1, 2**31 - 1), (2**31 - 1, 2**30 + 1)])
+def test_arrays_whose_bytes_are_beyond_64_bits_are_refused(sides, dtype, compiled):
+    table, base = compiled.engine.records(1), np.zeros(8, dtype)
+    table["kind"], table["n_in"], table["n_out"] = compiled.engine.kinds["update"], *sides
+    table["W"] = table["weight_gradient"] = 1 << OFFSET_BITS
+    with pytest.raises(ValueError, match="record 0, update: W does not fit"):
+        compiled.engine.program(table, dtype=dtype, bases=[base])
+
+
 def test_more_rows_than_there_are_is_refused(compiled):
     assert "does not fit" in refused(compiled, rows=31)
 

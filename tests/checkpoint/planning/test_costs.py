@@ -11,6 +11,7 @@ from checkpoint.planning.programs.guided import Estimates, Guided
 from checkpoint.planning.programs.ladder import Ladder
 from checkpoint.planning.programs.persistent import Persistent
 from checkpoint.planning.programs.smallest_peak import SmallestPeak
+from checkpoint.schedule.stretches import written
 from tests.checkpoint.chains import common_divisor, random_budget, random_chain, schedule_of
 
 DEEP = chain_of([100, *[64] * 24, 10], batch_size=2048)
@@ -69,7 +70,7 @@ def test_runs_and_leaves_in_blocks_cost_what_their_actions_do(seed: int) -> None
         exact = Persistent(ladder, budget, common_divisor(ladder), smallest)
         guided = Guided(Estimates(ladder, budget, max(1, budget // 48), smallest), budget)
         for found in (exact, guided):
-            schedule = schedule_of(chain, found.actions())
+            schedule = schedule_of(chain, written(found.stretches()))
             assert cost_of(schedule, chain, cost) == found.cost
             assert simulate(schedule, chain).peak_bytes <= budget
             blocked += any(action.rows and action.whole for action in schedule if hasattr(action, "whole"))
