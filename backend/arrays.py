@@ -1,7 +1,7 @@
 """An array library and a device: how arrays get there and back, and what is known of the memory they take."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -53,6 +53,15 @@ class Arrays:
     def zeros(self, shape: tuple[int, ...], dtype: str) -> Array:
         """A new array of zeros, row-major."""
         return self.xp.zeros(shape, dtype=self.dtype(dtype), device=self.device)
+
+    def set_(self, a: Array, values: Array | float) -> None:
+        """Set `a`, an array of this backend's, to `values`: an array of its shape on this device, or a number."""
+        with self.current():
+            a[...] = values
+
+    def current(self) -> AbstractContextManager[Any]:
+        """A block in which the operators of arrays themselves may be used: they compute on the current device."""
+        return nullcontext()
 
     def arena(self, values: int, dtype: str) -> Array:
         """A vector of `values` values that the arrays of a step lie in. `measure` counts those arrays, not the vector.

@@ -76,4 +76,4 @@ class Parameters(Sequence[Any]):
     def _fill(self, index: int, value: Any) -> None:
         target = self._arrays[index]
         if value is not target:
-            target[...] = self._backend.asarray(value)
+            self._backend.set_(target, self._backend.asarray(value))

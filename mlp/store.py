@@ -135,7 +135,7 @@ class Store:
         self._allocate()
         self.backend.prepare(self.sizes, self.dtype)
         for array, value in zip((*self.weights, *self.biases), values, strict=True):
-            array[...] = self.backend.asarray(value)
+            self.backend.set_(array, self.backend.asarray(value))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         new = type(self).__new__(type(self))

@@ -50,7 +50,7 @@ class Updated(Backward, Inference):
         """Arrays of zeros in the shapes of each layer's weights and bias."""
         pair = [self.backend.empties([a.shape for a in arrays], self.dtype) for arrays in (self.weights, self.biases)]
         for array in (*pair[0], *pair[1]):
-            array[...] = 0
+            self.backend.set_(array, 0)
         return tuple(zip(*pair, strict=True))
 
     @property
@@ -161,4 +161,4 @@ class Updated(Backward, Inference):
         for name, pairs in values.items():
             for arrays, saved in zip(self.optimizer_state[name], pairs, strict=True):
                 for array, value in zip(arrays, saved, strict=True):
-                    array[...] = self.backend.asarray(value)
+                    self.backend.set_(array, self.backend.asarray(value))

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from mlp.errors import TrainingError, not_finite
-from mlp.optimizers import Ruled, StepFacts
+from mlp.optimizers import Optimizer, Ruled, StepFacts
 from mlp.updated import Updated
 from mlp.uptake import ONTO_VELOCITY
 
@@ -32,6 +33,16 @@ class Watched(Updated):
             yield self.watch.begin(self.steps_trained, rate, rule)
         finally:
             self.watch.end()
+
+    def use_optimizer(self, optimizer: Optimizer | Ruled) -> None:
+        """See `Updated`. Raises `TrainingError` for an earlier step that was bad, as `look` does: its number goes."""
+        self.look(wait=True)
+        super().use_optimizer(optimizer)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Raises `TrainingError` for an earlier step that was bad: a copy would count it, and know nothing of it."""
+        self.look(wait=True)
+        return super().__getstate__()
 
     def works_in_row_blocks(self, rows: int) -> bool:
         """Whether a step on `rows` rows takes some of them at a time."""

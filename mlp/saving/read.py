@@ -62,7 +62,7 @@ def restore_state(path: str | Path, network: Savable) -> SavedState:
                 host = np.empty(array.shape, state.dtype)
             _fill(host.reshape(-1), file, digest, name=name, path=path)
             if not in_place:
-                array[...] = network.backend.asarray(host)
+                network.backend.set_(array, network.backend.asarray(host))
         if digest.hexdigest() != checksum:
             raise StateError("its checksum is wrong: bytes have changed; use an older one, such as PATH.1", path=path)
     network.forget_bad_steps()

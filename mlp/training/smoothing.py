@@ -40,8 +40,9 @@ class SmoothedBatches:
     def take(self, rows: Rows) -> tuple[Any, Any]:
         X, y = self._data.take(rows)
         smoothed = self._taker.backend.empty(tuple(y.shape), self._taker.dtype)
-        smoothed[...] = y
-        self._smooth(smoothed)
+        self._taker.backend.set_(smoothed, y)
+        with self._taker.backend.current():
+            self._smooth(smoothed)
         return X, smoothed
 
     def fill(self, rows: Rows, X: np.ndarray, y: np.ndarray) -> None:

@@ -107,7 +107,7 @@ class BestParameters:
         """Let the network have the parameters that were kept last; nothing happens where none were."""
         if self.kept:
             for copy, array in zip(self._copies, self._arrays(), strict=True):
-                array[...] = self._network.backend.asarray(copy)
+                self._network.backend.set_(array, self._network.backend.asarray(copy))
 
     def _arrays(self) -> list[Any]:
         return [*self._network.weights, *self._network.biases]

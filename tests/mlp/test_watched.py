@@ -1,5 +1,7 @@
 """Steps that the host does not wait for: what the device refuses, and when the host says so."""
 
+import copy
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from backend import Backend
 from checkpoint import NetworkWithCheckpointing, every_nth, micro_batches
 from checkpoint.schedule.schedule import Schedule
-from mlp import Network, TrainingError, restore_state, train
+from mlp import Adam, Network, TrainingError, restore_state, train
 from tests.conftest import Case, backend_called, parameters_of, same_bits
 
 pytestmark = pytest.mark.gpu
@@ -169,6 +171,23 @@ def test_state_is_not_saved_after_a_bad_step_nobody_knows_of(cupy: Backend, tmp_
     network.update_mini_batch(*CASE.batch(cupy, "float32"), eta=0.1)
     network.look(wait=True)
     assert network.steps_trained == 1
+
+
+@pytest.mark.parametrize(
+    "use",
+    [copy.deepcopy, pickle.dumps, lambda network: network.use_optimizer(Adam())],
+    ids=["copy", "pickle", "another optimizer"],
+)
+def test_bad_step_nobody_knows_of_is_in_no_copy_and_in_no_new_count(cupy: Backend, use: Callable[[Any], Any]) -> None:
+    network, good = network_of(cupy), CASE.batch(cupy, "float32")
+    network.update_mini_batch(*good, eta=0.1)
+    network.update_mini_batch(*spoilt(cupy, "y"), eta=0.1)
+    with pytest.raises(TrainingError, match=r"^step 2: "):
+        use(network)
+    assert network.steps_trained == 1
+    use(network)  # the weights are those of before
+    network.update_mini_batch(*good, eta=0.1)
+    network.look(wait=True)
 
 
 def test_backprop_that_somebody_calls_still_waits(cupy: Backend) -> None:

@@ -15,7 +15,7 @@ def take_over(ranked: NetworkOnRanks, network: Network) -> None:
         for layer, (theirs, own) in enumerate(zip(pairs, ranked.optimizer_state[name], strict=True), 1):
             if ranked.owns(layer):
                 for source, target in zip(theirs, own, strict=True):
-                    target[...] = source
+                    network.backend.set_(target, source)
 
 
 def hand_back(ranked: NetworkOnRanks, network: Network) -> None:
@@ -25,7 +25,7 @@ def hand_back(ranked: NetworkOnRanks, network: Network) -> None:
         for layer, (all_have, own) in enumerate(zip(pairs, ranked.optimizer_state[name], strict=True), 1):
             for target, source in zip(all_have, own, strict=True):
                 if ranked.owns(layer):
-                    target[...] = source
+                    network.backend.set_(target, source)
                 wait(ranked.link.broadcast(target, ranked.owners[layer - 1]))
 
 

@@ -42,7 +42,7 @@ class Seeds:
         owner, requests = self._owner(item.layer), []
         for part, own in zip(parts, self._own(item) if owner == 0 else (None, None), strict=True):
             if part is not None and owner == 0:
-                part[...] = own
+                self._network.backend.set_(part, own)
             elif part is not None:
                 requests.append(self._link.receive(part, owner, SEED))
         return requests
@@ -57,7 +57,7 @@ class Seeds:
         (weight, bias), W, b = network.velocities[k], network.weights[k], network.biases[k]
         for w, v, new in ((W[rows, :], weight[rows, :], total.weight), (b, bias, total.bias)):
             if new is not None:
-                v[...] = new
+                network.backend.set_(v, new)
                 network.backend.apply_gradient_(w, v, -1.0)  # w += v
 
     def _own(self, item: Item) -> tuple[Any, Any]:

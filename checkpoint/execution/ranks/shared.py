@@ -92,7 +92,7 @@ class SharedNetwork(NetworkWithCheckpointing):
         ]
         pair = [self.backend.empties(some, self.dtype) for some in shapes]
         for array in (*pair[0], *pair[1]):
-            array[...] = 0
+            self.backend.set_(array, 0)
         return tuple(zip(*pair, strict=True))
 
     def owns(self, layer: int) -> bool:

@@ -63,9 +63,21 @@ def test_every_kernel_is_overridden_with_the_reference_signature() -> None:
 
 def test_every_kernel_of_the_reference_is_listed() -> None:
     names = {name for name, _ in inspect.getmembers(Backend, inspect.isfunction) if not name.startswith("_")}
-    others = {"asarray", "to_numpy", "empty", "empties", "zeros", "dtype", "dtype_name", "owns", "is_row_major"}
+    others = {
+        "asarray",
+        "to_numpy",
+        "empty",
+        "empties",
+        "zeros",
+        "dtype",
+        "dtype_name",
+        "owns",
+        "is_row_major",
+        "set_",
+        "current",
+    }
     others |= {"synchronize", "measure", "device_memory", "protect", "release", "times_derivative", "take_rows"}
     others |= {"uploads", "prepare", "arena", "place", "cost_total", "as_halves", "in_tf32"}
-    others |= {"copies", "watch", "record", "step_key", "remarks"}
+    others |= {"copies", "watch", "record", "step_key", "remarks", "set_", "current"}
     others |= {"forward_layer_", "backward_layer_", "backward_onto_weights_"}  # made of the kernels, on a device too
     assert names - others == set(KERNEL_BYTES)

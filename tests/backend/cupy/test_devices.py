@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from backend import BackendUnavailable, select_backend
 from tests.backend.cupy.saying import device_or_skip, say_why, stand_in
+
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.gpu
@@ -34,6 +37,36 @@ def test_the_second_of_two_devices_is_the_last() -> None:
     assert say_why(EMU_DEVICES="2", device=2) == ["there is no CUDA device 2", "choose from 2 devices, numbers 0 to 1"]
 
 
+ONE_UNIT = """
+import copy, pickle, sys
+import cupy, numpy as np
+from backend import select_backend
+from checkpoint import NetworkWithCheckpointing, load
+from mlp import Network
+X, y = np.random.default_rng(0).random((6, 1), np.float32), np.ones((6, 1), np.float32)
+nets = [
+    NetworkWithCheckpointing(
+        [1, 4, 1, 1], checkpoint_every_nth_layer=2, momentum=0.9, backend=backend, cost="binary-cross-entropy"
+    )
+    for backend in [select_backend("cupy", device=number) for number in (0, 1)]
+]
+for net in nets:
+    on_device = [net.backend.asarray(a) for a in (X, y)]
+    net.SGD(tuple(on_device), 2, 4, 0.1, early_stopping=1, validation_data=(X, y), label_smoothing=0.1)
+    net.weights[1] = net.backend.to_numpy(net.weights[1]) * 2
+    again = [copy.deepcopy(net), pickle.loads(pickle.dumps(net))]
+    net.save("state")
+    again.append(load("state", backend=net.backend))
+    for other in (net, *again):
+        other.update_mini_batch(X, y, eta=0.1)
+        other.look(wait=True)
+        assert {a.device.id for a in (*other.weights, *other.biases)} == {net.backend.device.id}
+        assert other.backend.to_numpy(other.weights[1]).tobytes() == net.backend.to_numpy(net.weights[1]).tobytes()
+assert nets[0].backend.to_numpy(nets[0].weights[0]).tobytes() == nets[1].backend.to_numpy(nets[1].weights[0]).tobytes()
+assert cupy.cuda.runtime.getDevice() == 0
+print("done")
+"""
+
 TWO_DEVICES = """
 import cupy, numpy as np
 from backend import select_backend
@@ -59,10 +92,12 @@ print("done")
 """
 
 
-def test_two_devices_train_side_by_side_each_with_its_own_bytes() -> None:
+@pytest.mark.parametrize("program", [TWO_DEVICES, ONE_UNIT], ids=["each with its own bytes", "layers of one unit"])
+def test_two_devices_train_side_by_side(program: str, tmp_path: Path) -> None:
     stand_in()
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", TWO_DEVICES],
-        env=os.environ | {"EMU_DEVICES": "2"}, capture_output=True, text=True, check=False,
+        [sys.executable, "-W", "error", "-c", program],
+        env=os.environ | {"EMU_DEVICES": "2", "PYTHONPATH": f"{os.environ.get('PYTHONPATH', '')}{os.pathsep}{ROOT}"},
+        cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
