@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import column_or_1d
 
 from checkpoint.estimators.needed import validate_data
+from mlp.arrays import is_masked
 from mlp.training.batches import CHECKED_ROWS
 
 FLOATS = (np.float64, np.float32)
@@ -16,6 +17,7 @@ FLOATS = (np.float64, np.float32)
 
 def features_of(estimator: Any, X: Any) -> np.ndarray:
     """`X` (n, n_features_in_) for a fitted estimator, an array of one of `FLOATS`. Raises `ValueError`."""
+    _check_unmasked(X=X)
     with _saying_which_column(X):
         found: np.ndarray = validate_data(estimator, X, dtype=FLOATS, reset=False, ensure_all_finite=False)
     _check_finite(X, found)
@@ -28,6 +30,7 @@ def training_data_of(estimator: Any, X: Any, y: Any, *, reset: bool, numeric: bo
     `reset`: the number and the names of the features become the estimator's; otherwise they must be the same.
     `numeric`: `y` must be numbers.
     """
+    _check_unmasked(X=X, y=y)
     with _saying_which_column(X):
         found, targets = validate_data(
             estimator, X, y, dtype=FLOATS, reset=reset, multi_output=True, y_numeric=numeric, ensure_all_finite=False
@@ -37,10 +40,18 @@ def training_data_of(estimator: Any, X: Any, y: Any, *, reset: bool, numeric: bo
     return found, column_or_1d(targets, warn=True) if targets.ndim == 2 and targets.shape[1] == 1 else targets
 
 
+def _check_unmasked(**given: Any) -> None:
+    """Raise `ValueError` for a masked array, whose hidden values scikit-learn would take."""
+    for name, values in given.items():
+        if is_masked(values):
+            raise ValueError(f"{name} is a masked array, and what it hides would be used; give {name}.filled(...)")
+
+
 def weights_of(sample_weight: Any, n_samples: int) -> np.ndarray | None:
     """The weights of `n_samples` samples, float64; None where none are given. Raises `ValueError` for what are none."""
     if sample_weight is None:
         return None
+    _check_unmasked(sample_weight=sample_weight)
     try:
         weights = np.asarray(sample_weight, dtype=np.float64)
     except (TypeError, ValueError):

@@ -194,3 +194,18 @@ def test_rate_that_is_0_in_the_dtype_is_refused():
 def test_rate_of_a_large_power_becomes_0():
     model = MLPClassifier([4], solver="sgd", learning_rate="invscaling", power_t=1e9, max_iter=3).fit(X, CLASSES)
     assert model._rates.now == 0
+
+
+@pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
+@pytest.mark.parametrize("masked", ["X", "y", "sample_weight"])
+def test_masked_arrays_are_refused_and_not_trained_on(estimator, masked):
+    given = {"X": X, "y": CLASSES, "sample_weight": np.ones(8)}
+    given[masked] = np.ma.masked_array(given[masked], mask=given[masked] > 0.5)
+    with pytest.raises(ValueError, match=f"{masked} is a masked array.*{masked}.filled"):
+        estimator(hidden_layer_sizes=(3,), max_iter=1).fit(**given)
+
+
+def test_masked_arrays_are_not_predicted_for():
+    fitted = MLPClassifier(hidden_layer_sizes=(3,), max_iter=1, batch_size=8).fit(X, CLASSES)
+    with pytest.raises(ValueError, match="X is a masked array"):
+        fitted.predict(np.ma.masked_array(X, mask=X > 0.5))
