@@ -23,12 +23,14 @@ def as_array(name: str, x: Any, backend: Backend) -> Any:
     Raises `NetworkError`, which calls it `name`, for a masked or sparse array, one on another device, and anything that
     cannot become an array.
     """
-    if isinstance(x, np.ma.MaskedArray):
+    if is_masked(x) or (isinstance(x, list | tuple) and any(map(is_masked, x))):
         raise NetworkError(f"{name} is a masked array, and what it hides would be used; give {name}.filled(...)")
     if isinstance(x, np.ndarray):
         return np.asarray(x)
     if backend.owns(x):
         return x
+    if callable(is_neg := getattr(x, "is_neg", None)) and is_neg():  # PyTorch exports such a tensor without its sign
+        raise NetworkError(f"{name} ({kind_of(x)}) is negated where it is read only; give {name}.resolve_neg()")
     if hasattr(x, "nnz") and hasattr(x, "toarray"):
         raise NetworkError(f"{name} is sparse ({kind_of(x)}), and layers are dense; give {name}.toarray()")
     try:
@@ -40,6 +42,11 @@ def as_array(name: str, x: Any, backend: Backend) -> Any:
     except Exception as error:  # other libraries raise many kinds: TypeError, RuntimeError, BufferError, ...
         reason = one_line(str(error), limit=90)
         raise NetworkError(f"{name} must be an array; none can be made of {kind_of(x)} ({reason})") from None
+
+
+def is_masked(x: Any) -> bool:
+    """Whether `x` hides values, which an array made of it would show."""
+    return isinstance(x, np.ma.MaskedArray)
 
 
 def _by_dlpack(name: str, x: Any, backend: Backend) -> Any:

@@ -162,8 +162,8 @@ def _price(front: Front) -> str:
     planned = [point for point in front.points if point.planned and point.peak_bytes <= least.peak_bytes // 2]
     if planned:
         best = min(planned, key=lambda point: point.cost)
-        line += f"; a plan ({best.name}) takes {format_bytes(best.peak_bytes)}, and costs {dearer(best)}"
-    return line + " more than a step that stores all."
+        line += f"; a plan ({best.name}) takes {format_bytes(best.peak_bytes)}, and costs {dearer(best)} more"
+    return line + " than a step that stores all."
 
 
 def _known(chain: Chain, minimum_rows: int) -> list[Schedule]:

@@ -16,7 +16,7 @@ def ending_of(error: BaseException) -> tuple[str, int] | None:
     if isinstance(error, KeyboardInterrupt):
         return "interrupted", 130
     if isinstance(error, MemoryError):
-        return f"out of memory: {error or 'no reason given'}; a smaller budget, mini-batch or network may fit", 1
+        return f"out of memory: {str(error) or 'no reason given'}; a smaller budget, mini-batch or network may fit", 1
     if isinstance(error, Fault | TrainingError | TransferError):
         return str(error), 1
     if isinstance(error, BackendError | CheckpointError | NetworkError | StateError):

@@ -201,4 +201,5 @@ def _put_aside(path: Path, number: int) -> None:
             shutil.copyfile(source, temporary)
         with contextlib.suppress(FileNotFoundError):  # removed as a leftover in between
             temporary.replace(target)
+            temporary.unlink(missing_ok=True)  # where both are names of one file, a rename leaves them
             return

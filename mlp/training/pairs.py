@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from mlp.arrays import kind_of
-from mlp.errors import NetworkError
+from mlp.arrays import is_masked, kind_of
+from mlp.errors import NetworkError, one_line
 from mlp.training.batches import ArrayBatches, Batches, Taker
 
 _WANTED = "a pair (X, y) of arrays, or the classic list of pairs (x, y), one a sample"
@@ -38,7 +38,7 @@ def stacked(pairs: list[tuple[Any, Any]]) -> tuple[np.ndarray, np.ndarray]:
     """
     parts = []
     for name, values in zip("xy", zip(*pairs, strict=True), strict=True):
-        rows = [np.asarray(value).reshape(-1) for value in values]
+        rows = [_as_row(f"{name} of pair {k}", value) for k, value in enumerate(values)]
         for k, row in enumerate(rows):
             if row.size != rows[0].size or row.dtype.kind not in "fiub":
                 raise NetworkError(
@@ -47,3 +47,14 @@ def stacked(pairs: list[tuple[Any, Any]]) -> tuple[np.ndarray, np.ndarray]:
         parts.append(np.stack(rows))
     X, y = parts
     return X, y[:, 0] if np.ndim(pairs[0][1]) == 0 else y
+
+
+def _as_row(name: str, value: Any) -> np.ndarray:
+    """`value` as an array of one dimension. Raises `NetworkError`, which calls it `name`, where none can be made."""
+    if is_masked(value):
+        raise NetworkError(f"{name} is a masked array, and what it hides would be used; give it .filled(...)")
+    try:
+        return np.asarray(value).reshape(-1)
+    except Exception as error:  # other libraries raise many kinds
+        reason = one_line(str(error), limit=90)
+        raise NetworkError(f"{name} must be numbers; none can be made of {kind_of(value)} ({reason})") from None

@@ -175,7 +175,8 @@ def _check_shape(name: str, x: Any, width: int, *, given: Any) -> None:
 
 def _rows(name: str, x: Any, dtype: str, backend: Backend) -> Source:
     if _kind(x) not in "fiub":
-        raise NetworkError(f"{name} must be {dtype}, or numbers that are converted to it; got {x.dtype}")
+        remedy = f"; use {name}.astype({dtype!r})" if _kind(x) == "O" else ""
+        raise NetworkError(f"{name} must be {dtype}, or numbers that are converted to it; got {x.dtype}{remedy}")
     if isinstance(x, np.ndarray):
         return HostRows(x, dtype)
     if not backend.owns(x):

@@ -188,10 +188,27 @@ class NotToBeExported(OnAnotherDevice):
         raise RuntimeError("Can't export tensors that require gradient,\nuse tensor.detach()")
 
 
+class Negated:
+    """As PyTorch's `x.conj().imag` is: what it exports has the other sign."""
+
+    shape, dtype = (9, 6), "torch.float32"
+
+    def is_neg(self) -> bool:
+        return True
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 1, 0
+
+    def __dlpack__(self, **_: Any) -> None:
+        raise AssertionError("nobody may take these values")
+
+
 REFUSED = {
     "sparse": (Sparse(), r"X is sparse \(.*Sparse\).*X\.toarray\(\)"),
     "on a GPU": (OnAnotherDevice(), "OnAnotherDevice.*is on another device than the network's numpy"),
     "not to be exported": (NotToBeExported(), r"X must be an array.*NotToBeExported.*tensor\.detach"),
+    "negated where it is read": (Negated(), r"X \(.*Negated\) is negated.*X\.resolve_neg\(\)"),
+    "rows that hide values": (list(np.ma.masked_array(np.ones((9, 6)), mask=np.eye(9, 6))), "X is a masked array"),
     "a word": ("pixels", "X must be"),
     "nothing": (None, "X must be"),
     "a number": (3.5, "X must be"),

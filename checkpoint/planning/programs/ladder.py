@@ -95,6 +95,13 @@ class Ladder:
         """The largest block of rows that the run from position i to k can be made in within `free` bytes beside a_i."""
         return self.sizes[self._fitting(i, k, free)]
 
+    def sweeps_of(self, i: int, k: int) -> list[tuple[int, float, int]]:
+        """The runs from position i to k, the largest blocks first: the bytes beside a_i, the cost, and the rows."""
+        needs = (found[k - i] for found in self._sweeps[self.start_of(i)])
+        return [
+            (need, costs[k] - costs[i], rows) for need, costs, rows in zip(needs, self._runs, self.sizes, strict=True)
+        ]
+
     def leaf(self, i: int, j: int, leaf: Leaf) -> Stretch:
         """A leaf of the interval from i to j."""
         return there_and_back_in_row_blocks(

@@ -134,7 +134,9 @@ class _Table:
         while i < ladder.n:
             k, way, away = self._choice(i, width, level)
             start, stop = ladder.positions[i], ladder.positions[k]
-            rows = ALL_ROWS if k == ladder.n else ladder.sweep_rows(i, k, self._bytes_at(level) - ladder.held[i])
+            rows, free = ALL_ROWS, self._bytes_at(level) - ladder.held[i]
+            if k < ladder.n:
+                rows = next(rows for need, cost, rows in ladder.sweeps_of(i, k) if need <= free and cost <= way.runs)
             yield Segment(start, stop, away, way.fetch_before, rows, way.leaf.rows)
             width = self.ways.widths[i] if away else 0
             level -= 0 if away else self._units[i]

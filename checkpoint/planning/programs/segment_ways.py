@@ -16,12 +16,16 @@ from checkpoint.planning.programs.leaves import Leaf
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way to take a segment back: what it and the run before it need and cost, and when it fetches a checkpoint."""
+    """A way to take a segment back: what it and the run before it need and cost, and when it fetches a checkpoint.
+
+    `runs` is the part of the cost that the run before it is.
+    """
 
     need_bytes: int
     cost: float
     leaf: Leaf
     fetch_before: int
+    runs: float
 
 
 class SegmentWays:
@@ -46,17 +50,22 @@ class SegmentWays:
         return {0, *self.widths[1:i]}
 
     def intervals(self, i: int, most_bytes: float = inf) -> Iterator[tuple[int, list[Way]]]:
-        """The intervals from place i on to k, with the ways to take each back that fetch nothing, cheapest first.
+        """The intervals from place i on to k, with the ways to take each back that fetch nothing, least need last.
 
         Those that need more than `most_bytes` are left out. Whole mini-batches of more layers never need less.
         """
         ladder, start = self.ladder, self.ladder.positions[i]
         for k in range(i + 1, ladder.n + 1):
-            runs, need = 0.0, 0
+            runs: list[tuple[int, float]] = [(0, 0.0)]
             if k < ladder.n:
-                runs = ladder.sweep_cost(i, k)
-                need = ladder.held[i] + ladder.sweeps[ladder.start_of(i)][k - i]
-            ways = [Way(max(leaf.need_bytes, need), leaf.cost + runs, leaf, start) for leaf in ladder.leaves_of(i, k)]
+                runs = [(ladder.held[i] + need, cost) for need, cost, _ in ladder.sweeps_of(i, k)]
+                runs = [run for run in runs if not any(a < run[0] and b <= run[1] for a, b in runs)]
+            ways = [
+                Way(max(leaf.need_bytes, need), leaf.cost + cost, leaf, start, cost)
+                for leaf in ladder.leaves_of(i, k)
+                for need, cost in runs
+            ]
+            ways.sort(key=lambda way: -way.need_bytes)
             if ways[-1].need_bytes <= most_bytes:
                 yield k, ways
             elif len(ladder.sizes) == 1:
@@ -68,15 +77,14 @@ class SegmentWays:
             return _sorted(ways)
         ladder, size, copy = self.ladder, self.bytes_of[width], self._copy[width]
         start, stop = ladder.positions[i], ladder.positions[k]
-        runs = ladder.sweep_cost(i, k) if k < ladder.n else 0.0
         found = []
         for way in ways:
             after = max(way.need_bytes, ladder.errors[i] + size)
-            found.append(Way(after, way.cost + copy, way.leaf, start))
+            found.append(Way(after, way.cost + copy, way.leaf, start, way.runs))
             if not self.overlapped:
                 continue
             before = max(way.need_bytes, way.leaf.need_bytes + size)
-            found.append(Way(before, way.cost + max(0.0, copy - (way.cost - runs)), way.leaf, stop))
+            found.append(Way(before, way.cost + max(0.0, copy - (way.cost - way.runs)), way.leaf, stop, way.runs))
             if way.leaf.rows < ladder.chain.batch_size:
                 continue
             peak, below = 0, self._sums[start] - ladder.held[i]
@@ -84,13 +92,16 @@ class SegmentWays:
                 peak = max(peak, self._sums[layer] - below + self._works[layer])
                 hidden = self._backward[layer] - self._backward[start]
                 need = max(way.need_bytes, peak + size)
-                found.append(Way(need, way.cost + max(0.0, copy - hidden), way.leaf, layer))
+                found.append(Way(need, way.cost + max(0.0, copy - hidden), way.leaf, layer, way.runs))
                 if hidden >= copy:
                     break
         return _sorted(found)
 
     def late(self, i: int, k: int) -> float:
-        """What is not hidden of the copy of the checkpoint at place i, while the run to k goes on."""
+        """What is not hidden of the copy of the checkpoint at place i while the run to k, in the largest blocks, goes on.
+
+        Runs in smaller blocks may take longer and hide more.
+        """
         copy = self._copy[self.widths[i]]
         return max(0.0, copy - self.ladder.sweep_cost(i, k)) if self.overlapped else copy
 

@@ -44,8 +44,12 @@ def test_micro_batches_are_shown_beside() -> None:
     assert peaks == sorted(peaks, reverse=True)
 
 
-def test_advice_is_two_lines_with_a_share_and_a_price() -> None:
-    first, second = front_of(chain_of([12, *[9] * 30, 3], batch_size=512), most_points=6).advice
+@pytest.mark.parametrize(
+    ("sizes", "batch_size", "plan"), [((12, *[9] * 30, 3), 512, True), ((8, *[12] * 5, 3), 2000, False)]
+)
+def test_advice_is_two_lines_with_a_share_and_a_price(sizes: tuple[int, ...], batch_size: int, plan: bool) -> None:
+    first, second = front_of(chain_of(sizes, batch_size=batch_size), most_points=6).advice
     assert "%" in first
     assert "Micro-batches of 128 rows take" in second
-    assert second.endswith("more than a step that stores all.")
+    assert ("; a plan (" in second) == plan
+    assert second.endswith("% more than a step that stores all.")

@@ -30,7 +30,10 @@ from checkpoint import (
     plan_chain,
     simulate,
 )
+from checkpoint.planning.costs import FlopsAndReads
+from checkpoint.planning.offload_search import SearchWithOffload
 from checkpoint.planning.offloading import cost_with_copies
+from checkpoint.planning.plan import search_of
 from checkpoint.planning.programs.offloaded import OffloadedCheckpoints
 from checkpoint.strategies.offloaded import ALL_ROWS, Segment, offloaded_actions
 from tests.checkpoint.chains import random_chain, step_flops
@@ -354,3 +357,27 @@ def test_some_checkpoints_stay() -> None:
 def test_checkpoints_that_are_none_are_refused() -> None:
     with pytest.raises(CheckpointError, match="checkpoints must be from 1 to 3; got 1 to 4"):
         offloaded(n_layers=4, checkpoints=[1, 4])
+
+
+def test_runs_in_row_blocks_cost_what_they_read_again() -> None:
+    """Where copies hide nothing, the program's cost is that of the actions, and no plan is dearer for the choice."""
+    swept = 0
+    for seed in range(40):
+        random = Random(f"read again {seed}")
+        widths = [random.randint(1, random.choice((4, 30))) for _ in range(random.randint(3, 8))]
+        chain, offloading = chain_of(widths, batch_size=12), rates(random, overlapped=False)
+        search = search_of(chain, minimum_block_rows=2, offloading=offloading)
+        assert isinstance(search, SearchWithOffload)
+        program, cost = search._programs["large"], FlopsAndReads(chain)
+        budget = program.smallest_peak_bytes + random.choice((0, 40, 400))
+        found = program.best(budget)
+        assert found is not None
+        schedule = Schedule(chain.n_layers, tuple(program.actions(found)), batch_size=12)
+        assert found.cost == pytest.approx(cost_with_copies(schedule, chain, cost, offloading), rel=1e-12)
+        swept += any(segment.sweep_rows < 12 for segment in found.segments)
+        with_offload, without = search.best(budget), search.without_offload(budget)
+        assert with_offload is not None
+        if without is not None:
+            costs = [search.step_cost(search.schedule(candidate)) for candidate in (with_offload, without)]
+            assert costs[0] <= costs[1] * (1 + 1e-12)
+    assert swept > 5

@@ -34,6 +34,16 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "run.state"
 
 
+@posix
+def test_older_file_that_is_the_same_one_leaves_nothing_behind(path):
+    """Two writers at once, or one that was stopped, may have put this very file aside already."""
+    write(path, b"old")
+    path.with_name("run.state.1").hardlink_to(path)
+    write(path, b"new", keep=1)
+    assert names(path.parent) == ["run.state", "run.state.1"]
+    assert (path.read_bytes(), path.with_name("run.state.1").read_bytes()) == (b"new", b"old")
+
+
 def test_block_that_raises_changes_nothing_and_leaves_nothing(path):
     write(path, b"old")
 

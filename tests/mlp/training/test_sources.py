@@ -164,3 +164,30 @@ def test_other_data_is_refused_with_what_is_wanted(data, message):
     with pytest.raises(NetworkError, match=message) as caught:
         network.SGD(data, 1, 1, 0.5)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("hidden", [0, 1], ids=["x", "y"])
+@pytest.mark.parametrize("of", [list, iter], ids=["list", "zip"])
+def test_pairs_that_hide_values_are_refused(hidden, of):
+    pairs = [(x.reshape(4, 1), y.reshape(3, 1)) for x, y in zip(X, Y, strict=True)]
+    masked = [
+        tuple(
+            np.ma.masked_array(part, mask=np.isclose(part, part[0])) if k == hidden else part
+            for k, part in enumerate(pair)
+        )
+        for pair in pairs
+    ]
+    network = Network([4, 5, 3])
+    before = parameters_of(network)
+    with pytest.raises(NetworkError, match=f"{'xy'[hidden]} of pair 0 is a masked array"):
+        network.SGD(of(masked), epochs=1, mini_batch_size=5, eta=0.5)
+    assert same_bits(parameters_of(network), before)
+
+
+def test_pair_of_what_is_no_array_is_refused_in_one_line():
+    class Unreadable:
+        def __array__(self, *_: Any, **__: Any) -> np.ndarray:
+            raise RuntimeError("on another device,\nmove it first")
+
+    with pytest.raises(NetworkError, match=r"x of pair 0 must be numbers.*Unreadable.*move it first"):
+        Network([4, 5, 3]).SGD([(Unreadable(), Y[0])], epochs=1, mini_batch_size=1, eta=0.5)
