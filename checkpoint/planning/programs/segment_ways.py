@@ -98,7 +98,7 @@ class SegmentWays:
         return _sorted(found)
 
     def late(self, i: int, k: int) -> float:
-        """What is not hidden of the copy of the checkpoint at place i while the run to k, in the largest blocks, goes on.
+        """What is not hidden of the copy of the checkpoint at place i while the run to k, in the largest blocks, is on.
 
         Runs in smaller blocks may take longer and hide more.
         """
