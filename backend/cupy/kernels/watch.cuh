@@ -3,8 +3,9 @@
 //
 // A value that is not finite becomes 0 where it is made, and is noted: by the layer whose error it is in, or by a higher
 // code where it is an output's. A layer whose error, or one above it, is noted takes no part in the step: its error is 0
-// then, so that products with it add nothing, and what is applied is not. Once a step is noted, all later ones are
-// refused whole, until the host has looked. `step` is NULL where nothing is watched: values stay as they are then.
+// then, so that products with it add nothing, and what is applied is not. (Inputs are checked before a step, as 0 times a
+// NaN of theirs would spoil the first layer's weights.) Once a step is noted, all later ones are refused whole, until the
+// host has looked. `step` is NULL where nothing is watched: values stay as they are then.
 
 struct Step {
     long long number; // how many steps the network had before
