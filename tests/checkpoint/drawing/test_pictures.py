@@ -246,7 +246,11 @@ def test_front_says_its_scale_and_shows_beaten_marks_hollow() -> None:
     front = front_of(DEEP)
     axes = front_figure(front, title="deep").axes[0]
     assert "logarithmic" in axes.get_xlabel()
-    assert "linear to 1, above logarithmic" in axes.get_ylabel()
+    assert "linear to 1.5, above logarithmic" in axes.get_ylabel()
+    steps = next(line for line in axes.lines if line.get_drawstyle() == "steps-pre")
+    costs = [plan.cost / front.store_all.cost for plan in front.points if plan.planned]
+    assert list(steps.get_ydata()) == [cost - 1 for cost in costs]
+    assert dict(zip(axes.get_yticks(), [label.get_text() for label in axes.get_yticklabels()], strict=True))[0] == "1"
     hollow = {line.get_label() for line in axes.lines if line.get_markerfacecolor() == "white"}
     for mark in front.marks:
         name = next(str(line.get_label()) for line in axes.lines if mark.name in str(line.get_label()))
