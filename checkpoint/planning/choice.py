@@ -116,10 +116,8 @@ class Choice:
 
 def _meant(text: object) -> str:
     """A question for the way that was probably meant, with its number."""
-    word, colon, count = str(text).partition(":")
+    word, _, count = str(text).partition(":")
     found = nearest(word, _WORDS)
-    if found is None or (found == word and found in ("none", "sqrt", "optimal") and not colon):
-        return ""
     if found in ("every", "slots", "micro"):
-        return f"; did you mean {found}:{count if count.isdecimal() else 'N'}?"
-    return f"; did you mean {found}?"
+        found += f":{count if count.isdecimal() else 'N'}"
+    return "" if found in (None, text) else f"; did you mean {found}?"

@@ -75,6 +75,8 @@ def as_trained_on(X: Any, preparation: Preparation, *, dtype: str) -> NDArray[An
 
         raw: NDArray[Any] = inputs_of(X, preparation.columns, "X")
     else:
+        if isinstance(X, np.ma.MaskedArray):
+            raise DataError("X: is a masked array, and what it hides would be used; give X.filled(...)")
         raw = np.asarray(X)
         if raw.ndim != 2 or raw.shape[1] != preparation.features or raw.dtype.kind not in "fiub":
             raise DataError(

@@ -64,6 +64,8 @@ def test_a_table_is_prepared_with_its_categories(folder: Path) -> None:
         net.prepare(table.drop(columns="size"))
     with pytest.raises(DataError, match=r"X: wanted raw numbers \(n, 3\), as the network was trained on"):
         net.prepare(np.zeros((4, 2)))
+    with pytest.raises(DataError, match="X: is a masked array"):
+        net.prepare(np.ma.masked_less(np.ones((4, 3)), 0))
     with pytest.raises(DataError, match="'green' is none of the 2 categories"):
         net.prepare(table.assign(colour="green"))
 
