@@ -1,7 +1,6 @@
 """Steps as plans of launches: the bits of the executor, launches that stay as they are, and few calls of Python's."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,41 +8,17 @@ import numpy as np
 import pytest
 
 from backend import Backend
-from checkpoint import NetworkWithCheckpointing, every_nth, micro_batches
-from checkpoint.schedule.schedule import Schedule
+from checkpoint import NetworkWithCheckpointing
 from mlp import Adam, Network
 from mlp.row_weights import row_weights
-from tests.conftest import Case, backend_called, parameters_of, same_bits
+from tests.conftest import Case, parameters_of, same_bits
+from tests.mlp.steps_on_gpu import CASE, OPTIMIZERS, SCHEDULES, network_of
 
 pytestmark = pytest.mark.gpu
 
-CASE = Case((6, 9, 7, 5, 3), 22, "tanh", "cross-entropy", seed=4)
 LONGER = replace(CASE, sizes=(6, 9, 7, 5, 8, 4, 3))
-SCHEDULES: dict[str, Schedule | None] = {
-    "plain": None,
-    "every second": every_nth(n_layers=4, n=2),
-    "row blocks": micro_batches(n_layers=4, batch_size=22, rows=8),
-}
-NETWORKS: dict[str, dict[str, Any]] = {
-    "sgd": {},
-    "momentum": {"momentum": 0.9},
-    "adam": {"optimizer": "adam"},
-    "dropout": {"dropout": 0.4},
-}
+NETWORKS: dict[str, dict[str, Any]] = {**OPTIMIZERS, "dropout": {"dropout": 0.4}}
 STEPS = 6
-
-
-@pytest.fixture
-def cupy() -> Backend:
-    return backend_called("cupy")
-
-
-def network_of(
-    backend: Backend, schedule: Schedule | None = None, dtype: str = "float32", *, momentum: float = 0.0, **more: Any
-) -> Any:
-    kind: Callable[..., Network] = Network if schedule is None else NetworkWithCheckpointing
-    with_schedule = {} if schedule is None else {"schedule": schedule}
-    return replace(CASE, momentum=momentum).network(backend, dtype, kind, **with_schedule, **more)
 
 
 def batches(backend: Backend, dtype: str, count: int) -> list[tuple[Any, Any]]:

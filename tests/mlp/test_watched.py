@@ -3,7 +3,6 @@
 import copy
 import pickle
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,37 +10,11 @@ import numpy as np
 import pytest
 
 from backend import Backend
-from checkpoint import NetworkWithCheckpointing, every_nth, micro_batches
-from checkpoint.schedule.schedule import Schedule
 from mlp import Adam, Network, TrainingError, restore_state, train
-from tests.conftest import Case, backend_called, parameters_of, same_bits
+from tests.conftest import Case, parameters_of, same_bits
+from tests.mlp.steps_on_gpu import CASE, OPTIMIZERS, SCHEDULES, network_of
 
 pytestmark = pytest.mark.gpu
-
-CASE = Case((6, 9, 7, 5, 3), 22, "tanh", "cross-entropy", seed=4)
-SCHEDULES: dict[str, Schedule | None] = {
-    "plain": None,
-    "every second": every_nth(n_layers=4, n=2),
-    "row blocks": micro_batches(n_layers=4, batch_size=22, rows=8),
-}
-OPTIMIZERS: dict[str, dict[str, Any]] = {
-    "sgd": {},
-    "momentum": {"momentum": 0.9},
-    "adam": {"optimizer": "adam"},
-}
-
-
-@pytest.fixture
-def cupy() -> Backend:
-    return backend_called("cupy")
-
-
-def network_of(
-    backend: Backend, schedule: Schedule | None = None, case: Case = CASE, *, momentum: float = 0.0, **more: Any
-) -> Any:
-    kind: Callable[..., Network] = Network if schedule is None else NetworkWithCheckpointing
-    with_schedule = {} if schedule is None else {"schedule": schedule}
-    return replace(case, momentum=momentum).network(backend, "float32", kind, **with_schedule, **more)
 
 
 def states_of(network: Network) -> list[np.ndarray]:
@@ -116,7 +89,7 @@ def test_steps_after_a_refused_one_are_refused_however_far_the_host_is_ahead(
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_error_that_overflows_leaves_its_layer_and_those_below(cupy: Backend, optimizer: str) -> None:
     case = Case((4, 3, 3, 2), 6, "identity")
-    network = network_of(cupy, None, case, **OPTIMIZERS[optimizer])
+    network = network_of(cupy, case=case, **OPTIMIZERS[optimizer])
     for k in range(3):
         network.weights[k][...], network.biases[k][...] = 0, 0
     network.weights[2][...] = 3e38

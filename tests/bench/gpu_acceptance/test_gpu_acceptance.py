@@ -15,9 +15,7 @@ from typing import Any
 
 import pytest
 
-from backend import BackendUnavailable
 from backend.cupy.backend import CupyBackend
-from backend.cupy.detection import count_devices
 from backend.cupy.transfers import CupyTransfers
 from bench.gpu_acceptance import limit as gpu_limit
 from bench.gpu_acceptance import parity as gpu_parity
@@ -43,15 +41,6 @@ STRATEGIES = [
     "micro-batches",
     *(f"planned, {rows}, {pieces} pieces" for rows in ("unblocked", "row blocks") for pieces in ("large", "small")),
 ]
-
-
-@pytest.fixture(scope="module")
-def cupy_backend() -> CupyBackend:
-    try:
-        count_devices()
-    except BackendUnavailable as error:
-        pytest.skip(f"no CuPy device answers: {error}")
-    return CupyBackend()
 
 
 @pytest.fixture

@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from backend import BackendUnavailable
 from backend.cupy.backend import CupyBackend
-from backend.cupy.detection import count_devices
 from backend.cupy.pool import pool_of
 from backend.errors import OutOfDeviceMemory
 from bench.gpu_acceptance import promise as gpu_promise
@@ -39,15 +37,6 @@ CLOSE_BYTES = 64 * 1024
 
 RUN_BYTES = 256 * 1024
 """What a run takes on top: between steps it evaluates, whose arrays come one by one."""
-
-
-@pytest.fixture
-def cupy_backend() -> CupyBackend:
-    try:
-        count_devices()
-    except BackendUnavailable as error:
-        pytest.skip(f"no CuPy device answers: {error}")
-    return CupyBackend()
 
 
 @pytest.mark.parametrize(("row_blocks", "pieces"), [(False, "large"), (True, "small")])

@@ -5,9 +5,7 @@ import time
 
 import pytest
 
-from backend import BackendUnavailable
 from backend.cupy.backend import CupyBackend
-from backend.cupy.detection import count_devices
 from bench.gpu_acceptance import launches as gpu_launches
 from bench.gpu_acceptance.copies import Rates, copies
 from bench.gpu_acceptance.launches import UNCOUNTED, launches
@@ -18,15 +16,13 @@ from bench.gpu_acceptance.shapes import FULL, FULL_BYTES, QUICK, shapes_in
 from bench.gpu_acceptance.steps import ALIVE, PRODUCTS, case_in, steps
 from bench.gpu_acceptance.torch_ways import WAYS, torch_on_gpu
 from bench.gpu_acceptance.turns import Seconds, seconds_of
+from tests.backend.cupy.saying import device_or_skip
 
 
 @pytest.fixture(scope="module")
 def timed() -> Setting:
     """A setting that is timed, whatever the device: one turn; its figures mean nothing."""
-    try:
-        count_devices()
-    except BackendUnavailable as error:
-        pytest.skip(f"no CuPy device answers: {error}")
+    device_or_skip()
     return Setting(CupyBackend(), quick=True, timed=True, deadline=-math.inf)
 
 
