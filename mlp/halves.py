@@ -40,7 +40,7 @@ class Halves(Layers):
             if self.is_half(layer - 1):
                 below = self._part(working, used, below.shape)
                 used += below.shape[0] * below.shape[1]
-                self.backend.widen_(below, a[rows, :], str(self.stored))
+                self.widen(below, a[rows, :])
             if self.is_half(layer):
                 here = self._part(working, used, here.shape)
             self._at = None if step is None else (step[0], step[1] + first)
@@ -52,9 +52,9 @@ class Halves(Layers):
             if self.is_half(layer):
                 self.backend.narrow_(out[rows, :], here, str(self.stored))
 
-    def widen(self, error: Any, a: Any) -> None:
-        """Write rows of an activation that is kept in halves to the array that its error will be in."""
-        self.backend.widen_(error, a, str(self.stored))
+    def widen(self, out: Any, a: Any) -> None:
+        """Write rows of an activation that is kept in halves to an array of floats, such as that of its error."""
+        self.backend.widen_(out, a, str(self.stored))
 
     def _part(self, working: Any, first: int, shape: tuple[int, int]) -> Any:
         return self.backend.xp.reshape(working[first : first + shape[0] * shape[1]], shape)

@@ -17,7 +17,7 @@ from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS, check_dropout, check_name, check_whole
 from mlp.arrays import kind_of
 from mlp.costs import COSTS
-from mlp.data.preparation import Preparation
+from mlp.data.preparation import NOTE, Preparation
 from mlp.data.scaling import Scaling
 from mlp.errors import NetworkError
 from mlp.initialization import initial_parameters
@@ -127,7 +127,7 @@ class Network(Steps, Shown):
     @property
     def saved_notes(self) -> Mapping[str, str]:
         """What of its training data is saved with it, as text by name."""
-        return {} if self.preparation is None else {"preparation": self.preparation.to_json()}
+        return {} if self.preparation is None else {NOTE: self.preparation.to_json()}
 
     def prepare(self, X: Any) -> np.ndarray:
         """Raw values as inputs of this network: (n, n_0), its dtype, scaled as its training data was.

@@ -35,8 +35,6 @@ class StepGraph:
 class Graphs:
     """The graphs of one device, a `cupy.cuda.Device`."""
 
-    most = MOST_GRAPHS
-
     def __init__(self, device: Any) -> None:
         self.device = device
         self.refusal: str | None = f"{VARIABLE} is off" if os.environ.get(VARIABLE) == "off" else None

@@ -1,7 +1,7 @@
 """A product in a launch plan: a call of cuBLAS with its arguments ready, two of which may follow from inputs."""
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from backend.cupy.kernels.cublas import CublasHandle
@@ -14,10 +14,10 @@ MATRICES = (6, 8, 11)
 
 
 class Product:
-    """gemm by `handle`, with its `arguments` after the handle as ctypes takes them."""
+    """gemm of C type `item` by `handle`, with its arguments after the handle, `numbers`, as ctypes takes them."""
 
-    def __init__(self, handle: CublasHandle, function: Callable[..., int], numbers: tuple[Any, ...]) -> None:
-        self.handle, self.function, self.numbers = handle, function, numbers
+    def __init__(self, handle: CublasHandle, item: str, numbers: tuple[Any, ...]) -> None:
+        self.handle, self.function, self.numbers = handle, handle.products[item], numbers
         self._matrices = [ctypes.c_void_p(numbers[k]) for k in MATRICES]
         ready = list(numbers)
         for k, matrix in zip(MATRICES, self._matrices, strict=True):
@@ -40,8 +40,3 @@ class Product:
         """Put the matrices that lie in inputs in place."""
         for matrix, number, offset in self._of_inputs:
             matrix.value = addresses[number] + offset
-
-
-def product_of(handle: CublasHandle, item: str, arguments: tuple[Any, ...]) -> Product:
-    """The product that `CublasHandle.gemm` would begin."""
-    return Product(handle, handle.products[item], arguments)

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from backend.cupy.graphs import Graphs
+from backend.cupy.graphs import MOST_GRAPHS, Graphs
 from backend.cupy.kernels.cublas import CublasHandle, check
 from backend.cupy.kernels.launching import here
 from backend.cupy.kernels.source import PACK_BYTES
-from backend.cupy.product import Product, product_of
+from backend.cupy.product import Product
 
 NOWHERE = 2**60
 """Where recorded inputs are said to lie: no device has addresses so high."""
@@ -47,7 +47,7 @@ class StepRecorder:
         self.launches.append(KernelLaunch(kernel, grid, block, values))
 
     def product(self, handle: CublasHandle, item: str, arguments: tuple[Any, ...]) -> None:
-        self.launches.append(product_of(handle, item, arguments))
+        self.launches.append(Product(handle, item, arguments))
 
 
 def key_of(inputs: Sequence[Any]) -> tuple[Any, ...]:
@@ -160,7 +160,7 @@ class LaunchPlan:
         """Note that a step had inputs there, so that it is captured when they come again."""
         if self._graphs.are_used:
             self._captured[addresses] = None
-            if len(self._captured) > self._graphs.most:
+            if len(self._captured) > MOST_GRAPHS:
                 del self._captured[next(iter(self._captured))]
 
     def _capture(self, addresses: tuple[int, ...]) -> Any:

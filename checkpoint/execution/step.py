@@ -97,7 +97,7 @@ class Execution:
         if not action.whole or rows[0] == 0:
             first, stop = (0, self._batch_size) if action.whole else rows
             self._held[layer] = _Held(network.take_activation(self._room, layer, stop - first), first)
-        with network.in_training(self._step, rows[0]):
+        with network.in_training(*self._place(rows)):
             network.run_forward(layer, below, out=self._held[layer].rows(rows), working=working)
         self._room.give(working)
         if rows[1] == self._end(layer):

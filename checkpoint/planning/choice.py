@@ -16,7 +16,7 @@ from checkpoint.planning.plan import plan_chain
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.files import read_schedule
 from checkpoint.schedule.schedule import Schedule
-from checkpoint.schedule.simulation import simulate
+from checkpoint.schedule.simulation import judge
 from checkpoint.strategies import binomial, every_nth, micro_batches, square_root, store_all
 from checkpoint.strategies.offloaded import every_nth_offloaded
 
@@ -72,7 +72,7 @@ class Choice:
             raise CheckpointError("offloading, the rates of copies, is for a choice with offload, the place; give both")
         if self.path is not None:
             schedule = read_schedule(self.path)
-            simulate(schedule, chain)
+            judge(schedule, chain)
             return schedule
         kind, n_layers = self.checkpoint.partition(":")[0], chain.n_layers
         if kind == "optimal":

@@ -72,7 +72,7 @@ def schedule_report(
     simulation = simulate(schedule, chain)
     parts = None if isinstance(chain, GeneralChain) else parts_of(chain, simulation.peak_bytes, states=states)
     whole = simulate(store_all(n_layers=chain.n_layers), chain).peak_bytes
-    arena = arena_bytes(schedule, chain)
+    arena = plan.arena_bytes if plan else arena_bytes(schedule, chain)
     return {
         "planned": plan is not None,
         "schedule": schedule.as_record(),

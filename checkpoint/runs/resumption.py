@@ -19,7 +19,7 @@ from checkpoint.strategies import micro_batches
 from checkpoint.units import counted, how_far
 from mlp import Network, Progress, SavedState, StateError, format_sizes, read_state
 from mlp.data import Dataset
-from mlp.data.preparation import MAX_TEXT
+from mlp.data.preparation import MAX_TEXT, NOTE
 from mlp.saving import differences, environment
 
 NETWORK_SETTINGS = (
@@ -159,7 +159,7 @@ def notes_of(settings: RunSettings, network: Network, dataset: Dataset, data: st
         "sum_groups": str(settings.sum_groups or ""),
         "row_blocks": row_blocks(network, settings.batch_size, len(dataset.train)),
         "data": note_of(dataset, data),
-        "preparation": preparation,
+        NOTE: preparation,
     }
 
 

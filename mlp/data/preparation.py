@@ -15,6 +15,9 @@ from mlp.data.reading import Reading
 from mlp.data.scaling import Scaling
 from mlp.data.targets import MAX_CLASSES, Name
 
+NOTE = "preparation"
+"""What a saved state's notes call it."""
+
 MAX_TEXT = 2**21
 
 Span = tuple[float, float]

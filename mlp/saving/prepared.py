@@ -3,11 +3,9 @@
 from pathlib import Path
 
 from mlp.data.errors import DataError
-from mlp.data.preparation import Preparation
+from mlp.data.preparation import NOTE, Preparation
 from mlp.errors import StateError
 from mlp.saving.state import SavedState
-
-NOTE = "preparation"
 
 
 def prepared_as(state: SavedState, path: Path) -> Preparation | None:

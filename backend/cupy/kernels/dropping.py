@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from backend.cupy.kernels.launching import noted_below, run
+from backend.cupy.kernels.launching import noted, run
 from backend.cupy.kernels.layout import item_of, row_major
 from backend.cupy.kernels.source import block_of, function
 from backend.dropping import WORDS, Drop
@@ -21,4 +21,4 @@ def drop_columns(a: Any, drop: Drop, columns: slice, *, undo: bool) -> None:
     grid = (-(-(stop - first) // along), min(-(-rows // down), MOST_BLOCKS_DOWN))
     place = a.data.ptr + first * a.itemsize, leading, rows, stop - first, drop.row, first
     numbers = drop.layer, drop.step % WORDS, *drop.key, drop.below, float(drop.factor(undo=undo))
-    run(function("dropping", item_of(a), "drop"), grid, (along, down), (*place, *numbers, *noted_below()))
+    run(function("dropping", item_of(a), "drop"), grid, (along, down), (*place, *numbers, *noted(below=1)))

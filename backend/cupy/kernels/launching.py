@@ -85,20 +85,15 @@ def not_to_record(what: str) -> None:
         raise NotRecorded(f"a step is recorded, and {what}")
 
 
-def noted() -> tuple[int, int]:
-    """A kernel's last arguments: the watched step and the code that bad numbers are noted by; zeros for no step."""
+def noted(*, below: int = 0) -> tuple[int, int]:
+    """A kernel's last arguments: the watched step and the code that bad numbers are noted by; zeros for no step.
+
+    `below`: how far below the layer at work the error that is noted is, in a backward step.
+    """
     step = here.watched
     if step is None:
         return 0, 0
-    return step.address, OUTPUT_CODE - step.layer if step.forward else step.layer
-
-
-def noted_below() -> tuple[int, int]:
-    """The same, but that in the backward step of a layer it is the error of the layer below that is noted."""
-    step = here.watched
-    if step is None:
-        return 0, 0
-    return step.address, OUTPUT_CODE - step.layer if step.forward else step.layer - 1
+    return step.address, OUTPUT_CODE - step.layer if step.forward else step.layer - below
 
 
 def by_value(rate: float) -> float:

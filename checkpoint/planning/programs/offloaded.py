@@ -18,7 +18,7 @@ rounds up those that are kept, and is exact for schedules that keep none. No arr
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import cached_property, reduce
 from math import gcd, inf
 
 from checkpoint.planning.costs import Cost
@@ -64,7 +64,7 @@ class OffloadedCheckpoints:
         self._ways = SegmentWays(ladder, cost, copy_cost, overlapped=overlapped)
         self._ladder, self._unit = ladder, reduce(gcd, ladder.held[1:-1], 0) or 1
 
-    @property
+    @cached_property
     def smallest_peak_bytes(self) -> int:
         """The smallest peak of the class: to keep a checkpoint never takes less than to offload it."""
         ladder, ways = self._ladder, self._ways
