@@ -16,6 +16,7 @@ from bench.gpu_acceptance.rows import Row, checked
 from bench.gpu_acceptance.setting import Setting
 from bench.gpu_acceptance.shapes import ETA, STEPS, Shape, give_back, least_bytes
 from checkpoint import NetworkWithCheckpointing, Plan, plan_chain, simulate, store_all
+from checkpoint.planning.process import batches_bytes
 from checkpoint.units import format_bytes
 
 ALLOWED_BYTES = 16 * 2**20
@@ -51,8 +52,8 @@ def promise_row(backend: CupyBackend, shape: Shape, name: str, planned: Plan) ->
     chain = shape.chain("float32")
     rest = sum(map(chain.gradient_bytes, range(1, chain.n_layers + 1)))
     rest += backend.facts.array_bytes(backend.cost_total().nbytes)
-    rest += sum(chain.array_bytes(shape.batch_size * width) for width in (shape.sizes[0], shape.sizes[-1]))
-    promised = rest + chain.array_bytes(-(-planned.arena_bytes // chain.item_bytes))
+    rest += batches_bytes(chain, ahead=False)
+    promised = rest + backend.facts.array_bytes(planned.arena_bytes)
     most = promised + ALLOWED_BYTES
     free_pool = _pool_after(backend, shape, planned, None)
     holds = _pool_after(backend, shape, planned, most) is not None

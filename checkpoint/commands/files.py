@@ -64,8 +64,10 @@ def _written(args: argparse.Namespace) -> dict[str, list[Path]]:
         given.setdefault("save", given["resume"])
     written = {_option(name): [given[name]] for name in WRITTEN if name in given}
     keep = min(getattr(args, "keep", None) or 0, MOST_KEPT)
-    if "save" in given and given["save"].name:
-        written["--save"] += [given["save"].with_name(f"{given['save'].name}.{k}") for k in range(1, keep + 1)]
+    if keep > 0 and "save" in given and given["save"].name:
+        from mlp.saving.atomic import numbered  # whose package loads NumPy
+
+        written["--save"] += [numbered(given["save"], k) for k in range(1, keep + 1)]
     return written
 
 

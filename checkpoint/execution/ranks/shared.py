@@ -26,7 +26,7 @@ from checkpoint.ranks.slots import SlotSizes
 from checkpoint.schedule.actions import Rows
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.schedule import Schedule
-from checkpoint.schedule.simulation import simulate
+from checkpoint.schedule.simulation import Simulation, simulate
 from checkpoint.strategies import store_all
 from mlp import StateError
 from mlp.overriding import is_as_written
@@ -168,15 +168,17 @@ class SharedNetwork(NetworkWithCheckpointing):
         """The most bytes above rest that this rank takes in a step on a mini-batch of `rows` rows."""
         if not self.on_ranks:
             return simulate(self.schedule_for(rows), self.chain(rows)).peak_bytes
-        part = self.part(rows)
-        sizes = {stop - start for start, stop in part.own}
-        return max((simulate(part.wave.schedule, self.chain(size)).peak_bytes for size in sizes), default=0)
+        return max((step.peak_bytes for step in self._simulations(rows)), default=0)
 
     def predicted_host_bytes(self, rows: int) -> int:
         """The most bytes of activations that this rank offloads at once in a step on a mini-batch of `rows` rows."""
+        return max((step.host_peak_bytes for step in self._simulations(rows)), default=0)
+
+    def _simulations(self, rows: int) -> list[Simulation]:
+        """A step of each size that this rank's row blocks have, of a mini-batch of `rows` rows."""
         part = self.part(rows)
         sizes = {stop - start for start, stop in part.own}
-        return max((simulate(part.wave.schedule, self.chain(size)).host_peak_bytes for size in sizes), default=0)
+        return [simulate(part.wave.schedule, self.chain(size)) for size in sizes]
 
     def own_rows(self, rows: int) -> int:
         """How many rows of a mini-batch of `rows` rows are this rank's."""

@@ -29,7 +29,7 @@ class DeviceLink:
 
     def __init__(self, link: Link, copies: Any, *, direct: bool) -> None:
         self.rank, self.ranks, self.direct = link.rank, link.ranks, direct
-        self._link, self._copies = link, copies
+        self._link, self.copies = link, copies
         self._places: list[_Place] = []  # by address
         self._begun: deque[_Passing] = deque()  # in the order in which they are to be passed on
         self._passing: list[_Passing] = []
@@ -40,11 +40,11 @@ class DeviceLink:
         """Have pinned memory for those of `arrays` that are to be passed on, and for no others."""
         arrays = [] if self.direct else [a for a in arrays if a.size]
         starts = pinned_starts(int(a.nbytes) for a in arrays)
-        self._copies.synchronize()  # none is under way from memory that goes
+        self.copies.synchronize()  # none is under way from memory that goes
         self._places, self.pinned_bytes = [], 0  # before there is more, not after
         if not arrays:
             return
-        memory = np.frombuffer(self._copies.pinned(starts[-1]), np.uint8)
+        memory = np.frombuffer(self.copies.pinned(starts[-1]), np.uint8)
         self.pinned_bytes = memory.nbytes
         places = [
             _Place(a.data.ptr, memory[start : start + a.nbytes])
@@ -89,10 +89,6 @@ class DeviceLink:
         if number >= 0 and self._places[number].holds(array):
             return self._places[number]
         return _Place(array.data.ptr, np.empty(array.nbytes, np.uint8))
-
-    @property
-    def copies(self) -> Any:
-        return self._copies
 
     def go_on(self) -> None:
         """Do what can be done by now."""
