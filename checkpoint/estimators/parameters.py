@@ -9,7 +9,7 @@ from backend.facts import NAMES
 from checkpoint.errors import CheckpointError
 from checkpoint.planning.budget import checked_budget
 from checkpoint.planning.choice import Choice
-from mlp.arguments import DTYPES, as_whole, check_name, check_number, check_whole
+from mlp.arguments import DTYPES, MAX_COUNT, as_whole, check_name, check_number, check_whole
 from mlp.errors import NetworkError
 
 ACTIVATIONS = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
@@ -73,7 +73,7 @@ def wanted_of(parameters: Mapping[str, Any]) -> Wanted:
     for name in _TRUTHS:
         if not isinstance(p[name], bool) and type(p[name]).__name__ not in ("bool", "bool_"):
             raise NetworkError(f"{name} must be True or False; got {p[name]!r}")
-    check_whole("max_iter", p["max_iter"], least=1)
+    check_whole("max_iter", p["max_iter"], least=1, most=MAX_COUNT)
     if p["n_iter_no_change"] != inf:
         check_whole("n_iter_no_change", p["n_iter_no_change"], least=1)
     if p["batch_size"] != "auto":

@@ -44,7 +44,7 @@ def read_unlabelled(
     is_table = path.suffix.lower() in TABLES
     with open_regular(path) as file:
         kind = what_is_in(file.read(LOOKED_AT_BYTES))
-    if not is_table and kind not in (None, "picture", "npy"):
+    if not is_table and kind not in ("picture", "npy") and (kind is not None or path.suffix.lower() != ".npy"):
         raise DataError(f"{said_of(path, kind)}; {_WANTED}")
     if is_table:
         if invert:
