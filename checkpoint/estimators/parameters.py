@@ -11,6 +11,7 @@ from checkpoint.planning.budget import checked_budget
 from checkpoint.planning.choice import Choice
 from mlp.arguments import DTYPES, MAX_COUNT, as_whole, check_name, check_number, check_whole
 from mlp.errors import NetworkError
+from mlp.precision import TF32_BACKEND, precision_of
 
 ACTIVATIONS = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 """scikit-learn's names of activations, and ours."""
@@ -82,8 +83,14 @@ def wanted_of(parameters: Mapping[str, Any]) -> Wanted:
         check_name("dtype", p["dtype"], ("auto", *DTYPES))
     if isinstance(p["backend"], str):
         check_name("backend", p["backend"], NAMES)
+    _check_precision(p["precision"])
     choice = _choice(p["checkpoint"], p["budget_bytes"])
     return Wanted(_hidden(p["hidden_layer_sizes"]), ACTIVATIONS.get(activation, activation), choice)
+
+
+def _check_precision(precision: Any) -> None:
+    """Raise `NetworkError` for what is no precision; whether X's dtype and the backend have it, the network says."""
+    precision_of(precision, dtype="float32", backend=TF32_BACKEND)
 
 
 def _hidden(sizes: Any) -> tuple[int, ...]:
