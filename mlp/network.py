@@ -17,8 +17,8 @@ from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS, check_dropout, check_name, check_whole
 from mlp.arrays import kind_of
 from mlp.costs import COSTS
-from mlp.data.preparation import NOTE, Preparation
-from mlp.data.scaling import Scaling
+from mlp.data.values.preparation import NOTE, Preparation
+from mlp.data.values.scaling import Scaling
 from mlp.errors import NetworkError
 from mlp.initialization import initial_parameters
 from mlp.keywords import naming_keywords

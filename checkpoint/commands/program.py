@@ -17,7 +17,7 @@ from checkpoint.commands.files import check_files
 from checkpoint.commands.streams import safe_streams
 from checkpoint.execution.ranks.launch import check_launch, launched
 from checkpoint.output import PROGRAM
-from checkpoint.runs.ending import ending_of
+from checkpoint.runs.endings.ending import ending_of
 from mlp.errors import one_line
 
 COMMANDS = {

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from mlp.data.errors import DataError
-from mlp.data.pictures import is_picture
+from mlp.data.formats.pictures import is_picture
 from mlp.data.stream import open_regular, quoted
 
 LOOKED_AT_BYTES = 4096

@@ -6,7 +6,7 @@ from typing import Any
 
 from mlp.arguments import MAX_COUNT
 from mlp.costs import TABLE
-from mlp.data.scaling import PIXELS
+from mlp.data.values.scaling import PIXELS
 from mlp.precision import FULL
 
 ADDED = {

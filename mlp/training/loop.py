@@ -10,7 +10,7 @@ import numpy as np
 
 from backend.totals import CostTotal
 from mlp.arguments import DTYPES, MAX_COUNT, check_called_with_one, check_name, check_whole
-from mlp.data.scaling import Scaling
+from mlp.data.values.scaling import Scaling
 from mlp.errors import NetworkError, TrainingError
 from mlp.row_weights import RowWeights, row_weights
 from mlp.training.ahead import batches_ahead

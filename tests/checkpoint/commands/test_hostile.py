@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from checkpoint import CheckpointError, Schedule, ScheduleError, chain_of, every_nth, simulate
 from checkpoint.commands import program as command_line
-from checkpoint.runs.saver import Every
+from checkpoint.runs.states.saver import Every
 from checkpoint.units import MOST_BYTES, parse_bytes
 from mlp import NetworkError, parse_sizes
 from mlp.sizes import MAX_WIDTH
