@@ -11,15 +11,15 @@ from checkpoint.execution.arguments import arguments_of
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.execution.ranks.network import NetworkOnRanks
 from checkpoint.planning.planned import keeps_bits
-from checkpoint.runs.saver import BEST_EPOCH
 from checkpoint.runs.settings import RunSettings
-from checkpoint.runs.trained_data import is_trained_data, note_of, noted
+from checkpoint.runs.states.saver import BEST_EPOCH
+from checkpoint.runs.states.trained_data import is_trained_data, note_of, noted
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.strategies import micro_batches
 from checkpoint.units import counted, how_far
 from mlp import Network, Progress, SavedState, StateError, format_sizes, read_state
 from mlp.data import Dataset
-from mlp.data.preparation import MAX_TEXT, NOTE
+from mlp.data.values.preparation import MAX_TEXT, NOTE
 from mlp.saving import differences, environment
 
 NETWORK_SETTINGS = (

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import BinaryIO
 
-from mlp.data.npz import read_npz
+from mlp.data.formats.npz import read_npz
 from mlp.data.prepare import Raw
 from mlp.data.stream import open_regular, quoted
 

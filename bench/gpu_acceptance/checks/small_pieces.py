@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from backend.cupy.backend import CupyBackend
-from bench.gpu_acceptance.parity import distance
+from bench.gpu_acceptance.checks.parity import distance
 from bench.gpu_acceptance.rows import Row, measured
 from bench.gpu_acceptance.setting import Setting
 from bench.gpu_acceptance.shapes import STEPS, Shape, train

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp.data.errors import DamagedDataError, DataError, OversizedDataError
-from mlp.data.npz import KEYS, LAYOUTS
+from mlp.data.formats.npz import KEYS, LAYOUTS
 from mlp.data.prepare import Raw
 from mlp.data.stream import MAX_DATA_BYTES, open_regular, quoted
 from mlp.errors import one_line

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp.data.errors import DamagedDataError
-from mlp.data.gzip_stream import GZIP_MAGIC, GzipStream
+from mlp.data.formats.gzip_stream import GZIP_MAGIC, GzipStream
 from mlp.data.stream import MAX_DATA_BYTES, Readable, promised_bytes, read_exactly
 
 _INTEGERS = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4"}

@@ -12,8 +12,8 @@ from typing import Any
 from backend.cupy.backend import CupyBackend
 from backend.cupy.transfers import CupyTransfers
 from backend.transfers import Ticket
-from bench.gpu_acceptance.copies import Rates, rates_of
-from bench.gpu_acceptance.offload import network
+from bench.gpu_acceptance.checks.copies import Rates, rates_of
+from bench.gpu_acceptance.checks.offload import network
 from bench.gpu_acceptance.rows import Row, checked, left_out, measured
 from bench.gpu_acceptance.setting import Setting
 from bench.gpu_acceptance.shapes import ETA, Shape

@@ -8,9 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from bench.gpu_acceptance.checks.steps import case_in, ways_of
 from bench.gpu_acceptance.rows import Row, measured
 from bench.gpu_acceptance.setting import Setting
-from bench.gpu_acceptance.steps import case_in, ways_of
 from bench.gpu_acceptance.torch_ways import WAYS, torch_on_gpu, torch_step
 from bench.gpu_acceptance.turns import TURNS, Seconds
 from bench.steps.runner import ETA, batch_of

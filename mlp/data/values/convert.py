@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from mlp.data.errors import DataError
-from mlp.data.scaling import PIXELS, Scaling
+from mlp.data.values.scaling import PIXELS, Scaling
 
 CLASSES = 10
 """The digits."""

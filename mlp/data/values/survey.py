@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp.data.errors import DataError
-from mlp.data.mapped_pages import MappedPages
-from mlp.data.statistics import ColumnStatistics
+from mlp.data.values.mapped_pages import MappedPages
+from mlp.data.values.statistics import ColumnStatistics
 
 BLOCK_BYTES = 2**21
 """Bytes of a block in float64; a few of that size are held."""

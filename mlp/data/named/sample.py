@@ -4,8 +4,8 @@ from importlib.resources import files
 from typing import BinaryIO, cast
 
 from mlp.data.dataset import Dataset
+from mlp.data.formats.npz import KEYS, read_npz
 from mlp.data.from_arrays import dataset_from_arrays
-from mlp.data.npz import KEYS, read_npz
 
 
 def load_sample(*, name: str = "sample", notice: str | None = None) -> Dataset:

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.nearest import meant
-from mlp.data.columns import MAX_CATEGORIES, Column
 from mlp.data.errors import DataError, OversizedDataError
-from mlp.data.preparation import Preparation
+from mlp.data.formats.table_files import is_number, is_numeric, read_table
 from mlp.data.prepare import Raw
-from mlp.data.reading import Reading
 from mlp.data.stream import MAX_DATA_BYTES, quoted
-from mlp.data.table_files import is_number, is_numeric, read_table
+from mlp.data.values.columns import MAX_CATEGORIES, Column
+from mlp.data.values.preparation import Preparation
+from mlp.data.values.reading import Reading
 
 
 def raw_table(path: Path, *, reading: Reading, known: Preparation | None = None) -> Raw:

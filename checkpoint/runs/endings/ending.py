@@ -2,7 +2,7 @@
 
 from backend.errors import BackendError, TransferError
 from checkpoint.errors import CheckpointError, Fault
-from checkpoint.runs.interruption import Stopped
+from checkpoint.runs.endings.interruption import Stopped
 from mlp.errors import NetworkError, StateError, TrainingError
 
 

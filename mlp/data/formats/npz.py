@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp.data.errors import DamagedDataError, DataError
-from mlp.data.npy import read_npy_header
+from mlp.data.formats.npy import read_npy_header
 from mlp.data.stream import MAX_DATA_BYTES, promised_bytes, read_exactly
 
 KEYS = ("x_train", "y_train", "x_test", "y_test")

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from math import isfinite
 
 from backend.nearest import meant
-from mlp.data.column_scaling import FITTED, KINDS
 from mlp.data.errors import DataError
+from mlp.data.values.column_scaling import FITTED, KINDS
 
 TEST_SHARE = 0.2
 TARGETS = ("classes", "values")

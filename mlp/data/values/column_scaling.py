@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp.data.errors import DataError
-from mlp.data.statistics import ColumnStatistics
+from mlp.data.values.statistics import ColumnStatistics
 
 WIDEST = 1e308
 """Shifts and divisors are below this in magnitude."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mlp.data.dataset import Dataset
 from mlp.data.errors import UnreadableDataError
-from mlp.data.idx import read_idx
+from mlp.data.formats.idx import read_idx
 from mlp.data.prepare import Raw, prepared
 from mlp.data.stream import MAX_DATA_BYTES, open_regular, quoted
 

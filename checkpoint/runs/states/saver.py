@@ -13,6 +13,7 @@ from checkpoint.output import check_writable
 from checkpoint.units import how_far
 from mlp import Network, Progress, StateError, Step, read_state, save_state
 from mlp.saving.atomic import numbered, remove_leftovers
+from mlp.saving.keeping import check_kept, older_files
 
 _EVERY = re.compile(r"([0-9]{1,9})\s*(epoch|step|min|s)s?")
 EVERY = "1epoch"
@@ -76,15 +77,12 @@ class Saving:
 
     def _check_older(self, goes_on: bool) -> None:
         """Raise `CheckpointError` where what --keep puts aside would take the place of another's files."""
-        for number in range(1, self.keep + 1):
-            older = numbered(self.path, number)
-            if not older.exists():
-                return
+        if goes_on:
             try:
-                if goes_on and read_state(older):
-                    continue
+                check_kept(self.path, self.keep)
             except StateError as error:
-                raise CheckpointError(f"{error}; --keep does not overwrite it, move it away") from None
+                raise CheckpointError(f"--keep: {error}") from None
+        elif older := next(older_files(self.path, self.keep), None):
             raise CheckpointError(f"{older} is there, and --keep {self.keep} would overwrite it; move it away")
 
 

@@ -1,7 +1,7 @@
 """Two .npy files, inputs and targets, mapped into memory: the data may be larger than that.
 
 Headers are read and compared with the files' lengths first; then the system maps what is there, and reads pages of it
-as rows are taken; see `mlp.data.mapped_pages`. Nothing is unpickled.
+as rows are taken; see `mlp.data.values.mapped_pages`. Nothing is unpickled.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mlp.data.errors import DamagedDataError
-from mlp.data.npy import read_npy_header
+from mlp.data.formats.npy import read_npy_header
 from mlp.data.prepare import Raw
 from mlp.data.stream import open_regular, quoted
 

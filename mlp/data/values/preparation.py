@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from typing import Any
 
-from mlp.data.column_scaling import ColumnScaling
-from mlp.data.columns import MAX_COLUMNS, Column
 from mlp.data.errors import DataError
-from mlp.data.reading import Reading
-from mlp.data.scaling import Scaling
-from mlp.data.targets import MAX_CLASSES, Name
+from mlp.data.values.column_scaling import ColumnScaling
+from mlp.data.values.columns import MAX_COLUMNS, Column
+from mlp.data.values.reading import Reading
+from mlp.data.values.scaling import Scaling
+from mlp.data.values.targets import MAX_CLASSES, Name
 
 NOTE = "preparation"
 """What a saved state's notes call it."""

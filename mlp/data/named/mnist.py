@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 import pooch
 
 from mlp.data.dataset import Dataset
-from mlp.data.download import RemoteFile, fetch
 from mlp.data.errors import DataError, DownloadError
-from mlp.data.folder import IdxFiles, read_idx_files
-from mlp.data.npz_file import raw_npz_file
+from mlp.data.formats.folder import IdxFiles, read_idx_files
+from mlp.data.formats.npz_file import raw_npz_file
+from mlp.data.named.download import RemoteFile, fetch
+from mlp.data.named.sample import load_sample
 from mlp.data.prepare import prepared
-from mlp.data.sample import load_sample
 from mlp.data.stream import quoted
 
 _TORCHVISION = "https://ossci-datasets.s3.amazonaws.com/mnist/"

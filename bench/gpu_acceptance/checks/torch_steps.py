@@ -7,9 +7,9 @@ import gc
 import time
 from collections.abc import Callable, Iterator
 
+from bench.gpu_acceptance.checks.steps import PRODUCTS, case_in, seconds_row
 from bench.gpu_acceptance.rows import Row, is_out_of_memory, left_out, measured
 from bench.gpu_acceptance.setting import Setting
-from bench.gpu_acceptance.steps import PRODUCTS, case_in, seconds_row
 from bench.gpu_acceptance.torch_ways import MOST_COMPILED_LAYERS, WAYS, TorchWay, torch_on_gpu, torch_step
 from bench.gpu_acceptance.turns import seconds_of
 from bench.steps.cases import Case

@@ -1,8 +1,8 @@
 """Whether values have the range of those that a network was trained on: refused or said where they have not."""
 
 from mlp.data.errors import DataError
-from mlp.data.preparation import Preparation, Span
-from mlp.data.scaling import NARROW, PIXELS, Scaling
+from mlp.data.values.preparation import Preparation, Span
+from mlp.data.values.scaling import NARROW, PIXELS, Scaling
 
 FAR = 4
 """Values are of another range where they go on to more than so many times the training's."""

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from backend import DeviceMemory, OutOfDeviceMemory, TransferError
 from checkpoint.errors import Fault, VerificationError
 from checkpoint.planning.process import batches_bytes
-from checkpoint.runs.advice import advice
-from checkpoint.runs.interruption import Interruption, Stopped
-from checkpoint.runs.saver import Saver
+from checkpoint.runs.endings.advice import advice
+from checkpoint.runs.endings.interruption import Interruption, Stopped
+from checkpoint.runs.states.saver import Saver
 from checkpoint.schedule.chain import Chain
 from checkpoint.units import format_bytes
 from mlp import TrainingError

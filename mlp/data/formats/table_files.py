@@ -10,9 +10,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from mlp.data.columns import MAX_COLUMNS, MAX_NAME
 from mlp.data.errors import DamagedDataError, DataError, OversizedDataError
 from mlp.data.stream import MAX_DATA_BYTES, open_regular, quoted
+from mlp.data.values.columns import MAX_COLUMNS, MAX_NAME
 from mlp.errors import one_line
 
 _SEPARATORS = ",;\t|"
