@@ -20,7 +20,8 @@ MAX_COUNT = 2**53
 def check_number(name: str, value: Any, *, wanted: str = "a finite number", above: float | None = None) -> float:
     """`value` as a float. Raises `NetworkError`, saying what was `wanted`, unless it is finite and above `above`."""
     try:
-        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else nan
+        is_number = type(value) is float or (isinstance(value, Real) and not isinstance(value, bool))
+        number = float(value) if is_number else nan
     except OverflowError:
         raise NetworkError(f"{name} must be {wanted}; got a whole number of hundreds of digits") from None
     if not isfinite(number) or (above is not None and number <= above):

@@ -114,6 +114,8 @@ class ScheduledNetwork(Network):
 
         Raises `NetworkError` for a batch size below 1, `CheckpointError` or a subclass where no schedule can be had.
         """
+        if type(batch_size) is int and batch_size in self._schedules:
+            return self._schedules[batch_size]  # at once, as this is asked before each step
         batch_size = whole_number("the batch size", batch_size, most=MAX_ROWS, error=NetworkError)
         if batch_size not in self._schedules:
             # A smaller mini-batch than others fits where they do: it works in pieces of the same size.
