@@ -9,7 +9,8 @@ from backend.errors import BackendUnavailable
 from backend.facts import FACTS
 from backend.numpy.arrays import NumpyArrays
 from backend.numpy.kernels import door, scratch
-from backend.numpy.kernels.engine import KEPT_SLOTS, NO_ACTIVATION, NO_RULE, Engine, load_engine
+from backend.numpy.kernels.calls import NO_RULE
+from backend.numpy.kernels.engine import KEPT_SLOTS, NO_ACTIVATION, Engine, load_engine
 from backend.numpy.totals import NumpyCostTotal
 from backend.rules import RULES, RuleNumbers
 

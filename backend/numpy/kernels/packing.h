@@ -6,10 +6,10 @@
    Matrix Multiplication (2008). */
 #ifndef PACKING_H
 #define PACKING_H
+#include "operations.h"
 #include "vectors.h"
 
 enum {
-    CHUNK_ROWS = 128,    /* rows of the batch whose part of a gradient is summed in registers before it is added on */
     GRADIENT_ROWS = 384, /* rows of a gradient, at most, whose terms are packed at a time: a multiple of TILE_ROWS */
     TILE_GAP = 16,       /* values between packed tiles, which 4 KiB apart would share the same sets of the cache */
     FEW_ROWS = 512       /* up to so many a product is cut by its columns, and what is needed next is fetched */

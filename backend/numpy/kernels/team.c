@@ -21,10 +21,11 @@
 #define PAUSE() ((void)0)
 #endif
 
-enum { SPINS = 300, YIELDS = 200 }; /* looks before a thread lets others have its core, and then before it sleeps */
+enum { SPINS = 300, LOOKS = 16 }; /* looks before a thread lets others have its core, and then from clock to clock */
 enum { SLOW_WEIGHT = 8, SLOW_ENOUGH = 24 }; /* three slow joins among few others are enough to do with fewer threads */
 enum { LEAST_PAGE = 4096 };                 /* the bytes of the smallest page */
 static const double SLOW_JOIN = 2e-4, SHORT_REST = 0.02, LONGEST_REST = 1.0, RETRY_HIRING = 1.0; /* seconds */
+static const double LOOKING = 2e-4; /* before a thread sleeps: longer than from a step to the next, twice a waking */
 
 typedef struct {
     _Alignas(64) atomic_uint_fast64_t is;
@@ -93,11 +94,16 @@ static int concerns(uint_fast64_t self, uint_fast64_t stage, uint_fast64_t seen)
 /* Wait for a stage after `seen`, looking first and then asleep. */
 static uint_fast64_t wait_for_stage(uint_fast64_t self, uint_fast64_t seen) {
     uint_fast64_t stage;
-    for (int looks = 0; looks < SPINS + YIELDS; looks++) {
+    double until = 0;
+    for (int64_t looks = 0; until == 0 || looks % LOOKS || seconds_now() < until; looks++) {
         stage = atomic_load_explicit(&team.stage.is, memory_order_acquire);
         if (concerns(self, stage, seen)) return stage;
-        if (looks < SPINS) PAUSE();
-        else sched_yield();
+        if (looks < SPINS) {
+            PAUSE();
+            continue;
+        }
+        if (until == 0) until = seconds_now() + LOOKING;
+        sched_yield();
     }
     Word *sleeping = self == 0 ? &team.caller_sleeps : &team.sleeping;
     pthread_mutex_lock(&team.lock);

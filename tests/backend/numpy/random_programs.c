@@ -73,6 +73,8 @@ static void make(Net *net) {
     int64_t y = take(net, TARGETS, net->rows * net->widths[L]), total = 0;
     int64_t gradient = take(net, ARENA, largest), bias = take(net, ARENA, widest);
     if (net->bits == 64) total = take(net, ARENA, 1);
+    Operation *check = next(net, KIND_check_inputs, 1);
+    check->n_out = 1, check->a = a[0];
     for (int twice = 0; twice < 2; twice++)
         for (int64_t l = 1; l <= L; l++) {
             Operation *o = next(net, KIND_forward, l);
