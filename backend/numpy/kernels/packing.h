@@ -6,12 +6,12 @@
    Matrix Multiplication (2008). */
 #ifndef PACKING_H
 #define PACKING_H
+#include "operations.h"
 #include "vectors.h"
 
 enum {
-    CHUNK_ROWS = 128, /* rows of the batch whose part of a gradient is summed in registers before it is added on */
-    AHEAD = 24,       /* terms before its use in a tile that memory is asked for */
-    FEW_ROWS = 512    /* up to so many a product is cut by its columns, and what is needed next is fetched */
+    AHEAD = 24,    /* terms before its use in a tile that memory is asked for */
+    FEW_ROWS = 512 /* up to so many a product is cut by its columns, and what is needed next is fetched */
 };
 /* Packed panels, at least: half of a second-level cache. One panel is packed whole in any case. */
 #define PANELS_BYTES (1 << 19)
@@ -65,21 +65,33 @@ typedef struct {
 
 INLINE T *aligned(T *p) { return (T *)(((uintptr_t)p + VECTOR_BYTES - 1) / VECTOR_BYTES * VECTOR_BYTES); }
 
-INLINE int64_t panels_values(int64_t terms) { return larger(PANELS_BYTES / ITEM_BYTES, terms * TILE_COLUMNS); }
+/* The values of a product's panels that are packed at a time, at most. */
+INLINE int64_t panels_values(int64_t terms, int64_t across) {
+    return smaller(terms * across, larger(PANELS_BYTES / ITEM_BYTES, terms * TILE_COLUMNS));
+}
+
+/* How wide whole panels of so many columns are. */
+INLINE int64_t width_of(int64_t columns) { return ceiling(columns, TILE_COLUMNS) * TILE_COLUMNS; }
 
 INLINE Places places(T *scratch, int64_t terms, int64_t columns) {
     Places p;
-    p.across = ceiling(columns, TILE_COLUMNS) * TILE_COLUMNS;
+    p.across = width_of(columns);
     p.strip = aligned(scratch);
     p.rows = aligned(p.strip + TILE_ROWS * p.across);
     p.panels = aligned(p.rows + TILE_ROWS * terms);
     return p;
 }
 
-/* The bytes of scratch memory that the products of a layer n_in x n_out take. */
+/* The values of scratch memory that a product takes, of so many terms and columns. */
+INLINE int64_t product_values(int64_t terms, int64_t columns) {
+    return TILE_ROWS * (width_of(columns) + terms) + panels_values(terms, width_of(columns));
+}
+
+/* The bytes of scratch memory that the products of a layer n_in x n_out take: the most of its output's, of the error's
+   below it and of its gradient's. It takes no fewer than one with fewer inputs, so a piece of a layer fits too. */
 static int64_t scratch_bytes(int64_t n_in, int64_t n_out) {
-    int64_t columns = larger(n_in, n_out), terms = larger(columns, CHUNK_ROWS);
-    int64_t strip = TILE_ROWS * (columns + TILE_COLUMNS);
-    return (strip + TILE_ROWS * terms + panels_values(terms)) * ITEM_BYTES + 3 * VECTOR_BYTES;
+    int64_t gradient = product_values(CHUNK_ROWS, n_out);
+    int64_t most = larger(larger(product_values(n_in, n_out), product_values(n_out, n_in)), gradient);
+    return most * ITEM_BYTES + 3 * VECTOR_BYTES;
 }
 #endif
