@@ -52,8 +52,8 @@ static int forward(const Step *s, int64_t part, int64_t parts, T *scratch) {
                            place_of(out, place + TILE_ROWS * n_out), n_out);
             panels.source = NULL;
             for (int64_t r = 0; r < m; r++) {
-                activate(p.strip + r * p.across, b + first, out + place + r * n_out, n, s->activation);
-                if (s->layer && !softmaxed) finite &= all_finite(out + place + r * n_out, n);
+                int fine = activate(p.strip + r * p.across, b + first, out + place + r * n_out, n, s->activation);
+                if (s->layer && !softmaxed) finite &= fine;
                 if (s->dropped_below) drop(s, i + r, first, n, drop_factor(s), out + place + r * n_out);
             }
         }

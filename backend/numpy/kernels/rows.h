@@ -17,38 +17,25 @@ typedef struct {
     T factor, keep; /* 1 but for ADD_TIMES */
 } Into;
 
-/* z := activation(x + b); softmax is left for `softmax`, which needs whole rows. */
-static void activate(const T *restrict x, const T *restrict b, T *restrict z, int64_t n, int64_t activation) {
+/* The output of an activation for an input v; softmax's needs whole rows, see `softmax`. */
+INLINE T activated(T v, int64_t activation) {
     switch (activation) {
     case ACTIVATION_sigmoid:
-        EACH(n) z[j] = sigmoid(x[j] + b[j]);
-        break;
+        return sigmoid(v);
     case ACTIVATION_tanh:
-        EACH(n) z[j] = tanh_of(x[j] + b[j]);
-        break;
+        return tanh_of(v);
     case ACTIVATION_relu:
-        EACH(n) {
-            T v = x[j] + b[j];
-            z[j] = v < 0 ? 0 : v;
-        }
-        break;
+        return v < 0 ? 0 : v;
     case ACTIVATION_leaky_relu:
-        EACH(n) {
-            T v = x[j] + b[j], below = LEAKY_SLOPE * v;
-            z[j] = v < 0 ? below : v;
-        }
-        break;
-    case ACTIVATION_elu:
-        EACH(n) {
-            T v = x[j] + b[j], below = expm1_of_negative(v < 0 ? v : 0);
-            z[j] = v < 0 ? below : v;
-        }
-        break;
+        return v < 0 ? LEAKY_SLOPE * v : v;
+    case ACTIVATION_elu: {
+        T below = expm1_of_negative(v < 0 ? v : 0); /* outside of a choice, for vectors' sake */
+        return v < 0 ? below : v;
+    }
     case ACTIVATION_softplus:
-        EACH(n) z[j] = softplus(x[j] + b[j]);
-        break;
+        return softplus(v);
     default:
-        EACH(n) z[j] = x[j] + b[j];
+        return v;
     }
 }
 
@@ -83,7 +70,7 @@ INLINE T times_slope(T d, T a, int64_t activation) {
     }
 }
 
-/* One loop for each activation, which the compiler makes of `times_slope` with that one alone. */
+/* One loop for each activation, which the compiler makes of a function with that one alone. */
 #define FOR_EACH_ACTIVATION(activation, LOOP) \
     switch (activation) {                     \
     case ACTIVATION_sigmoid:                  \
@@ -101,6 +88,22 @@ INLINE T times_slope(T d, T a, int64_t activation) {
     default:                                  \
         LOOP(ACTIVATION_identity) break;      \
     }
+
+/* z := activation(x + b), with softmax left to be done; whether all are finite, by the largest exponent. In one pass: a
+   second one over wide rows, which leave the first-level cache meanwhile, took 4% of a step. */
+static int activate(const T *restrict x, const T *restrict b, T *restrict z, int64_t n, int64_t activation) {
+    Bits worst = 0;
+#define LOOP(which)                                  \
+    EACH(n) {                                        \
+        T v = activated(x[j] + b[j], which);         \
+        Bits exponent = bits_of(v) & EXPONENT;       \
+        worst = exponent > worst ? exponent : worst; \
+        z[j] = v;                                    \
+    }
+    FOR_EACH_ACTIVATION(activation, LOOP)
+#undef LOOP
+    return worst < EXPONENT;
+}
 
 /* a := d * activation'(a). */
 static void times_derivative(const T *restrict d, T *restrict a, int64_t n, int64_t activation) {
