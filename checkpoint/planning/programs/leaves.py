@@ -34,14 +34,34 @@ from itertools import accumulate
 from checkpoint.planning.costs import Cost
 from checkpoint.schedule.chain import Chain
 
+Way = tuple[int, float, int, "Way | None"]
+"""Of a block over several segments: bytes, cost, how many positions on the first checkpoint is, and the way from there.
+
+Without one, the last two are 0 and None.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """What a leaf takes: `need_bytes` with a_i and delta_j counted, `cost` of all its actions, `rows` of a block."""
+    """What a leaf takes: `need_bytes` with a_i and delta_j counted, `cost` of all its actions, `rows` of a block.
+
+    `way`: how each block goes through several segments, see `checkpoint.planning.programs.block_segments`; None where
+    its interior is held at once.
+    """
 
     need_bytes: int
     cost: float
     rows: int
+    way: Way | None = None
+
+    @property
+    def checkpoints(self) -> Iterator[int]:
+        """How many positions behind the start of the leaf its blocks keep checkpoints."""
+        way, step = self.way, 0
+        while way is not None and way[2]:
+            step += way[2]
+            yield step
+            way = way[3]
 
 
 def blocks_of(batch_size: int, rows: int) -> list[tuple[int, int]]:
@@ -97,7 +117,7 @@ class Leaves:
             needs = self._needs(start, stops[-1], rows)
             for leaves, stop in zip(found, stops, strict=True):
                 leaves.append(Leaf(needs[stop - start - 1], self._leaf_cost(start, stop, rows), rows))
-        return [_undominated(leaves) for leaves in found]
+        return [undominated(leaves) for leaves in found]
 
     def to_end(self, starts: Sequence[int]) -> list[list[Leaf]]:
         """For each of `starts`, the leaves from it to the end of the chain that no other beats, cheapest first."""
@@ -106,7 +126,7 @@ class Leaves:
             needs = self._needs_to_end(rows)
             for leaves, start in zip(found, starts, strict=True):
                 leaves.append(Leaf(needs[start], self._leaf_cost(start, self._chain.n_layers, rows), rows))
-        return [_undominated(leaves) for leaves in found]
+        return [undominated(leaves) for leaves in found]
 
     def _table(self, rows: int) -> _Table:
         if rows not in self._tables:
@@ -200,7 +220,7 @@ class Leaves:
         return needs
 
 
-def _undominated(leaves: list[Leaf]) -> list[Leaf]:
+def undominated(leaves: list[Leaf]) -> list[Leaf]:
     """Those leaves with no other of less need and no more cost; of equals, the one with more rows."""
     kept: list[Leaf] = []
     for leaf in sorted(leaves, key=lambda leaf: (leaf.cost, -leaf.rows)):
