@@ -1,8 +1,9 @@
 """The search for the cheapest schedule of all classes, budget by budget. No arrays here.
 
 The classes: persistent, for whole mini-batches and with row blocks inside segments or over several of them; persistent
-with one temporary checkpoint, for up to `TEMPORARY_LAYERS` layers; once-only, in full, for up to `ONCE_ONLY_LAYERS`; micro-batches with
-checkpoints of their own; and the schedule of the smallest peak. `checkpoint.planning.plan` is the door to it.
+with one temporary checkpoint, for up to `TEMPORARY_LAYERS` layers; once-only, in full, for up to `ONCE_ONLY_LAYERS`;
+micro-batches with checkpoints of their own; and the schedule of the smallest peak. `checkpoint.planning.plan` is the
+door to it.
 
 The smallest peak with row blocks against that of all schedules, by exhaustive search over 171 random chains of 2 or 3
 layers and batches of 2 or 3 rows: one has a smaller one, by 2.2%.

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from checkpoint.execution.ranks.network import NetworkOnRanks
-from checkpoint.runs.faults import watched
+from checkpoint.runs.endings.faults import watched
+from checkpoint.runs.endings.interruption import Interruption
 from checkpoint.runs.first_step import MeasuredFirstStep
-from checkpoint.runs.interruption import Interruption
 from checkpoint.runs.learning import Learning
 from checkpoint.runs.predicted import predicted
 from checkpoint.runs.ranks.interruption import InterruptionOfAll
@@ -24,8 +24,8 @@ from checkpoint.runs.record import (
     seconds_record,
     weights_sha256,
 )
-from checkpoint.runs.saver import Saver
 from checkpoint.runs.settings import RunSettings, make_network
+from checkpoint.runs.states.saver import Saver
 from checkpoint.runs.stopping import RunStopping
 from mlp import Batches, EpochRecord, Network, Progress, Step, train
 from mlp.data import Dataset

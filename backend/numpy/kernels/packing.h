@@ -6,10 +6,10 @@
    Matrix Multiplication (2008). */
 #ifndef PACKING_H
 #define PACKING_H
+#include "operations.h"
 #include "vectors.h"
 
 enum {
-    CHUNK_ROWS = 128,    /* rows of the batch whose part of a gradient is summed in registers before it is added on */
     GRADIENT_ROWS = 384, /* rows of a gradient, at most, whose terms are packed at a time: a multiple of TILE_ROWS */
     TILE_GAP = 16,       /* values between packed tiles, which 4 KiB apart would share the same sets of the cache */
     FEW_ROWS = 512       /* up to so many a product is cut by its columns, and what is needed next is fetched */
@@ -77,23 +77,35 @@ typedef struct {
 
 INLINE T *aligned(T *p) { return (T *)(((uintptr_t)p + VECTOR_BYTES - 1) / VECTOR_BYTES * VECTOR_BYTES); }
 
-INLINE int64_t panels_values(int64_t terms) { return larger(PANELS_BYTES / ITEM_BYTES, terms * TILE_COLUMNS); }
+/* The values of a product's panels that are packed at a time, at most. */
+INLINE int64_t panels_values(int64_t terms, int64_t across) {
+    return smaller(terms * across, larger(PANELS_BYTES / ITEM_BYTES, terms * TILE_COLUMNS));
+}
+
+/* How wide whole panels of so many columns are. */
+INLINE int64_t width_of(int64_t columns) { return ceiling(columns, TILE_COLUMNS) * TILE_COLUMNS; }
 
 INLINE Places places(T *scratch, int64_t terms, int64_t columns) {
     Places p;
-    p.across = ceiling(columns, TILE_COLUMNS) * TILE_COLUMNS;
+    p.across = width_of(columns);
     p.strip = aligned(scratch);
     p.rows = aligned(p.strip + TILE_ROWS * p.across);
     p.panels = aligned(p.rows + TILE_ROWS * terms);
-    p.tiles = aligned(p.panels + panels_values(terms));
+    p.tiles = aligned(p.panels + panels_values(terms, p.across));
     return p;
 }
 
-/* The bytes of scratch memory that the products of a layer n_in x n_out take. */
+/* The values of scratch memory that a product takes, of so many terms and columns, without tiles. */
+INLINE int64_t product_values(int64_t terms, int64_t columns) {
+    return TILE_ROWS * (width_of(columns) + terms) + panels_values(terms, width_of(columns));
+}
+
+/* The bytes of scratch memory that the products of a layer n_in x n_out take: the most of its output's, of the error's
+   below it and of its gradient's. It takes no fewer than one with fewer inputs, so a piece of a layer fits too. */
 static int64_t scratch_bytes(int64_t n_in, int64_t n_out) {
-    int64_t columns = larger(n_in, n_out), terms = larger(columns, CHUNK_ROWS);
-    int64_t strip = TILE_ROWS * (columns + TILE_COLUMNS), tiles = GRADIENT_ROWS * CHUNK_ROWS;
-    tiles += (GRADIENT_ROWS / TILE_ROWS + 1) * TILE_GAP;
-    return (strip + TILE_ROWS * terms + panels_values(terms) + tiles) * ITEM_BYTES + 4 * VECTOR_BYTES;
+    int64_t strips = ceiling(smaller(n_in, GRADIENT_ROWS), TILE_ROWS);
+    int64_t gradient = product_values(CHUNK_ROWS, n_out) + strips * (TILE_ROWS * CHUNK_ROWS + TILE_GAP);
+    int64_t most = larger(larger(product_values(n_in, n_out), product_values(n_out, n_in)), gradient);
+    return most * ITEM_BYTES + 4 * VECTOR_BYTES;
 }
 #endif

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from math import inf
+from typing import NamedTuple
 
 from checkpoint.planning.costs import Cost
 from checkpoint.planning.programs.leaves import Leaf, Leaves, blocks_of
@@ -43,18 +44,16 @@ class Ladder:
         self._forward = list(accumulate((self._least(cost.forward, layer) for layer in layers), initial=0))
         least = list(accumulate((self._least(cost.backward, layer) for layer in layers), initial=0))
         self._around = [least[layer] for layer in self.positions]
-        self.leaves = Leaves(chain, cost, self.sizes)
+        self.leaves = Leaves(chain, cost, self.sizes, self.positions)
         self.n = len(self.positions) - 1
         self.period = cycle_length(layer_shapes(chain, cost, self.sizes), self.positions)
         self.starts = list(range(1, min(self.period, self.n - 1) + 1))  # one of each class
+        self._gaps = [self._runs_between(rows) for rows in self.sizes]
         self._sweeps = {start: self._sweeps_from(start) for start in (0, *self.starts)}
         self.whole_sweeps = {start: found[0] for start, found in self._sweeps.items()}
         self.sweeps = {start: [min(each) for each in zip(*found, strict=True)] for start, found in self._sweeps.items()}
-        self.last_leaves = self.leaves.to_end(self.positions[:-1])
-        self.inner_leaves: dict[int, list[list[Leaf]]] = {}
-        for i in (0, *self.starts):
-            stops = self.positions[i + 1 : -1]
-            self.inner_leaves[i] = [[], *(self.leaves.from_start(self.positions[i], stops) if stops else [])]
+        self.last_leaves = self.leaves.to_end()
+        self.inner_leaves = {i: [[], *self.leaves.from_start(i)] for i in (0, *self.starts)}
 
     def start_of(self, i: int) -> int:
         """The first position whose intervals are like those from i."""
@@ -131,22 +130,38 @@ class Ladder:
         In blocks, a_k is held for the whole mini-batch and all before it for a block. That is exact for three blocks
         or more of one size, and a little too much for fewer, as nothing of a_k is held until the first block is there.
         """
-        chain, start, sweeps = self.chain, self.positions[i], []
-        for rows in self.sizes:
-            held = [chain.activation_bytes(layer, rows) for layer in range(start, self.positions[-2] + 1)]
-            most, before, found = 0, 0, [0]  # the most bytes of the layers run, and of those before the last
-            for a, b in pairwise(self.positions[i:-1]):
-                for layer in range(a + 1, b + 1):
-                    before = most
-                    run = held[layer - start] + (held[layer - start - 1] if layer > start + 1 else 0)
-                    most = max(most, run + chain.forward_bytes(layer, rows))
-                if rows < chain.batch_size:
-                    last = (held[b - start - 1] if b > start + 1 else 0) + chain.forward_bytes(b, rows)
-                    found.append(chain.activation_bytes(b) + max(before, last))
-                else:
-                    found.append(most)
-            sweeps.append(found)
+        sweeps = []
+        for rows, gaps in zip(self.sizes, self._gaps, strict=True):
+            each = [alone for alone, _ in gaps[i : i + 1]] + [beside for _, beside in gaps[i + 1 :]]
+            most = list(accumulate((run.most for run in each), max, initial=0))
+            if rows == self.chain.batch_size:
+                sweeps.append(most)
+                continue
+            before = map(max, most, (run.before_last for run in each))  # the most of the layers run before the last
+            lasts = (max(run.last, bytes_before) for run, bytes_before in zip(each, before, strict=True))
+            sweeps.append([0, *map(int.__add__, self.held[i + 1 :], lasts)])
         return sweeps
+
+    def _runs_between(self, rows: int) -> list[tuple["_Run", "_Run"]]:
+        """For each gap between positions but the last: a run through it that begins there, and one from before."""
+        chain, layers = self.chain, range(self.positions[-2] + 1)
+        held = [chain.activation_bytes(layer, rows) for layer in layers]
+        alone = [held[0], *(held[layer] + chain.forward_bytes(layer, rows) for layer in layers[1:])]
+        beside = [held[0], *map(int.__add__, held, alone[1:])]  # each layer beside its input
+
+        def run(steps: list[int], stop: int) -> _Run:
+            return _Run(max(steps), max(steps[:-1], default=0), steps[-1] - held[stop])
+
+        gaps = pairwise(self.positions[:-1])
+        return [(run([alone[a + 1], *beside[a + 2 : b + 1]], b), run(beside[a + 1 : b + 1], b)) for a, b in gaps]
+
+
+class _Run(NamedTuple):
+    """The bytes of running from one position to the next: the most, those before the last layer, those beside a_b."""
+
+    most: int
+    before_last: int
+    last: int
 
 
 def layer_shapes(chain: Chain, cost: Cost, sizes: list[int]) -> list[int]:

@@ -29,7 +29,7 @@ Nothing is chosen here.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise, repeat
 
 from checkpoint.planning.costs import Cost
 from checkpoint.schedule.chain import Chain
@@ -96,36 +96,59 @@ class _Table:
         self.kept = [chain.kept_bytes(layer, rows) for layer in range(chain.n_layers + 1)]
         self.running = [0, *(chain.forward_bytes(layer, rows) for layer in layers)]
         self.forward, self.backward = sums(cost.forward), sums(cost.backward)
+        self.below = list(map(sum, zip(self.held, self.kept, self.workspace, strict=True)))
+        """The bytes of a_1 .. a_l and B_l's workspace, delta_l counted; I_r(l) is less by those of a_1 .. a_i."""
+        self.alone = [0, *map(int.__add__, self.held, self.workspace[1:])]
+        """The same without delta_l."""
+        self.runs = list(map(int.__add__, self.held, self.running))
+
+
+class _Most:
+    """The most of a value of each layer from the one behind a place up to the one before another place.
+
+    It is `least` of the first place at least. Gaps between places are looked through once for all pairs of them.
+    """
+
+    def __init__(self, values: Sequence[int], least: Sequence[int], places: Sequence[int]) -> None:
+        gaps = list(pairwise(places))
+        self._first = [max([least[a], *values[a + 1 : b]]) for a, b in gaps]
+        self._later = [max(values[a:b]) for a, b in gaps]
+
+    def before(self, index: int) -> Iterator[int]:
+        """For the place at `index`, and each one behind it."""
+        return accumulate((*self._first[index : index + 1], *self._later[index + 1 :]), max)
 
 
 class Leaves:
-    """The leaves of a chain for the row blocks `sizes`, largest first."""
+    """The leaves of a chain between `places`, layers from 0 to L, for the row blocks `sizes`, largest first."""
 
-    def __init__(self, chain: Chain, cost: Cost, sizes: list[int]) -> None:
+    def __init__(self, chain: Chain, cost: Cost, sizes: list[int], places: Sequence[int]) -> None:
         self._chain, self._cost, self._sizes = chain, cost, sizes
+        self._starts, self._stops = places[:-1], places[1:-1]
         self._tables: dict[int, _Table] = {}
         layers = range(1, chain.n_layers + 1)
         self._gradients = list(accumulate((chain.sum_bytes(layer) for layer in layers), initial=0))
         self._activation = [chain.activation_bytes(layer) for layer in range(chain.n_layers + 1)]
         self._error = [chain.error_bytes(layer) for layer in range(chain.n_layers + 1)]
         self._apart = [self._error[layer] if chain.is_half(layer) else 0 for layer in range(chain.n_layers + 1)]
+        self._inner = [self._needs_within(rows) for rows in sizes]
 
-    def from_start(self, start: int, stops: Sequence[int]) -> list[list[Leaf]]:
-        """For each of `stops`, ascending and below L, the leaves from a_start that no other beats, cheapest first."""
-        found: list[list[Leaf]] = [[] for _ in stops]
-        for rows in self._sizes:
-            needs = self._needs(start, stops[-1], rows)
-            for leaves, stop in zip(found, stops, strict=True):
-                leaves.append(Leaf(needs[stop - start - 1], self._leaf_cost(start, stop, rows), rows))
-        return [undominated(leaves) for leaves in found]
+    def from_start(self, index: int) -> list[list[Leaf]]:
+        """The leaves from the place at `index` to each one behind it but L that no other beats, cheapest first."""
+        each = []
+        for rows, needs in zip(self._sizes, self._inner, strict=True):
+            costs = self._leaf_costs(self._starts[index], self._stops[index:], rows)
+            each.append(list(map(Leaf, needs(index), costs, repeat(rows))))
+        return [undominated(leaves) for leaves in zip(*each, strict=True)]
 
-    def to_end(self, starts: Sequence[int]) -> list[list[Leaf]]:
-        """For each of `starts`, the leaves from it to the end of the chain that no other beats, cheapest first."""
-        found: list[list[Leaf]] = [[] for _ in starts]
+    def to_end(self) -> list[list[Leaf]]:
+        """For each place but L, the leaves from it to the end of the chain that no other beats, cheapest first."""
+        found: list[list[Leaf]] = [[] for _ in self._starts]
         for rows in self._sizes:
             needs = self._needs_to_end(rows)
-            for leaves, start in zip(found, starts, strict=True):
-                leaves.append(Leaf(needs[start], self._leaf_cost(start, self._chain.n_layers, rows), rows))
+            for leaves, start in zip(found, self._starts, strict=True):
+                (cost,) = self._leaf_costs(start, [self._chain.n_layers], rows)
+                leaves.append(Leaf(needs[start], cost, rows))
         return [undominated(leaves) for leaves in found]
 
     def _table(self, rows: int) -> _Table:
@@ -133,94 +156,87 @@ class Leaves:
             self._tables[rows] = _Table(self._chain, self._cost, rows)
         return self._tables[rows]
 
-    def _leaf_cost(self, start: int, stop: int, rows: int) -> float:
-        top = stop if stop == self._chain.n_layers else stop - 1  # the last layer that runs forward
-        total: float = 0
+    def _leaf_costs(self, start: int, stops: Sequence[int], rows: int) -> list[float]:
+        n_layers = self._chain.n_layers
+        tops = [stop if stop == n_layers else stop - 1 for stop in stops]  # the last layers that run forward
+        totals: list[float] = [0] * len(stops)
         for count, size in blocks_of(self._chain.batch_size, rows):
             t = self._table(size)
-            total += count * (t.forward[top] - t.forward[start] + t.backward[stop] - t.backward[start])
-        return total
+            f, b, ran, taken = t.forward, t.backward, t.forward[start], t.backward[start]
+            each = zip(totals, tops, stops, strict=True)
+            totals = [total + count * (f[top] - ran + b[stop] - taken) for total, top, stop in each]
+        return totals
 
-    def _needs(self, start: int, last: int, rows: int) -> list[int]:
-        """The bytes of the leaves from a_start to a_{start+1}, .. a_last, `last` below L, in blocks of `rows` rows.
+    def _needs_within(self, rows: int) -> Callable[[int], list[int]]:
+        """A function of a place's index: the bytes of the leaves to each place behind it but L, in blocks of `rows`.
 
         The maxima over the layers below j begin with what is held between two blocks, which is never the most.
         """
         n_blocks, last_rows = _number_and_last(self._chain.batch_size, rows)
-        held, g = self._activation, self._gradients
-        layers = range(start + 1, last + 1)
-
-        def at_steps(rows: int) -> tuple[list[int], list[int]]:
-            """I_r(l) for l < j, and I_r(j), which leaves out delta_j."""
-            t = self._table(rows)
-            alone = [t.held[layer - 1] - t.held[start] + t.workspace[layer] for layer in layers]
-            below = [t.held[layer] - t.held[start] + t.kept[layer] + t.workspace[layer] for layer in layers]
-            return below, alone
-
-        below, at_stop = at_steps(min(rows, self._chain.batch_size))
-        most = list(accumulate(below, max, initial=0))
+        held, g, error, starts = self._activation, self._gradients, self._error, self._starts
+        t, last = self._table(rows), self._table(last_rows)
         if n_blocks == 1:
-            t = self._table(rows)
-            runs = (t.held[layer] - t.held[start] + t.running[layer] for layer in layers)
-            forward = accumulate(runs, max, initial=0)  # the most before a_j, for j = i + 1, ...
-            delta = self._error[start + 1 : last + 1]
-            bytes_of = zip(most, at_stop, forward, delta, strict=False)
-            return [held[start] + max(a, max(b, f) + d) for a, b, f, d in bytes_of]
-        below_in_last, at_stop_in_last = at_steps(last_rows)
-        first = list(
-            accumulate((b - g[layer - 1] for b, layer in zip(below, layers, strict=True)), max, initial=-g[start])
-        )
-        final = list(
-            accumulate((b + g[layer] for b, layer in zip(below_in_last, layers, strict=True)), max, initial=g[start])
-        )
-        needs = []
-        apart = [0, *accumulate(self._runs_apart(start, layers, rows), max)]  # the most of a block's run to a_{j-1}
-        for index, stop in enumerate(layers):
-            delta_and_sums = self._error[stop] + g[stop] - g[start]
-            in_first = self._error[stop] + g[stop] + max(first[index], at_stop[index] - g[stop - 1])
-            between = delta_and_sums + max(most[index], at_stop[index]) if n_blocks > 2 else 0
-            in_last = max(delta_and_sums + at_stop_in_last[index], final[index] - g[start])
-            most_bytes = max(in_first, between, in_last, delta_and_sums + apart[index])
-            needs.append(held[start] + self._apart[start] + most_bytes)
-        return needs
+            at_steps, forward = _Most(t.below, t.held, starts), _Most(t.runs, t.held, starts)
 
-    def _runs_apart(self, start: int, layers: Iterable[int], rows: int) -> Iterator[int]:
-        """The bytes beside a_start when each of `layers` has run on a block; 0 where none works in arrays apart."""
-        t, halves = self._table(rows), self._chain.halves
-        return (t.held[layer] - t.held[start] + t.running[layer] if halves else 0 for layer in layers)
+            def at_once(index: int) -> list[int]:
+                start = starts[index]
+                each = zip(self._stops[index:], at_steps.before(index), forward.before(index), strict=True)
+                bytes_of = (max(most, max(t.alone[stop], ran) + error[stop]) for stop, most, ran in each)
+                return [needs + held[start] - t.held[start] for needs in bytes_of]
+
+            return at_once
+        most = _Most(t.below, t.held, starts)
+        first = _Most(list(map(int.__sub__, t.below, [0, *g[:-1]])), list(map(int.__sub__, t.held, g)), starts)
+        final = _Most(list(map(int.__add__, last.below, g)), list(map(int.__add__, last.held, g)), starts)
+        forward = _Most(t.runs if self._chain.halves else t.held, t.held, starts)  # a block's, in arrays apart
+
+        def in_blocks(index: int) -> list[int]:
+            start, needs = starts[index], []
+            above, above_in_last = t.held[start], last.held[start]
+            steps = zip(*(each.before(index) for each in (first, most, final, forward)), strict=True)
+            for stop, (in_first, between, in_last, ran) in zip(self._stops[index:], steps, strict=True):
+                alone, sums = t.alone[stop] - above, g[stop] - g[start]
+                beside_error = max(
+                    g[stop] + max(in_first - above, alone - g[stop - 1]),
+                    sums + max(between - above, alone) if n_blocks > 2 else 0,
+                    sums + last.alone[stop] - above_in_last,
+                    sums + ran - above if self._chain.halves else 0,
+                )
+                most_bytes = max(error[stop] + beside_error, in_last - above_in_last - g[start])
+                needs.append(held[start] + self._apart[start] + most_bytes)
+            return needs
+
+        return in_blocks
 
     def _needs_to_end(self, rows: int) -> list[int]:
         """The bytes of the leaves to the end of the chain from each of a_0 .. a_{L-1}, in blocks of `rows` rows."""
         n_blocks, last_rows = _number_and_last(self._chain.batch_size, rows)
         held, g, n_layers = self._activation, self._gradients, self._chain.n_layers
         downwards = range(n_layers, 0, -1)
+        t, last = self._table(rows), self._table(last_rows)
 
-        def at_steps(rows: int) -> tuple[list[int], list[int]]:
-            """The bytes of a_1 .. a_l and B_l's workspace, l = L .. 1; I_r(l) is less by those of a_1 .. a_i."""
-            t = self._table(rows)
-            return [
-                t.held[layer] + max(t.workspace[layer] + t.kept[layer], t.running[layer]) for layer in downwards
-            ], t.held
+        def behind(values: Callable[[int], int]) -> list[int]:
+            """[i]: the most of a value over the layers behind a_i."""
+            return list(accumulate(map(values, downwards), max))[::-1]
 
-        steps, before = at_steps(min(rows, self._chain.batch_size))
-        most = list(accumulate(steps, max))[::-1]  # [i]: over the layers behind a_i
+        most = behind(lambda layer: max(t.below[layer], t.runs[layer]))
         if n_blocks == 1:
-            return [held[start] + most[start] - before[start] for start in range(n_layers)]
-        steps_in_last, before_in_last = at_steps(last_rows)
-        first = list(accumulate((s - g[layer - 1] for s, layer in zip(steps, downwards, strict=True)), max))[::-1]
-        final = list(accumulate((s + g[layer] for s, layer in zip(steps_in_last, downwards, strict=True)), max))[::-1]
+            return [held[start] + most[start] - t.held[start] for start in range(n_layers)]
+        first = behind(lambda layer: max(t.below[layer], t.runs[layer]) - g[layer - 1])
+        final = behind(lambda layer: max(last.below[layer], last.runs[layer]) + g[layer])
+        forward = behind(lambda layer: t.runs[layer] if self._chain.halves else 0)
         needs = []
-        apart = list(accumulate(self._runs_apart(0, downwards, rows), max))[::-1]
         for start in range(n_layers):
-            in_first = first[start] + g[n_layers] - before[start]
-            between = most[start] + g[n_layers] - g[start] - before[start] if n_blocks > 2 else 0
-            in_last = final[start] - g[start] - before_in_last[start]
-            forward = g[n_layers] - g[start] + max(0, apart[start] - before[start])
-            needs.append(held[start] + self._apart[start] + max(in_first, between, in_last, forward))
+            sums, before = g[n_layers] - g[start], t.held[start]
+            in_first = first[start] + g[n_layers] - before
+            between = most[start] + sums - before if n_blocks > 2 else 0
+            in_last = final[start] - g[start] - last.held[start]
+            ran = sums + max(0, forward[start] - before)
+            needs.append(held[start] + self._apart[start] + max(in_first, between, in_last, ran))
         return needs
 
 
-def undominated(leaves: list[Leaf]) -> list[Leaf]:
+def undominated(leaves: Iterable[Leaf]) -> list[Leaf]:
     """Those leaves with no other of less need and no more cost; of equals, the one with more rows."""
     kept: list[Leaf] = []
     for leaf in sorted(leaves, key=lambda leaf: (leaf.cost, -leaf.rows)):

@@ -104,12 +104,11 @@ class Temporary:
         self._errors = [chain.error_bytes(layer) for layer in range(n)] + [0]  # a_L is never beside its error
         layers = range(1, n + 1)
         self._forward = list(accumulate((self.cost.forward(layer, rows) for layer in layers), initial=0))
-        leaves = Leaves(chain, self.cost, [rows])
+        leaves = Leaves(chain, self.cost, [rows], range(n + 1))
         self._leaves: list[dict[int, Leaf]] = []
-        for start, (last,) in enumerate(leaves.to_end(list(range(n)))):
-            stops = range(start + 1, n)
-            inner = leaves.from_start(start, stops) if stops else []
-            self._leaves.append({stop: leaf for stop, (leaf,) in zip(stops, inner, strict=True)} | {n: last})
+        for start, (last,) in enumerate(leaves.to_end()):
+            inner = enumerate(leaves.from_start(start), start + 1)
+            self._leaves.append({stop: leaf for stop, (leaf,) in inner} | {n: last})
         self._runs = [self._run_bytes(start) for start in range(n)]
         self._plain: dict[tuple[int, int], Steps] = {}
         self._beside: dict[tuple[int, int, int], Steps] = {}  # with a temporary checkpoint beside the start

@@ -37,15 +37,15 @@ def test_a_leaf_needs_what_the_simulator_counts(allocation_bytes: int) -> None:
         small = random_chain(random)
         chain = Chain(small.widths, random.randint(2, 12), 4, allocation_bytes)
         rows = random.randint(1, chain.batch_size)
-        leaves = Leaves(chain, Flops(chain), [rows])
         start = random.randrange(chain.n_layers)
-        (end,) = leaves.to_end([start])[0]
+        leaves = Leaves(chain, Flops(chain), [rows], sorted({0, start, chain.n_layers}))
+        (end,) = leaves.to_end()[-1]
         # the segment from a_start to the end of the chain, and then all below it
         actions = [*sweep(0, start), *leaf(chain, start, chain.n_layers, rows)]
         before = len(list(sweep(0, start)))
         below: list[Action] = []
         if start:
-            (inner,) = leaves.from_start(0, [start])[0]
+            (inner,) = leaves.from_start(0)[0]
             below = leaf(chain, 0, start, rows)
         simulation = simulate(schedule_of(chain, [*actions, *below]), chain)
         assert max(simulation.peaks[before : len(actions)]) == end.need_bytes
