@@ -11,6 +11,7 @@ from functools import cached_property, reduce
 from math import gcd
 
 from checkpoint.planning.costs import Cost
+from checkpoint.planning.programs.block_segments import over_segments
 from checkpoint.planning.programs.guided import Estimates, Guided
 from checkpoint.planning.programs.ladder import Ladder, cycle_length, layer_shapes, positions_of
 from checkpoint.planning.programs.persistent import Persistent
@@ -22,6 +23,8 @@ MAX_STEPS = 4_000_000
 MAX_STEPS_LONG = 12_000_000
 """The same for chains of more than `LONG_LAYERS` layers."""
 LONG_LAYERS = 300
+MAX_JOINS, MAX_JOINS_GUIDED = 8_000, 3_000
+"""The most checkpoints in row blocks over several segments that are tried; of blocks of one size, 0.1 seconds' work."""
 MAX_LEVELS = 640
 """The finest grid of bytes that is searched."""
 SMALLEST_LEVELS = 8
@@ -31,6 +34,8 @@ FEW_PLACES, MANY_LEVELS, FEW_LEVELS = 60, 128, 32
 """Estimates are made at few places with many levels, and at all of them, or about 140, with few levels."""
 SCARCE = 0.45
 """Where the smallest peak at few places is more of the budget than that, more places are tried."""
+NARROW = 0.9
+"""Where the smallest peak of leaves of one segment is more of the budget than that, they are tried alone as well."""
 SPARED = (1, 0.97, 0.94, 0.9, 0.85, 0.8)
 """The parts of the budget that a guided plan is made for; the cheapest is taken, as estimates aren't exact."""
 
@@ -41,8 +46,8 @@ class Grid:
     def __init__(self, chain: Chain, cost: Cost, sizes: list[int], top_bytes: int) -> None:
         self.chain, self.cost, self.sizes, self.top_bytes = chain, cost, sizes, top_bytes
         self._ladders: dict[int, Ladder] = {}
-        self._smallest: dict[int, SmallestPeak] = {}
-        self._estimates: dict[tuple[int, int], Estimates] = {}
+        self._smallest: dict[tuple[int, int, int], SmallestPeak] = {}
+        self._estimates: dict[tuple[int, int, bool], Estimates] = {}
 
     def exact(self, budget_bytes: int) -> Persistent | None:
         """The program at all places in which no schedule of the class is missed; None where that would take too long.
@@ -56,25 +61,32 @@ class Grid:
         ladder = self._places(levels, MAX_STEPS if self.chain.n_layers <= LONG_LAYERS else MAX_STEPS_LONG)
         if ladder.n < self.chain.n_layers:
             return None
-        return Persistent(ladder, budget_bytes, self.unit, self._smallest_at(ladder))
+        smallest = self._within(ladder, self._above(budget_bytes), MAX_JOINS)
+        return Persistent(smallest.ladder, budget_bytes, self.unit, smallest)
 
     def guided(self, budget_bytes: int) -> Iterator[Guided]:
         """The plans on estimates for a budget; none where it is below the smallest peak."""
-        few, all_places = self._at_places(FEW_PLACES), self.smallest.ladder
-        scarce = self._smallest_at(few).peak_bytes > SCARCE * budget_bytes
+        few, all_places = self._at_places(FEW_PLACES), self.places
+        scarce = self._within(few).peak_bytes > SCARCE * budget_bytes
         pairs = [(few, MANY_LEVELS)] if few.n < all_places.n else []
         if scarce or not pairs:
             levels = MANY_LEVELS if all_places.n <= FEW_PLACES else FEW_LEVELS
             pairs.append((all_places, levels))
         for ladder, levels in pairs:
-            if self._smallest_at(ladder).peak_bytes <= budget_bytes:
-                estimates = self._estimated(ladder, budget_bytes, levels)
-                yield from (Guided(estimates, int(budget_bytes * part)) for part in SPARED)
+            found = [self._within(ladder, self._above(budget_bytes), MAX_JOINS_GUIDED)]
+            plain = self._within(ladder)
+            if found[0].ladder.over_segments and NARROW * budget_bytes < plain.peak_bytes:
+                found.append(plain)
+            for smallest in found:
+                if smallest.peak_bytes <= budget_bytes:
+                    estimates = self._estimated(smallest, budget_bytes, levels)
+                    yield from (Guided(estimates, int(budget_bytes * part)) for part in SPARED)
 
-    @property
+    @cached_property
     def smallest(self) -> SmallestPeak:
-        """The program of the smallest peak: at all places, or about 140 where there are many unlike layers."""
-        return self._smallest_at(self._places(SMALLEST_LEVELS, MAX_STEPS))
+        """The program of the smallest peak at all `places`."""
+        found = self._within(self.places)
+        return self._within(found.ladder, found.peak_bytes, MAX_JOINS)
 
     def _places(self, levels: int, allowed: int) -> Ladder:
         """The finest ladder that a program with `levels` levels can be run on within `allowed` steps."""
@@ -87,10 +99,26 @@ class Grid:
                 return self._at_places(most)
             most = most * 3 // 4
 
-    def _smallest_at(self, ladder: Ladder) -> SmallestPeak:
-        if ladder.n not in self._smallest:
-            self._smallest[ladder.n] = SmallestPeak(ladder)
-        return self._smallest[ladder.n]
+    @property
+    def places(self) -> Ladder:
+        """All places, or about 140 where there are many unlike layers."""
+        return self._places(SMALLEST_LEVELS, MAX_STEPS)
+
+    def _within(self, ladder: Ladder, most_bytes: int = 0, most_joins: int = 0) -> SmallestPeak:
+        """The smallest peak at the places of `ladder`, with row blocks over several segments of up to `most_bytes`.
+
+        Its ladder has these leaves, where there are such.
+        """
+        at = ladder.n, most_bytes, most_joins
+        if at not in self._smallest:
+            wider = over_segments(ladder, most_bytes, most_joins=most_joins) if most_joins else None
+            self._smallest[at] = SmallestPeak(wider or ladder)
+        return self._smallest[at]
+
+    def _above(self, budget_bytes: int) -> int:
+        """The budget or a little more, so that what is found for it serves several budgets."""
+        step = 1 << max(0, budget_bytes.bit_length() - 3)
+        return min(-(-budget_bytes // step) * step, self.top_bytes)
 
     @cached_property
     def unit(self) -> int:
@@ -105,13 +133,13 @@ class Grid:
             self._ladders[n] = Ladder(self.chain, self.cost, positions, self.sizes)
         return self._ladders[n]
 
-    def _estimated(self, ladder: Ladder, budget_bytes: int, levels: int) -> Estimates:
-        """Estimates up to the budget or a little more, so that one table serves several budgets."""
-        octave = 2 ** max(0, budget_bytes.bit_length() - 3)
-        top = min(-(-budget_bytes // octave) * octave, self.top_bytes)
-        if (ladder.n, top) not in self._estimates:
-            self._estimates[ladder.n, top] = Estimates(ladder, top, max(1, top // levels), self._smallest_at(ladder))
-        return self._estimates[ladder.n, top]
+    def _estimated(self, smallest: SmallestPeak, budget_bytes: int, levels: int) -> Estimates:
+        """Estimates up to the budget or a little more."""
+        ladder, top = smallest.ladder, self._above(budget_bytes)
+        at = ladder.n, top, ladder.over_segments
+        if at not in self._estimates:
+            self._estimates[at] = Estimates(ladder, top, max(1, top // levels), smallest)
+        return self._estimates[at]
 
     @cached_property
     def _shapes(self) -> list[int]:

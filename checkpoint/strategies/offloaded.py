@@ -92,7 +92,7 @@ def _back(n_layers: int, batch_size: int, segment: Segment, fetched: int | None)
     if before >= stop:
         yield from fetch
     if segment.rows < batch_size:
-        yield from written([there_and_back_in_row_blocks(n_layers, batch_size, start, stop, segment.rows)])
+        yield from written([there_and_back_in_row_blocks(n_layers, batch_size, [start, stop], segment.rows)])
     else:
         for action in there_and_back(n_layers, start, stop):
             if isinstance(action, Backward) and action.layer == before < stop:

@@ -5,7 +5,8 @@ a time. The gradients of all layers are held from the first block to the last; a
 With everything stored inside a block this is plain micro-batching (gradient accumulation), and nothing is recomputed.
 Inside a block, any schedule for that many rows will do.
 
-Row blocks inside single segments, with checkpoints for the whole mini-batch, are `checkpoint.planning.programs.leaves`.
+With checkpoints for the whole mini-batch, row blocks inside single segments are `checkpoint.planning.programs.leaves`,
+and those over several segments `checkpoint.planning.programs.block_segments`.
 """
 
 from checkpoint.arguments import whole_number

@@ -7,15 +7,13 @@ only until they are used.
 Class: once-only, fixed stored set.
 """
 
-from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from collections.abc import Iterable
 from operator import index
 
 from checkpoint.arguments import whole_number
 from checkpoint.errors import CheckpointError
-from checkpoint.schedule.actions import Action
 from checkpoint.schedule.schedule import Schedule
-from checkpoint.strategies.sweeps import sweep, there_and_back
+from checkpoint.strategies.sweeps import through_segments
 
 
 def segmented(*, n_layers: int, checkpoints: Iterable[int], name: str = "") -> Schedule:
@@ -25,7 +23,7 @@ def segmented(*, n_layers: int, checkpoints: Iterable[int], name: str = "") -> S
     F1 F2* F3* F4 B4 B3 F1* B2 B1
     """
     n_layers, kept = check_checkpoints(n_layers, checkpoints)
-    return Schedule(n_layers, tuple(_actions(n_layers, [0, *kept])), name)
+    return Schedule(n_layers, tuple(through_segments(n_layers, [0, *kept, n_layers])), name)
 
 
 def check_checkpoints(n_layers: int, checkpoints: Iterable[int]) -> tuple[int, list[int]]:
@@ -43,11 +41,3 @@ def check_checkpoints(n_layers: int, checkpoints: Iterable[int]) -> tuple[int, l
 def check_n_layers(n_layers: int) -> int:
     """`n_layers` as an int. Raises `CheckpointError` unless there is a layer."""
     return whole_number("n_layers", n_layers)
-
-
-def _actions(n_layers: int, starts: list[int]) -> Iterator[Action]:
-    segments = list(pairwise([*starts, n_layers]))
-    for start, stop in segments[:-1]:
-        yield from sweep(start, stop)
-    for start, stop in reversed(segments):
-        yield from there_and_back(n_layers, start, stop)

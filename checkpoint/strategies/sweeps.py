@@ -4,7 +4,7 @@ Rows of a multi-layer perceptron don't mix, so each run can be made for the whol
 at a time. No choices are made here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from checkpoint.schedule.actions import Action, Backward, Forward, Release, Rows
@@ -44,9 +44,24 @@ def there_and_back(n_layers: int, start: int, stop: int, rows: Rows | None = Non
     yield from (Backward(layer, rows) for layer in range(stop, start, -1))
 
 
-def there_and_back_in_row_blocks(n_layers: int, batch_size: int, start: int, stop: int, rows: int) -> Stretch:
+def through_segments(n_layers: int, places: Sequence[int]) -> Iterator[Action]:
+    """Run from the first place to the last but one, keep a checkpoint at each, and take the segments between them back.
+
+    The last segment, which ends at the last place, runs once. Each before it runs again when the error arrives.
+
+    >>> print(*through_segments(9, [0, 2, 4]))
+    F1 F2 D1 F3 B4 B3 F1 B2 B1
+    """
+    segments = list(pairwise(places))
+    for start, stop in segments[:-1]:
+        yield from sweep(start, stop)
+    for start, stop in reversed(segments):
+        yield from there_and_back(n_layers, start, stop)
+
+
+def there_and_back_in_row_blocks(n_layers: int, batch_size: int, places: Sequence[int], rows: int) -> Stretch:
     """The same, `rows` rows at a time."""
-    return Stretch(tuple(there_and_back(n_layers, start, stop)), row_blocks(batch_size, rows))
+    return Stretch(tuple(through_segments(n_layers, places)), row_blocks(batch_size, rows))
 
 
 def row_blocks(batch_size: int, rows: int) -> Blocks:

@@ -19,10 +19,22 @@ from checkpoint import (
     simulate,
     store_all,
 )
+from checkpoint.schedule.stretches import Stretch, written
+from checkpoint.strategies.sweeps import sweep, there_and_back_in_row_blocks
 from mlp.pieces import PIECES
 from tests.checkpoint.chains import taken_up
 
-KINDS = ("tree", "store all", "every n-th", "binomial", "micro-batches", "offloaded", "planned", "planned in blocks")
+KINDS = (
+    "tree",
+    "store all",
+    "every n-th",
+    "binomial",
+    "micro-batches",
+    "offloaded",
+    "planned",
+    "planned in blocks",
+    "over segments",
+)
 
 
 def a_chain(random: Random, *, most_layers: int = 14, most_rows: int = 16, most_units: int = 200) -> Chain:
@@ -50,7 +62,24 @@ def a_schedule(random: Random, chain: Chain, kind: str) -> Schedule:
         return micro_batches(n_layers=n_layers, batch_size=batch_size, rows=random.randint(1, batch_size))
     if kind == "offloaded":
         return offloaded(n_layers=n_layers, checkpoints=[k for k in range(1, n_layers) if random.random() < 0.5])
+    if kind == "over segments":
+        return over_segments(random, chain)
     return planned(random, chain, row_blocks=kind == "planned in blocks", pieces=random.choice(PIECES))
+
+
+def over_segments(random: Random, chain: Chain) -> Schedule:
+    """A checkpoint for the mini-batch, and on both sides of it row blocks with checkpoints of their own."""
+    n, batch_size = chain.n_layers, chain.batch_size
+    cut = random.randrange(n)
+    inside = [layer for layer in range(1, n) if layer != cut and random.random() < 0.5]
+    behind = there_and_back_in_row_blocks(
+        n, batch_size, [cut, *(k for k in inside if k > cut), n], random.randint(1, batch_size)
+    )
+    stretches = [Stretch(tuple(sweep(0, cut))), behind]
+    if cut:
+        before = [0, *(k for k in inside if k < cut), cut]
+        stretches.append(there_and_back_in_row_blocks(n, batch_size, before, random.randint(1, batch_size)))
+    return Schedule(n, tuple(written(stretches)), "over segments", batch_size)
 
 
 def planned(random: Random, chain: Chain, *, row_blocks: bool, pieces: str | None) -> Schedule:

@@ -55,7 +55,7 @@ class Guided:
     """The schedule for one budget; infinite `cost` below the smallest peak."""
 
     def __init__(self, estimates: Estimates, budget_bytes: int) -> None:
-        self._ladder: Ladder = estimates.ladder
+        self.ladder: Ladder = estimates.ladder
         self._estimates, self._smallest = estimates, estimates.smallest or SmallestPeak(estimates.ladder)
         self._steps: list[tuple[int, int, Leaf | None, int]] = []  # a leaf, or a run in blocks of that number of rows
         self.cost: float = inf
@@ -65,7 +65,7 @@ class Guided:
     @property
     def n_places(self) -> int:
         """At how many places checkpoints may be."""
-        return self._ladder.n - 1
+        return self.ladder.n - 1
 
     @property
     def n_levels(self) -> int:
@@ -75,10 +75,10 @@ class Guided:
     def stretches(self) -> Iterator[Stretch]:
         """The schedule."""
         for i, j, leaf, rows in self._steps:
-            yield self._ladder.sweep(i, j, rows) if leaf is None else self._ladder.leaf(i, j, leaf)
+            yield self.ladder.sweep(i, j, rows) if leaf is None else self.ladder.leaf(i, j, leaf)
 
     def _write(self, budget_bytes: int) -> float:
-        ladder, total = self._ladder, 0.0
+        ladder, total = self.ladder, 0.0
         waiting = [(0, ladder.n, budget_bytes)]
         while waiting:
             i, j, left = waiting.pop()
@@ -100,7 +100,7 @@ class Guided:
 
     def _splits(self, i: int, j: int, left: int) -> Iterator[tuple[float, int]]:
         """The estimates with a checkpoint at each place that fits, and the places."""
-        ladder, smallest, at = self._ladder, self._smallest, self._estimates.at
+        ladder, smallest, at = self.ladder, self._smallest, self._estimates.at
         behind = left - ladder.held[i]
         free, sweeps = behind - ladder.errors[j], ladder.sweeps[ladder.start_of(i)]
         for k in range(i + 1, j):

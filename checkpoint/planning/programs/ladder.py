@@ -28,6 +28,8 @@ class Ladder:
     sizes: list[int]
     period: int = field(init=False)
     """Intervals from i and from i + period are alike, but for those that touch position 0 or N."""
+    over_segments: bool = field(init=False, default=False)
+    """Whether row blocks over several segments are among the leaves."""
 
     def __post_init__(self) -> None:
         chain, cost = self.chain, self.cost
@@ -105,9 +107,8 @@ class Ladder:
 
     def leaf(self, i: int, j: int, leaf: Leaf) -> Stretch:
         """A leaf of the interval from i to j."""
-        return there_and_back_in_row_blocks(
-            self.chain.n_layers, self.chain.batch_size, self.positions[i], self.positions[j], leaf.rows
-        )
+        places = [self.positions[place] for place in (i, *(i + step for step in leaf.checkpoints), j)]
+        return there_and_back_in_row_blocks(self.chain.n_layers, self.chain.batch_size, places, leaf.rows)
 
     def sweep(self, i: int, k: int, rows: int) -> Stretch:
         """The run from position i to k in blocks of `rows` rows."""

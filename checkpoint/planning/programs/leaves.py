@@ -34,14 +34,34 @@ from itertools import accumulate, pairwise, repeat
 from checkpoint.planning.costs import Cost
 from checkpoint.schedule.chain import Chain
 
+Way = tuple[int, float, int, "Way | None"]
+"""Of a block over several segments: bytes, cost, how many positions on the first checkpoint is, and the way from there.
+
+Without one, the last two are 0 and None.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """What a leaf takes: `need_bytes` with a_i and delta_j counted, `cost` of all its actions, `rows` of a block."""
+    """What a leaf takes: `need_bytes` with a_i and delta_j counted, `cost` of all its actions, `rows` of a block.
+
+    `way`: how each block goes through several segments, see `checkpoint.planning.programs.block_segments`; None where
+    its interior is held at once.
+    """
 
     need_bytes: int
     cost: float
     rows: int
+    way: Way | None = None
+
+    @property
+    def checkpoints(self) -> Iterator[int]:
+        """How many positions behind the start of the leaf its blocks keep checkpoints."""
+        way, step = self.way, 0
+        while way is not None and way[2]:
+            step += way[2]
+            yield step
+            way = way[3]
 
 
 def blocks_of(batch_size: int, rows: int) -> list[tuple[int, int]]:
@@ -119,7 +139,7 @@ class Leaves:
         for rows, needs in zip(self._sizes, self._inner, strict=True):
             costs = self._leaf_costs(self._starts[index], self._stops[index:], rows)
             each.append(list(map(Leaf, needs(index), costs, repeat(rows))))
-        return [_undominated(leaves) for leaves in zip(*each, strict=True)]
+        return [undominated(leaves) for leaves in zip(*each, strict=True)]
 
     def to_end(self) -> list[list[Leaf]]:
         """For each place but L, the leaves from it to the end of the chain that no other beats, cheapest first."""
@@ -129,7 +149,7 @@ class Leaves:
             for leaves, start in zip(found, self._starts, strict=True):
                 (cost,) = self._leaf_costs(start, [self._chain.n_layers], rows)
                 leaves.append(Leaf(needs[start], cost, rows))
-        return [_undominated(leaves) for leaves in found]
+        return [undominated(leaves) for leaves in found]
 
     def _table(self, rows: int) -> _Table:
         if rows not in self._tables:
@@ -216,7 +236,7 @@ class Leaves:
         return needs
 
 
-def _undominated(leaves: Iterable[Leaf]) -> list[Leaf]:
+def undominated(leaves: Iterable[Leaf]) -> list[Leaf]:
     """Those leaves with no other of less need and no more cost; of equals, the one with more rows."""
     kept: list[Leaf] = []
     for leaf in sorted(leaves, key=lambda leaf: (leaf.cost, -leaf.rows)):

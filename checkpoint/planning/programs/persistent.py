@@ -12,7 +12,7 @@ sweep fits if what it passes, a_i and delta_j are m bytes or less. a_0 takes non
 
 Leaves and sweeps are for the whole mini-batch or, where the ladder has block sizes, for a row block at a time
 ("persistent with row blocks"): in a sweep only the checkpoint itself is held for all rows then, and not the wide layers
-on the way to it.
+on the way to it. A leaf in row blocks may go over several segments, see `checkpoint.planning.programs.block_segments`.
 
 The recurrence is that of Beaumont, Eyraud-Dubois, Herrmann, Joly and Shilova (2019, Optimal checkpointing for
 heterogeneous chains), who have coarse memory slots. Here m is the budget minus sums of kept activations, so a grid of

@@ -27,7 +27,7 @@ from tests.checkpoint.exhaustive import interpret
 
 
 def leaf(chain: Chain, start: int, stop: int, rows: int) -> list[Action]:
-    return list(written([there_and_back_in_row_blocks(chain.n_layers, chain.batch_size, start, stop, rows)]))
+    return list(written([there_and_back_in_row_blocks(chain.n_layers, chain.batch_size, [start, stop], rows)]))
 
 
 @pytest.mark.parametrize("allocation_bytes", [1, 512])
