@@ -28,7 +28,7 @@ def parse_bytes(text: str, *, whole_bytes: int | None = None) -> int:
     """The bytes that `text` names: "64MiB", "1.5GB", "4096", "4,096 bytes", or "50%" of `whole_bytes`.
 
     So whatever this program prints can be given back. Raises `CheckpointError` for anything else, for less than one
-    byte, and for more than `MOST_BYTES`.
+    byte, and for more than `MOST_BYTES`, except as a share.
 
     >>> parse_bytes("64MiB"), parse_bytes("1.5GB"), parse_bytes("50%", whole_bytes=1000)
     (67108864, 1500000000, 500)
@@ -42,7 +42,7 @@ def parse_bytes(text: str, *, whole_bytes: int | None = None) -> int:
     digits = match[1].replace(",", "")
     number = int(digits) if digits.isdecimal() else float(digits)
     amount = int(number / 100 * (whole_bytes or 0)) if unit == "%" else int(number * _UNITS[unit or ""])
-    if not 1 <= amount <= MOST_BYTES:
+    if amount < 1 or (amount > MOST_BYTES and unit != "%"):
         wanted = "at least 1" if amount < 1 else f"at most {MOST_BYTES}"
         raise CheckpointError(f"a number of bytes must be {wanted}; got {text[:80]!r}")
     return amount

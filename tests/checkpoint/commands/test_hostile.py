@@ -157,6 +157,7 @@ def test_as_many_bytes_as_there_may_be_are_exact():
     assert parse_bytes(str(MOST_BYTES)) == parse_bytes(f"{MOST_BYTES:,} bytes") == MOST_BYTES == 2**63 - 1
     with pytest.raises(CheckpointError, match="at most 9223372036854775807"):
         parse_bytes("8388608TiB")
+    assert parse_bytes("300%", whole_bytes=2**62) == 3 * 2**62  # what checks a share of what is not known yet
 
 
 # Schedules as JSON
