@@ -21,7 +21,8 @@ from math import inf
 from checkpoint.planning.candidate import Candidate, least_cost
 from checkpoint.planning.costs import Cost, Flops, block_sizes, cost_of
 from checkpoint.planning.grid import Grid
-from checkpoint.planning.programs.bounds import least_recompute
+from checkpoint.planning.programs.bounds import least_recompute, least_recompute_in_blocks
+from checkpoint.planning.programs.ladder import Ladder
 from checkpoint.planning.programs.once_only import kept_actions, once_only
 from checkpoint.planning.programs.temporary import Temporary
 from checkpoint.schedule.chain import Chain
@@ -99,6 +100,11 @@ class Search:
         once = sum(run(layer, chain.batch_size) for layer in layers for run in (cost.forward, cost.backward))
         return once + least_recompute(chain, cost, budget_bytes=budget_bytes)
 
+    def least_cost(self, budget_bytes: int) -> float:
+        """A cost that no candidate within the budget is below, in either pieces."""
+        again = least_recompute_in_blocks(self.chain, self._ladder.prices, budget_bytes=budget_bytes)
+        return self._floor + again
+
     @cached_property
     def _whole(self) -> Grid:
         return Grid(self.chain, self.cost, [self.chain.batch_size], self.store_all.need_bytes)
@@ -110,8 +116,11 @@ class Search:
     @cached_property
     def _floor(self) -> float:
         """The cost of each layer once, in the cheapest blocks."""
-        ladder = self._blocked.smallest.ladder
-        return ladder.floor(0, ladder.n)
+        return self._ladder.floor(0, self._ladder.n)
+
+    @property
+    def _ladder(self) -> Ladder:
+        return self._blocked.smallest.ladder
 
     # Classes
 
