@@ -90,7 +90,8 @@ INLINE int64_t product_values(int64_t terms, int64_t columns) {
 /* The bytes of scratch memory that the products of a layer n_in x n_out take: the most of its output's, of the error's
    below it and of its gradient's. It takes no fewer than one with fewer inputs, so a piece of a layer fits too. */
 static int64_t scratch_bytes(int64_t n_in, int64_t n_out) {
-    int64_t most = larger(product_values(n_in, n_out), product_values(n_out, n_in));
-    return larger(most, product_values(CHUNK_ROWS, n_out)) * ITEM_BYTES + 3 * VECTOR_BYTES;
+    int64_t gradient = product_values(CHUNK_ROWS, n_out);
+    int64_t most = larger(larger(product_values(n_in, n_out), product_values(n_out, n_in)), gradient);
+    return most * ITEM_BYTES + 3 * VECTOR_BYTES;
 }
 #endif

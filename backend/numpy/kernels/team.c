@@ -3,8 +3,8 @@
 
    One word says which stage is under way and how many parts it has; a part is claimed by writing the stage's number to the
    part's own word, which only grows, so a thread that comes late finds everything taken. Threads look at the word for a
-   moment and then sleep. One that has come to the caller's core sleeps at once: looking would take the caller's time, and a
-   thread that is woken gets a core that is idle. What is computed does not depend on who takes part. */
+   moment and then sleep. One that has come to the caller's core, where looking would take the caller's time, goes to another
+   core, or sleeps at once where there is none. What is computed does not depend on who takes part. */
 #include "team.h"
 #include "clock.h"
 #include <pthread.h>
@@ -70,6 +70,23 @@ static int on_callers_core(void) {
     return own >= 0 && own == atomic_load_explicit(&team.callers_core, memory_order_relaxed);
 }
 
+/* Go to another core that the thread may use, and remain free to come back; whether there was one. The system itself may
+   leave a thread for some 10 ms where it was woken, though another core is idle: in a virtual machine, where that core
+   counts as taken by others while it rests. */
+static int leave_callers_core(void) {
+#if defined(__linux__)
+    cpu_set_t allowed, others;
+    if (sched_getaffinity(0, sizeof allowed, &allowed)) return 0;
+    others = allowed;
+    CPU_CLR(core(), &others);
+    if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others)) return 0;
+    sched_setaffinity(0, sizeof allowed, &allowed);
+    return 1;
+#else
+    return 0;
+#endif
+}
+
 static void ring(pthread_cond_t *bell) {
     pthread_mutex_lock(&team.lock);
     pthread_cond_broadcast(bell);
@@ -119,7 +136,7 @@ static uint_fast64_t wait_for_stage(uint_fast64_t self, uint_fast64_t seen) {
             continue;
         }
         if (until == 0) until = seconds_now() + LOOKING;
-        if (self && looks % LOOKS == 0 && on_callers_core()) break;
+        if (self && looks % LOOKS == 0 && on_callers_core() && !leave_callers_core()) break;
         sched_yield();
     }
     Word *sleeping = self == 0 ? &team.caller_sleeps : &team.sleeping;

@@ -53,6 +53,19 @@ def test_workers_that_sleep_take_no_time(compiled):
     assert time.process_time() - before < 0.1
 
 
+@linux
+def test_workers_on_the_caller_s_core_are_woken_for_each_job():
+    code = """
+backend = select_backend("numpy")
+backend.engine.threads = 1
+wanted = forward(backend)
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+backend.engine.threads = 3
+print([forward(backend) == wanted for _ in range(200)] == [True] * 200)
+"""
+    assert in_a_process(code) == "True"
+
+
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_several_threads_of_the_caller_s_may_ask_at_once(threads, compiled):
     compiled.engine.threads = threads
