@@ -5,6 +5,7 @@ were predicted: an array that would have to be converted is refused, with what t
 since a mini-batch is made of them anyway: see `mlp.training.sources`.
 """
 
+import sys
 from math import isfinite
 from typing import Any
 
@@ -48,7 +49,8 @@ def as_array(name: str, x: Any, backend: Backend) -> Any:
 
 def is_masked(x: Any) -> bool:
     """Whether `x` hides values, which an array made of it would show."""
-    return isinstance(x, np.ma.MaskedArray)
+    masked = sys.modules.get("numpy.ma")  # where nobody has loaded it, nothing is masked
+    return masked is not None and isinstance(x, masked.MaskedArray)
 
 
 def _by_dlpack(name: str, x: Any, backend: Backend) -> Any:

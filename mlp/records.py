@@ -148,7 +148,7 @@ class Records:
 
     def table(self) -> Table:
         """The table of all operations noted; none are left."""
-        noted = np.array(self._noted, np.int64).reshape(-1, len(_FIELDS)).T
+        noted = np.frombuffer(self._noted, np.int64).reshape(-1, len(_FIELDS)).T
         repeats, self._repeats, self._noted = self._repeats, [], array("q")
         kind, layer, start, rows, first, width, a, out, weight, bias, onto = noted
         item = np.dtype(self._layers.dtype).itemsize

@@ -4,7 +4,7 @@
 
 Where MNIST is not in the cache, MLP_BENCH_MNIST=PATH names a copy.
 
-The same shape, optimiser, mini-batches and epochs for all, in float32. Fits take turns in random order in one process;
+The same shape, optimizer, mini-batches and epochs for all, in float32. Fits take turns in random order in one process;
 ratios are medians over the turns. Bytes are those of a process each, for one epoch.
 """
 

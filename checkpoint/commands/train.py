@@ -182,7 +182,7 @@ def _train(args: argparse.Namespace, link: Link) -> int:
     print_ranks(link, settings)
     begin_together(link, network, settings, dataset)
     notes = notes_of(settings, network, dataset, source) if saving else {}
-    saver = saver_of(network, progress_of(settings, dataset, at=first), saving, notes)
+    saver = saver_of(network, progress_of(settings, dataset, at=first, saved=saving is not None), saving, notes)
     if resumption and saving and saving.path == resumption.path:
         saver.saved = saver.progress
     with history_kept(network, settings, data=dataset.name, report=args.json, figure=args.figure):

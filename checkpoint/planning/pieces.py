@@ -57,13 +57,19 @@ class SearchInPieces:
         large = self._large.best(budget_bytes)
         if self.pieces == "large":
             return large
-        if large is not None and large.cost <= self.store_all.cost * SMALL_PIECES_COST:
-            return large
+        if large is not None:
+            least = max(self.store_all.cost, self.least_cost(budget_bytes))
+            if large.cost <= least * SMALL_PIECES_COST:
+                return large
         small = self._small.best(budget_bytes)
         if small is None:
             return large
         small = _in_small(small)
         return small if large is None or small.cost < large.cost else large
+
+    def least_cost(self, budget_bytes: int) -> float:
+        """A cost that no candidate within the budget is below, without what small pieces add."""
+        return self._large.least_cost(budget_bytes)
 
     def lower_bound(self, budget_bytes: int, *, row_blocks: bool = False) -> float:
         """A cost that no schedule for whole mini-batches is below or, with `row_blocks`, none at all."""

@@ -14,8 +14,8 @@ of plans for these would at best be the lower convex hull of today's, which for 
 layer: in the limit of fine steps a segment's layer takes A / 2 of all rows' bytes A, and in row blocks of r rows of B
 its gradient and A r / B; so that gains only where gradients are larger than that, and there 4%. A few layers far wider
 than the batch, without momentum, would gain: 784, 6 layers of 4096 and a batch of 1024 recompute 1.30 of a forward pass
-from 36 MiB on and 0.42 from 49 on; with some rows of a_3 kept, counted by hand, 1.09 in 40 MiB and 0.67 in 48. But it has
-no words here: a schedule holds rows of a layer in one range.
+from 36 MiB on and 0.42 from 49 on; with some rows of a_3 kept, counted by hand, 1.09 in 40 MiB and 0.67 in 48. There
+are no words for that, as a schedule holds rows of a layer in one range.
 
 The persistent classes are searched exactly where `checkpoint.planning.grid` finds that quick enough: then no schedule
 of the class is cheaper in the budget, and a smaller budget does not make a faster plan. Other chains, long and uneven
@@ -31,7 +31,7 @@ from math import inf
 from checkpoint.planning.candidate import Candidate, least_cost
 from checkpoint.planning.costs import Cost, Flops, block_sizes, cost_of
 from checkpoint.planning.grid import Grid
-from checkpoint.planning.programs.bounds import least_recompute
+from checkpoint.planning.programs.bounds import least_recompute, least_recompute_in_blocks
 from checkpoint.planning.programs.ladder import Ladder
 from checkpoint.planning.programs.once_only import kept_actions, once_only
 from checkpoint.planning.programs.temporary import Temporary
@@ -111,6 +111,11 @@ class Search:
         once = sum(run(layer, chain.batch_size) for layer in layers for run in (cost.forward, cost.backward))
         return once + least_recompute(chain, cost, budget_bytes=budget_bytes)
 
+    def least_cost(self, budget_bytes: int) -> float:
+        """A cost that no candidate within the budget is below, in either pieces."""
+        again = least_recompute_in_blocks(self.chain, self._ladder.prices, budget_bytes=budget_bytes)
+        return self._floor + again
+
     @cached_property
     def _whole(self) -> Grid:
         return Grid(self.chain, self.cost, [self.chain.batch_size], self.store_all.need_bytes)
@@ -122,8 +127,11 @@ class Search:
     @cached_property
     def _floor(self) -> float:
         """The cost of each layer once, in the cheapest blocks."""
-        ladder = self._blocked.places
-        return ladder.floor(0, ladder.n)
+        return self._ladder.floor(0, self._ladder.n)
+
+    @property
+    def _ladder(self) -> Ladder:
+        return self._blocked.places
 
     # Classes
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlp.arrays import is_masked
 from mlp.data.errors import DataError
 from mlp.data.formats.pictures import START_BYTES, is_picture, read_picture
 from mlp.data.images import read_images, read_npy_rows
@@ -75,7 +76,7 @@ def as_trained_on(X: Any, preparation: Preparation, *, dtype: str) -> NDArray[An
 
         raw: NDArray[Any] = inputs_of(X, preparation.columns, "X")
     else:
-        if isinstance(X, np.ma.MaskedArray):
+        if is_masked(X):
             raise DataError("X: is a masked array, and what it hides would be used; give X.filled(...)")
         raw = np.asarray(X)
         if raw.ndim != 2 or raw.shape[1] != preparation.features or raw.dtype.kind not in "fiub":

@@ -3,7 +3,8 @@
 
    One word says which stage is under way and how many parts it has; a part is claimed by writing the stage's number to the
    part's own word, which only grows, so a thread that comes late finds everything taken. Threads look at the word for a
-   moment and then sleep. What is computed does not depend on who takes part. */
+   moment and then sleep. One that has come to the caller's core sleeps at once: looking would take the caller's time, and a
+   thread that is woken gets a core that is idle. What is computed does not depend on who takes part. */
 #include "team.h"
 #include "clock.h"
 #include <pthread.h>
@@ -40,6 +41,7 @@ static struct {
     Job *job;
     void *scratch[MOST_THREADS];
     atomic_int_fast64_t scratch_bytes[MOST_THREADS];
+    atomic_int callers_core;    /* where it began its job */
     atomic_int_fast64_t active; /* threads that the job may have parts for; `allowed` is its limit while it rests */
     int64_t hired, allowed, slow_joins;
     double rest_until, rest, hire_again;
@@ -53,6 +55,20 @@ static struct {
           .busy = ATOMIC_FLAG_INIT};
 
 static uint_fast64_t parts_of(uint_fast64_t stage) { return stage & 255; }
+
+/* The number of the core that the thread is on; -1 where the system does not say. */
+static int core(void) {
+#if defined(__linux__)
+    return sched_getcpu();
+#else
+    return -1;
+#endif
+}
+
+static int on_callers_core(void) {
+    int own = core();
+    return own >= 0 && own == atomic_load_explicit(&team.callers_core, memory_order_relaxed);
+}
 
 static void ring(pthread_cond_t *bell) {
     pthread_mutex_lock(&team.lock);
@@ -103,6 +119,7 @@ static uint_fast64_t wait_for_stage(uint_fast64_t self, uint_fast64_t seen) {
             continue;
         }
         if (until == 0) until = seconds_now() + LOOKING;
+        if (self && looks % LOOKS == 0 && on_callers_core()) break;
         sched_yield();
     }
     Word *sleeping = self == 0 ? &team.caller_sleeps : &team.sleeping;
@@ -238,6 +255,7 @@ int team_do(Job *job) {
     if (threads > team.allowed && seconds_now() < team.rest_until) threads = team.allowed;
     atomic_store_explicit(&team.active, threads, memory_order_relaxed);
     team.job = job;
+    atomic_store_explicit(&team.callers_core, core(), memory_order_relaxed);
     advance(atomic_load(&team.stage.is));
     for (;;) {
         uint_fast64_t stage = atomic_load(&team.stage.is);

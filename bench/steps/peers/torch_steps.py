@@ -1,4 +1,4 @@
-"""PyTorch's steps: eager, with the optimiser in the backward pass, with `checkpoint_sequential`, and compiled.
+"""PyTorch's steps: eager, with the optimizer in the backward pass, with `checkpoint_sequential`, and compiled.
 
 And its matrix products alone.
 """
@@ -128,7 +128,7 @@ def _model(case: Case) -> Any:
 
 
 def _update(p: Any) -> None:
-    """The optimiser's step of one parameter as soon as its gradient exists, which is then freed."""
+    """The optimizer's step of one parameter as soon as its gradient exists, which is then freed."""
     with torch.no_grad():
         p.add_(p.grad, alpha=-ETA)
     p.grad = None

@@ -41,7 +41,9 @@ class Ladder:
         self.forward = self._runs[0]
         """Costs of running from the input to each position in the largest blocks."""
         self._more = [[a - b for a, b in zip(costs, self.forward, strict=True)] for costs in self._runs]
-        self._forward = list(accumulate((self._least(cost.forward, layer) for layer in layers), initial=0))
+        self.prices = [self._least(cost.forward, layer) for layer in layers]
+        """The least that running each layer forward costs, from layer 1 on."""
+        self._forward = list(accumulate(self.prices, initial=0))
         least = list(accumulate((self._least(cost.backward, layer) for layer in layers), initial=0))
         self._around = [least[layer] for layer in self.positions]
         self.leaves = Leaves(chain, cost, self.sizes, self.positions)

@@ -1,11 +1,14 @@
 """Backward steps in large and in small pieces: the bytes of each, and that both do the same."""
 
 from dataclasses import replace
+from random import Random
 
 import numpy as np
 import pytest
 
 from checkpoint import NetworkWithCheckpointing, Schedule, chain_of, simulate, square_root
+from checkpoint.planning.costs import FlopsAndReads
+from checkpoint.planning.pieces import SMALL_PIECES_COST, SearchInPieces
 from checkpoint.planning.plan import plan
 from mlp.pieces import PIECES
 from tests.conftest import VARIANT
@@ -78,3 +81,24 @@ def test_plan_takes_small_pieces_only_where_large_ones_do_not_fit_as_well() -> N
     assert roomy.schedule.pieces == "large"
     tight = simulate(least, chain).peak_bytes
     assert tight < simulate(roomy.schedule, chain).peak_bytes
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_no_small_pieces_are_left_out_that_would_be_faster(momentum: float) -> None:
+    random, above_floor = Random(3), 0
+    for _ in range(6):
+        sizes = [50, *(random.randint(20, 400) for _ in range(random.randint(3, 9))), 10]
+        chain = chain_of(sizes, batch_size=random.choice((40, 300, 1000)), momentum=momentum)
+        cost = FlopsAndReads(chain)
+        search, small = (SearchInPieces(chain, cost, 16, pieces=pieces) for pieces in (None, "small"))
+        low, high = search.smallest.need_bytes, search.store_all.need_bytes
+        for part in (0, 0.05, 0.2, 0.5):
+            budget = int(low + part * (high - low))
+            found, other = search.best(budget), small.best(budget)
+            assert found is not None
+            assert found.cost >= search.least_cost(budget)
+            above_floor += search.least_cost(budget) > search.least_cost(high)
+            if other is not None and search.chain.works_in_pieces:
+                assert found.cost <= other.cost
+                assert other.cost >= SMALL_PIECES_COST * search.least_cost(budget)
+    assert above_floor or momentum  # gradients that add onto the velocity take no bytes
