@@ -14,8 +14,8 @@ of plans for these would at best be the lower convex hull of today's, which for 
 layer: in the limit of fine steps a segment's layer takes A / 2 of all rows' bytes A, and in row blocks of r rows of B
 its gradient and A r / B; so that gains only where gradients are larger than that, and there 4%. A few layers far wider
 than the batch, without momentum, would gain: 784, 6 layers of 4096 and a batch of 1024 recompute 1.30 of a forward pass
-from 36 MiB on and 0.42 from 49 on; with some rows of a_3 kept, counted by hand, 1.09 in 40 MiB and 0.67 in 48. But it has
-no words here: a schedule holds rows of a layer in one range.
+from 36 MiB on and 0.42 from 49 on; with some rows of a_3 kept, counted by hand, 1.09 in 40 MiB and 0.67 in 48. There
+are no words for that, as a schedule holds rows of a layer in one range.
 
 The persistent classes are searched exactly where `checkpoint.planning.grid` finds that quick enough: then no schedule
 of the class is cheaper in the budget, and a smaller budget does not make a faster plan. Other chains, long and uneven

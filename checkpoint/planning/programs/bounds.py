@@ -22,9 +22,9 @@ def least_recompute(chain: Chain, cost: Cost, *, budget_bytes: int) -> float:
 def least_recompute_in_blocks(chain: Chain, prices: Iterable[float], *, budget_bytes: int) -> float:
     """The same for schedules of the persistent class with row blocks, where running layer l costs the l-th of `prices`.
 
-    A layer that runs once, for all rows, makes a checkpoint or belongs to the last segment. When the first block of
-    that has gone back, the checkpoints are held, and of the segment each layer's sum of gradients; or, if there are no
-    blocks, each activation was held before. Micro-batches hold the sums of all layers.
+    A layer that runs once, for all rows, makes a checkpoint or belongs to the last leaf. When the first block of that
+    has gone back, the checkpoints are held, and of the leaf, over several segments too, each layer's sum of gradients;
+    or, if there are no blocks, each activation was held before. Micro-batches hold the sums of all layers.
     """
     layers = range(1, chain.n_layers)
     items = [
