@@ -21,7 +21,7 @@ from bench.steps.runner import Absent
 from bench.steps.runners import build
 from bench.steps.table import record, table
 from bench.steps.timing import Entry, Timed, time_interleaved
-from bench.steps.ways import PEERS, PRODUCTS, Way, ways
+from bench.steps.ways import BUDGETS, COMPILED, PEERS, PRODUCTS, Way, ways
 from checkpoint import store_all
 from checkpoint.commands.options import path_of
 from checkpoint.errors import CheckpointError
@@ -55,6 +55,8 @@ def main(argv: list[str] | None = None) -> int:
         where["rates"] = asdict(rates)
         print(f"products {rates.flops_per_second / 1e9:.0f} Gflop/s, memory {rates.bytes_per_second / 1e9:.1f} GB/s")
     absent = {} if args.no_peers else _absent(args.backend)
+    if args.no_compile and not args.no_peers:
+        absent = dict.fromkeys((COMPILED, *BUDGETS), "--no-compile") | absent
     for name, reason in absent.items():
         print(f"{name} is left out: {reason}")
     results: dict[str, list[Timed]] = {}
@@ -90,6 +92,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         "--order-seed", type=int, default=0, metavar="N", help="seed of the order of each turn (default: 0)"
     )
     parser.add_argument("--no-peers", action="store_true", help="leave the peers out")
+    parser.add_argument(
+        "--no-compile", action="store_true", help="leave out PyTorch's compiled steps, which take minutes to compile"
+    )
     parser.add_argument(
         "--no-resident",
         action="store_true",

@@ -2,8 +2,9 @@
 
     python -m bench.memory --case deep --case ragged
 
-Each way of each case trains in a process of its own for some steps, from built network and batch on. Its resident set
-may grow by 1.02 times the promised bytes and 1 MiB.
+Each way of each case trains in a process of its own for some steps, from built network and batch on: the network has
+reserved the scratch memory of the kernels' threads by then, and is at rest. Its resident set may grow by 1.02 times the
+promised bytes and 1 MiB.
 """
 
 import sys

@@ -17,7 +17,7 @@ from bench.steps.cases import CASES, Case
 from bench.steps.resident import resident_of
 from bench.steps.runner import Absent, Runner
 from bench.steps.runners import build, control
-from bench.steps.timing import SPINNING_SECONDS
+from bench.steps.timing import wait_for_threads
 from bench.steps.ways import CONTROL, OURS, PEERS, Way, our_ways
 
 pytestmark = [
@@ -43,7 +43,7 @@ def _bench(
     benchmark.group = case.name
     benchmark.extra_info["control_seconds"] = _seconds_of(control(case, select_backend(backend_name)), case)
     runner.step()
-    time.sleep(SPINNING_SECONDS)  # until the control's threads sleep
+    wait_for_threads()  # the control's
     benchmark.pedantic(runner.step, rounds=5, iterations=case.steps, warmup_rounds=1)  # type: ignore[no-untyped-call]
     benchmark.extra_info["peak_bytes"] = runner.peak_bytes()
     benchmark.extra_info["recompute_fraction"] = way.recompute_fraction

@@ -19,14 +19,16 @@ _UNITS = {
     "gib": 2**30,
     "tib": 2**40,
 }
-_AMOUNT = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,9})?|[0-9]{1,3}(?:,[0-9]{3}){1,4})\s*([a-z]*|%)", re.IGNORECASE)
+_AMOUNT = re.compile(r"([0-9]{1,60}(?:\.[0-9]{0,9})?|[0-9]{1,3}(?:,[0-9]{3}){1,20})\s*([a-z]*|%)", re.IGNORECASE)
+MOST_BYTES = 2**63 - 1
+"""What a 64-bit system can count; no memory has as many."""
 
 
 def parse_bytes(text: str, *, whole_bytes: int | None = None) -> int:
     """The bytes that `text` names: "64MiB", "1.5GB", "4096", "4,096 bytes", or "50%" of `whole_bytes`.
 
-    So whatever this program prints can be given back. Raises `CheckpointError` for anything else, and for less than one
-    byte.
+    So whatever this program prints can be given back. Raises `CheckpointError` for anything else, for less than one
+    byte, and for more than `MOST_BYTES`.
 
     >>> parse_bytes("64MiB"), parse_bytes("1.5GB"), parse_bytes("50%", whole_bytes=1000)
     (67108864, 1500000000, 500)
@@ -37,10 +39,12 @@ def parse_bytes(text: str, *, whole_bytes: int | None = None) -> int:
         shown = text if len(text) <= 40 else text[:37] + "..."
         examples = "64MiB or 1.5GB" if whole_bytes is None else "64MiB, 1.5GB or 50%"
         raise CheckpointError(f"a number of bytes is written like {examples}; got {shown!r}")
-    number = float(match[1].replace(",", ""))
+    digits = match[1].replace(",", "")
+    number = int(digits) if digits.isdecimal() else float(digits)
     amount = int(number / 100 * (whole_bytes or 0)) if unit == "%" else int(number * _UNITS[unit or ""])
-    if amount < 1:
-        raise CheckpointError(f"a number of bytes must be at least 1; got {text!r}")
+    if not 1 <= amount <= MOST_BYTES:
+        wanted = "at least 1" if amount < 1 else f"at most {MOST_BYTES}"
+        raise CheckpointError(f"a number of bytes must be {wanted}; got {text[:80]!r}")
     return amount
 
 

@@ -13,11 +13,15 @@ from mlp.errors import NetworkError
 DTYPES = ("float32", "float64")
 INITIALIZATIONS = ("normal", "scaled")
 
+MAX_COUNT = 2**53
+"""The most epochs, steps or samples that are counted: what every reader of JSON can say exactly."""
+
 
 def check_number(name: str, value: Any, *, wanted: str = "a finite number", above: float | None = None) -> float:
     """`value` as a float. Raises `NetworkError`, saying what was `wanted`, unless it is finite and above `above`."""
     try:
-        number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else nan
+        is_number = type(value) is float or (isinstance(value, Real) and not isinstance(value, bool))
+        number = float(value) if is_number else nan
     except OverflowError:
         raise NetworkError(f"{name} must be {wanted}; got a whole number of hundreds of digits") from None
     if not isfinite(number) or (above is not None and number <= above):
@@ -77,12 +81,21 @@ def check_called_with_one(name: str, function: Any, *, wanted: str) -> None:
         raise NetworkError(f"{name} must be {wanted}; {repr(function)[:60]} is not: {error}") from None
 
 
-def check_whole(name: str, value: Any, *, least: int) -> int:
-    """`value` as an int, NumPy's whole numbers too. Raises `NetworkError` unless it is whole and `least` or more."""
+def check_whole(name: str, value: Any, *, least: int, most: int | None = None) -> int:
+    """`value` as an int, NumPy's numbers too. Raises `NetworkError` unless it is whole, from `least` to `most`."""
     number = as_whole(value)
     if number is None or number < least:
-        raise NetworkError(f"{name} must be a whole number, {least} or more; got {value!r}")
+        raise NetworkError(f"{name} must be a whole number, {least} or more; got {_short(value)}")
+    if most is not None and number > most:
+        raise NetworkError(f"{name} must be at most {most}; got {_short(value)}")
     return number
+
+
+def _short(value: Any) -> str:
+    """`value` as messages show it."""
+    if type(value) is int and abs(value) >= 10**60:  # Python refuses to write out some of these
+        return "a whole number of more than 60 digits"
+    return repr(value)[:60]
 
 
 def as_whole(value: Any) -> int | None:

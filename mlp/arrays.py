@@ -5,14 +5,17 @@ were predicted: an array that would have to be converted is refused, with what t
 since a mini-batch is made of them anyway: see `mlp.training.sources`.
 """
 
+import sys
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from backend import Backend
+from mlp.arguments import DTYPES
 from mlp.errors import NetworkError, one_line
 
+_DTYPES = {name: np.dtype(name) for name in DTYPES}
 _HOST_DEVICES = (1, 3)
 """DLPack's numbers of the host's memory, plain and pinned."""
 
@@ -46,7 +49,8 @@ def as_array(name: str, x: Any, backend: Backend) -> Any:
 
 def is_masked(x: Any) -> bool:
     """Whether `x` hides values, which an array made of it would show."""
-    return isinstance(x, np.ma.MaskedArray)
+    masked = sys.modules.get("numpy.ma")  # where nobody has loaded it, nothing is masked
+    return masked is not None and isinstance(x, masked.MaskedArray)
 
 
 def _by_dlpack(name: str, x: Any, backend: Backend) -> Any:
@@ -71,6 +75,8 @@ def as_rows(name: str, x: Any, *, width: int, dtype: str, backend: Backend) -> A
 
     Raises `NetworkError`, which calls it `name`, for anything else.
     """
+    if type(x) is np.ndarray and _is_plain(x, width, dtype) and backend.owns(x):
+        return x  # at once, as this is asked for each array of each step
     x = as_array(name, x, backend)
     on_host = isinstance(x, np.ndarray)
     if x.ndim != 2 or x.shape[1] != width:
@@ -99,6 +105,13 @@ def as_rows(name: str, x: Any, *, width: int, dtype: str, backend: Backend) -> A
     if x.shape[0] == 1 and x.strides[0] != x.nbytes:  # whose stride means nothing, and must not be followed
         x = x.reshape(-1).reshape(1, width)
     return x if backend.owns(x) else backend.asarray(x)
+
+
+def _is_plain(x: np.ndarray, width: int, dtype: str) -> bool:
+    """Whether an array is two rows or more of `width` values of `dtype`, without gaps and aligned."""
+    shape, flags = x.shape, x.flags
+    fits = len(shape) == 2 and shape[1] == width and shape[0] > 1 and x.dtype is _DTYPES[dtype]
+    return fits and flags.c_contiguous and flags.aligned
 
 
 def is_row_major(x: np.ndarray) -> bool:

@@ -70,3 +70,8 @@ def not_finite(what: str, layer: int, *, step: int | None = None, ago: int = 0) 
         step=step,
         ago=ago,
     )
+
+
+def inputs_not_finite() -> NetworkError:
+    """The error for a mini-batch whose inputs a step cannot be taken on."""
+    return NetworkError("X holds a value that is not finite, NaN or infinite; remove it")

@@ -17,8 +17,8 @@ from mlp.activations import ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS, check_dropout, check_name, check_whole
 from mlp.arrays import kind_of
 from mlp.costs import COSTS
-from mlp.data.preparation import NOTE, Preparation
-from mlp.data.scaling import Scaling
+from mlp.data.values.preparation import NOTE, Preparation
+from mlp.data.values.scaling import Scaling
 from mlp.errors import NetworkError
 from mlp.initialization import initial_parameters
 from mlp.keywords import naming_keywords
@@ -117,8 +117,8 @@ class Network(Steps, Shown):
         """Save the network to `path`: parameters, optimizer state, and what else it is. `checkpoint.load` reads it.
 
         `path` holds the old state or the new one, whole, whenever this is killed; `keep`: how many older ones stay, as
-        PATH.1 to PATH.N. Raises `StateError` where it cannot be written, `TrainingError` for non-finite values and for
-        velocities that a step has spoilt.
+        PATH.1 to PATH.N. Raises `StateError` where it cannot be written, or would move along what is no saved state,
+        `TrainingError` for non-finite values and for velocities that a step has spoilt.
         """
         from mlp.saving.write import save_state  # whose package loads networks
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, TypeVar
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -15,8 +16,14 @@ def in_program(method: Method) -> Method:
 
 def is_as_written(network: Any, names: tuple[str, ...]) -> bool:
     """Whether programs do what the methods `names` of a network do."""
-    kind = type(network)
-    return vars(network).keys().isdisjoint(names) and _all_marked(tuple([getattr(kind, name) for name in names]))
+    return vars(network).keys().isdisjoint(names) and _all_marked(_getter(names)(type(network)))
+
+
+@lru_cache(maxsize=16)
+def _getter(names: tuple[str, ...]) -> Callable[[type], tuple[Callable[..., Any], ...]]:
+    """What gets these attributes of a class, as a tuple."""
+    get = attrgetter(*names)
+    return get if len(names) > 1 else lambda of: (get(of),)
 
 
 @lru_cache(maxsize=64)

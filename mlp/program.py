@@ -6,19 +6,23 @@ somebody watches it or its bytes are measured, is taken operation after operatio
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter, is_
 from typing import Any, Protocol
 
 import numpy as np
 
-from backend.numpy.kernels.engine import KEPT_SLOTS, BadNumber
+from backend.numpy.kernels.engine import KEPT_SLOTS
+from backend.numpy.kernels.program import BadNumber
 from mlp.buffers import Buffers
-from mlp.errors import not_finite
+from mlp.errors import inputs_not_finite, not_finite
 from mlp.optimizers import OPTIMIZERS, GradientDescent, Momentum, Optimizer, Ruled, StepFacts
-from mlp.records import INPUTS, ROW_WEIGHTS, TARGETS, Parameters, Records, Table, Update
+from mlp.records import ARENA, INPUTS, ROW_WEIGHTS, TARGETS, Parameters, Records, Table, Update
 from mlp.row_weights import RowWeights
 
 MOST_SIZES = 4
 """The most sizes of mini-batches that programs are kept for: an operation takes 120 bytes in them."""
+
+_is_writeable = attrgetter("flags.writeable")
 
 
 @dataclass(slots=True)
@@ -61,10 +65,15 @@ def read_only(x: np.ndarray) -> np.ndarray:
 
 
 def _run(program: Any, bases: Sequence[np.ndarray], **numbers: Any) -> None:
-    """Run a program of the engine's; raises `TrainingError`, with the layer, for a number that is not finite."""
+    """Run a program of the engine's; raises `TrainingError`, with the layer, for a number that is not finite.
+
+    Raises `NetworkError` where it is one of X.
+    """
     try:
         program.run(bases, **numbers)
     except BadNumber as bad:
+        if bad.kind == "check_inputs":
+            raise inputs_not_finite() from None
         raise not_finite("output" if bad.kind == "forward" else "error", bad.layer) from None
 
 
@@ -73,15 +82,16 @@ class Written:
     """A step as programs in an arena of `arena_bytes`: run in turn, with `between[i]` called before program i + 1.
 
     What is to be done between programs gets the arena; there is nothing to be done where `between` is empty. `ended` is
-    called however the step ends.
+    called however the step ends. `wholes`: the blocks of arrays that it was made for.
     """
 
     arena_bytes: int
     tables: list[Table]
     between: list[Callable[[np.ndarray], None]] = field(default_factory=list)
     ended: Callable[[], None] | None = None
-    made_from: Any = None
+    made_from: tuple[Any, ...] = ()
     programs: list[Any] = field(default_factory=list)
+    wholes: list[np.ndarray] = field(default_factory=list)
 
 
 class Stepper(Parameters, Protocol):
@@ -116,51 +126,59 @@ class Stepper(Parameters, Protocol):
     def write_step(self, rows: int, records: Records) -> Written: ...
 
 
+class Kept:
+    """The arrays that steps of a network write to, as they were found, and the blocks that they are parts of."""
+
+    def __init__(self, network: Stepper) -> None:
+        self.states = list(network.optimizer_state.values())
+        kinds = [network.weights, network.biases]
+        for pairs in self.states:
+            kinds += zip(*pairs, strict=True)
+        found = [block_of(list(arrays)) for arrays in kinds]
+        self.blocks = None if None in found else [block for block in found if block]
+        """Of weights, biases and what the optimizer keeps; None where an array is apart."""
+        self._arrays = [array for arrays in kinds for array in arrays]
+        self._arrays += [block.whole for block in self.blocks or ()]
+
+    def is_of(self, network: Stepper) -> bool:
+        """Whether the network has these arrays still."""
+        states = network.optimizer_state.values()
+        return len(states) == len(self.states) and all(map(is_, states, self.states))
+
+    def are_writeable(self) -> bool:
+        """Whether each may be written to."""
+        return all(map(_is_writeable, self._arrays))
+
+
 class Programs:
     """The programs of a network's steps, for the sizes of mini-batches that came last."""
 
     def __init__(self) -> None:
         self._written: dict[tuple[int | str, ...], Written] = {}
-        self._blocks: tuple[list[Any], list[Block] | None] = ([], None)
+        self._kept: Kept | None = None
 
-    def step(self, network: Stepper, X: Any, y: Any, rate: float) -> bool:
-        """Take one step by a program; False, and nothing is done, where it has to be taken action by action."""
-        engine = network.backend.whole_steps
-        if engine is None or network.backend.measuring or not network.buffers.is_free:
+    def can_step(self, network: Stepper) -> bool:
+        """Whether the network's next step can be taken by a program: what programs do is what it would do."""
+        backend = network.backend
+        if backend.whole_steps is None or backend.measuring or not network.buffers.is_free:
             return False
-        update = update_of(network.optimizer)
-        if update is None or not network.steps_are_as_written():
+        if not steps_are_known(network.optimizer) or not network.steps_are_as_written():
             return False
-        blocks = self._blocks_of(network)
-        if blocks is None:
-            return False
-        numbers = _numbers_of(network, X.shape[0], rate)
-        rows, leadings = X.shape[0], (rows_apart(X), rows_apart(y))
-        made_from, weights = network.written_from(rows), network.row_weights
-        key = rows, *leadings, int(weights is not None), network.uptake
-        written = self._written.pop(key, None)
-        if written is None or written.made_from is not made_from:
-            records = Records(
-                network, [block.offsets for block in blocks], leadings, update, weighted=weights is not None
-            )
-            written = network.write_step(rows, records)
-            written.made_from = made_from
-        self._written[key] = written  # the last one now
-        if len(self._written) > MOST_SIZES:
-            del self._written[next(iter(self._written))]
-        arena = network.buffers.reserve(written.arena_bytes)
-        total = network.cost_total
-        bases = [arena, *(block.whole for block in blocks[:2]), X, y, total.array]
-        bases.append(total.array if weights is None else weights.values)
-        bases += (block.whole for block in blocks[2:])
+        kept = self._kept
+        if kept is None or not kept.is_of(network):
+            kept = self._kept = Kept(network)
+        return kept.blocks is not None and kept.are_writeable()
+
+    def step(self, network: Stepper, X: Any, y: Any, rate: float, *, checked: bool) -> None:
+        """Take one step by a program, for a network that `can_step`; X is looked at unless it is `checked`."""
+        rows, weights = X.shape[0], network.row_weights
+        written = self._written_for(network, rows, (rows_apart(X), rows_apart(y)), checked=checked)
+        arena, total = network.buffers.reserve(written.arena_bytes), network.cost_total
+        first, second, *others = written.wholes
+        bases = [arena, first, second, X, y, total.array, total.array if weights is None else weights.values, *others]
         if not written.programs:
-            for number in (INPUTS, TARGETS, *([ROW_WEIGHTS] if weights else [])):
-                bases[number - 1] = read_only(bases[number - 1])
-            written.programs = [
-                engine.program(table.rows, dtype=network.dtype, bases=bases, repeats=table.repeats)
-                for table in written.tables
-            ]
-            written.tables = []
+            self._make(network, written, bases, weighted=weights is not None)
+        numbers = _numbers_of(network, rows, rate)
         try:
             for number, program in enumerate(written.programs):
                 if number:
@@ -172,32 +190,55 @@ class Programs:
         finally:
             if written.ended is not None:
                 written.ended()
-        return True
 
-    def _blocks_of(self, network: Stepper) -> list[Block] | None:
-        """The blocks of weights, biases and what is kept; None where an array is apart, or may not be written to."""
-        kept = list(network.optimizer_state.values())
-        known, blocks = self._blocks
-        if blocks is None or len(known) != len(kept) or any(a is not b for a, b in zip(known, kept, strict=True)):
-            kinds = [network.weights, network.biases]
-            for pairs in kept:
-                kinds += zip(*pairs, strict=True)
-            found = [block_of(list(arrays)) for arrays in kinds]
-            self._blocks = kept, None if None in found else [block for block in found if block]
-        arrays = (*network.weights, *network.biases, *(a for pairs in kept for pair in pairs for a in pair))
-        return self._blocks[1] if all(a.flags.writeable for a in arrays) else None
+    def _written_for(self, network: Stepper, rows: int, leadings: tuple[int, int], *, checked: bool) -> Written:
+        """The step on so many rows, written down anew where what it was made from is not what there is now."""
+        blocks = self._kept.blocks if self._kept is not None else None
+        assert blocks is not None  # noqa: S101
+        weighted = network.row_weights is not None
+        key = rows, *leadings, weighted, checked, network.uptake
+        made_from = network.written_from(rows), network.optimizer, blocks
+        written = self._written.pop(key, None)
+        if written is None or not all(map(is_, written.made_from, made_from)):
+            offsets = [block.offsets for block in blocks]
+            records = Records(network, offsets, leadings, update_of(network.optimizer), weighted=weighted)
+            if not checked:
+                records.check_inputs(rows)
+            written = network.write_step(rows, records)
+            written.made_from, written.wholes = made_from, [block.whole for block in blocks]
+        self._written[key] = written  # the last one now
+        if len(self._written) > MOST_SIZES:
+            del self._written[next(iter(self._written))]
+        return written
+
+    def _make(self, network: Stepper, written: Written, bases: Sequence[np.ndarray], *, weighted: bool) -> None:
+        """Make the programs of a step that is written down."""
+        others = {ARENA, INPUTS, TARGETS, *([ROW_WEIGHTS] if weighted else [])}  # other arrays may come next time
+        own, bases = [k for k in range(len(bases)) if k + 1 not in others], list(bases)
+        for number in others - {ARENA}:
+            bases[number - 1] = read_only(bases[number - 1])
+        written.programs = [
+            network.backend.whole_steps.program(
+                table.rows, dtype=network.dtype, bases=bases, repeats=table.repeats, steady=own
+            )
+            for table in written.tables
+        ]
+        written.tables = []
 
 
-def update_of(optimizer: Optimizer | Ruled) -> Update | None:
-    """How programs step by an optimizer; None for one that they do not know."""
+def steps_are_known(optimizer: Optimizer | Ruled) -> bool:
+    """Whether programs can step by an optimizer: one of this program's, and no subclass of them."""
     kind = type(optimizer)
-    if kind is GradientDescent:
-        return Update("update")
-    if kind is Momentum:
-        return Update("update_momentum", ("velocity",))
-    if isinstance(optimizer, Ruled) and OPTIMIZERS.get(optimizer.name) is kind:
+    if kind is GradientDescent or kind is Momentum:
+        return True
+    return isinstance(optimizer, Ruled) and OPTIMIZERS.get(optimizer.name) is kind
+
+
+def update_of(optimizer: Optimizer | Ruled) -> Update:
+    """How programs step by an optimizer whose steps are known."""
+    if isinstance(optimizer, Ruled):
         return Update(f"rule_{optimizer.rule}", tuple(KEPT_SLOTS[name] for name in optimizer.state_names))
-    return None
+    return Update("update_momentum", ("velocity",)) if type(optimizer) is Momentum else Update("update")
 
 
 def _numbers_of(network: Stepper, rows: int, rate: float) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from backend import Backend
 from mlp.buffers import Buffers
 from mlp.optimizers import Optimizer, Ruled
-from mlp.program import StepCount, update_of
+from mlp.program import StepCount, steps_are_known
 from mlp.row_weights import RowWeights
 
 MOST_PLANS = 4
@@ -68,7 +68,7 @@ class RecordedSteps:
         backend = network.backend
         if not backend.records_steps or backend.measuring or not network.buffers.is_free:
             return False
-        if update_of(network.optimizer) is None or not network.steps_are_as_written():
+        if not steps_are_known(network.optimizer) or not network.steps_are_as_written():
             return False
         inputs, weights = [X, y], network.row_weights
         if weights is not None:

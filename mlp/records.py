@@ -78,7 +78,7 @@ class Records:
         self._forward, self._error, self._backward = (kinds[k] for k in ("forward", "output_error", "backward"))
         self._cost, self._scale_rows, self._weighted = kinds["cost"], kinds["scale_rows"], weighted
         self._backward_update, self._backward_momentum = kinds["backward_update"], kinds["backward_momentum"]
-        self._add_velocity = kinds["add_velocity"]
+        self._add_velocity, self._check = kinds["add_velocity"], kinds["check_inputs"]
         self._update, self._fused = kinds[update.kind], update.kind == "update"
         self._noted = array("q")  # their fields, one after the other
         self._repeats: list[tuple[int, int, int]] = []
@@ -93,6 +93,10 @@ class Records:
             raise AssertionError("two row blocks take as many operations")
         if length:
             self._repeats.append((first, length, times))
+
+    def check_inputs(self, rows: int) -> None:
+        """Whether X is finite: the program ends here where it is not."""
+        self._noted.extend((self._check, 1, 0, rows, 0, self._layers.sizes[0], 0, 0, _ABSENT, _ABSENT, 0))
 
     def forward(self, layer: int, start: int, rows: int, a: int, out: int) -> None:
         """out := activation(a W + b) for some rows, the first of which is row `start` of the mini-batch."""
@@ -144,7 +148,7 @@ class Records:
 
     def table(self) -> Table:
         """The table of all operations noted; none are left."""
-        noted = np.array(self._noted, np.int64).reshape(-1, len(_FIELDS)).T
+        noted = np.frombuffer(self._noted, np.int64).reshape(-1, len(_FIELDS)).T
         repeats, self._repeats, self._noted = self._repeats, [], array("q")
         kind, layer, start, rows, first, width, a, out, weight, bias, onto = noted
         item = np.dtype(self._layers.dtype).itemsize
@@ -157,16 +161,16 @@ class Records:
         is_fused, in_first = kind == self._backward_update, layer == 1
         is_onto, is_added = kind == self._backward_momentum, kind == self._add_velocity
         is_backward = (kind == self._backward) | is_fused | is_onto
-        multiplies = is_forward | is_backward
-        n_in, n_out = np.where(is_forward, widths[layer - 1], width), widths[layer]
+        multiplies, is_check = is_forward | is_backward, kind == self._check
+        n_in, n_out = np.where(is_forward, widths[layer - 1], width), np.where(is_check, 1, widths[layer])
         x_leading, y_leading = self._leadings
 
         table["kind"], table["rows"], table["n_in"], table["n_out"] = kind, rows, n_in, n_out
-        table["layer"] = np.where(is_forward | (is_backward & (first == 0)), layer, 0)
+        table["layer"] = np.where(is_forward | is_check | (is_backward & (first == 0)), layer, 0)
         below = np.where(in_first, -1, codes[layer - 1])  # the input has no activation
         table["activation"] = np.where(is_forward, codes[layer], np.where(is_backward, below, 0))
         table["activation"] += np.where(is_error, self._engine.activations[self._layers.error_activation], 0)
-        table["a_leading"] = np.where(multiplies, np.where(in_first, x_leading, widths[layer - 1]), 0)
+        table["a_leading"] = np.where(multiplies | is_check, np.where(in_first, x_leading, widths[layer - 1]), 0)
         table["onto"], table["block_rows"] = np.where(is_fused, 0, onto), np.where(is_fused, onto, 0)
         below_of = np.array([0, *self._layers.dropped_below], np.int64)
         masked = np.where(is_forward, layer, np.where(is_backward, layer - 1, 0))  # the layer whose output is dropped
@@ -180,7 +184,7 @@ class Records:
         def put(name: str, where: Any, base: int, offset: Any) -> None:
             table[name] += np.where(where, base << _OFFSET_BITS | offset, 0)
 
-        put("a", multiplies & in_first, INPUTS, (start * x_leading + first) * item)
+        put("a", (multiplies | is_check) & in_first, INPUTS, (start * x_leading + first) * item)
         put("a", multiplies & ~in_first, ARENA, a + first * item)
         put("total", is_cost, COST_TOTAL, 0)
         if self._weighted:

@@ -166,18 +166,32 @@ class Steps(Watched):
         refused, it has refused of all steps since, and `steps_trained` is that of before the bad one.
         """
         self.look()
-        X, y = self.as_batch(X, y)
+        if self.programs.can_step(self):
+            X, y = self.as_matrices(X, y)  # the program looks at X
+            take = self._take_in_one_call
+        else:
+            X, y = self.as_batch(X, y)
+            take = self._take_planned_or_by_actions
         rate = check_rate(eta, self.dtype, rows=X.shape[0]) / X.shape[0]
         try:
-            with self.weighting(weights, X.shape[0]), self.watching(X.shape[0], rate) as rate:
-                if not (self.programs.step(self, X, y, rate) or self.recorded.step(self, X, y, rate)):
-                    self.take_actions(X, y, rate)
+            if weights is None and self.watch is None:
+                take(X, y, rate)
+            else:
+                with self.weighting(weights, X.shape[0]), self.watching(X.shape[0], rate) as rate:
+                    take(X, y, rate)
         except TrainingError as error:
             if self.uptake != ONTO_VELOCITY or not self.works_in_row_blocks(X.shape[0]):
                 raise
             self.velocities_are_spoilt = True
             raise TrainingError(f"{error.problem}; {SPOILT}", layer=error.layer) from None
         self.steps_trained += 1
+
+    def _take_in_one_call(self, X: Any, y: Any, rate: float) -> None:
+        self.programs.step(self, X, y, rate, checked=self._inputs_are_finite)
+
+    def _take_planned_or_by_actions(self, X: Any, y: Any, rate: float) -> None:
+        if not self.recorded.step(self, X, y, rate):
+            self.take_actions(X, y, rate)
 
     def take_actions(self, X: Any, y: Any, rate: float) -> None:
         """What a step does, action by action; `X` is known to be finite, and `rate` is eta / batch."""

@@ -15,7 +15,7 @@ import numpy as np
 from backend import Backend, select_backend
 from mlp.arrays import as_rows, is_finite
 from mlp.buffers import Buffers
-from mlp.errors import NetworkError
+from mlp.errors import NetworkError, inputs_not_finite
 from mlp.parameters import Parameters
 from mlp.precision import FULL, precision_of
 from mlp.program import Programs, StepCount
@@ -90,14 +90,21 @@ class Store:
         `X` is checked here, on the host if it comes from there. A value of `y` that is not finite shows in the last
         layer's error, before anything is applied.
         """
-        given = X
+        given, (X, y) = X, self.as_matrices(X, y)
+        self.check_inputs(given if isinstance(given, np.ndarray) else X)
+        return X, y
+
+    def as_matrices(self, X: Any, y: Any) -> tuple[Any, Any]:
+        """`as_batch`, with the values of X not looked at."""
         X, y = self.as_rows("X", X, self.sizes[0]), self.as_rows("y", y, self.sizes[-1])
         if X.shape[0] != y.shape[0]:
             raise NetworkError(f"X and y must have as many rows; got {X.shape[0]} and {y.shape[0]}")
-        checked = given if isinstance(given, np.ndarray) else X
-        if not (self._inputs_are_finite or is_finite(checked, self.backend, room=self._room)):
-            raise NetworkError("X holds a value that is not finite, NaN or infinite; remove it")
         return X, y
+
+    def check_inputs(self, X: Any) -> None:
+        """Raise `NetworkError` unless all values of X are finite, or known to be."""
+        if not (self._inputs_are_finite or is_finite(X, self.backend, room=self._room)):
+            raise inputs_not_finite()
 
     @contextmanager
     def trusting_inputs(self) -> Iterator[None]:

@@ -31,6 +31,9 @@ LEVELS = (
 GROUND = ("errors", "arguments", "units", "output", "palette")
 """The files of `checkpoint/` that are below its folders. Its other files are doors: above them, and asked by none."""
 
+MLP_DATA_READERS = ("mlp.data.formats", "mlp.data.named", "mlp.data.load", "mlp.data.unlabelled")
+"""What finds and reads files."""
+
 APART = {
     "backend.numpy": ("backend.cupy", "backend.select", "backend.places"),
     "backend.cupy": ("backend.numpy", "backend.select", "backend.places"),
@@ -39,10 +42,17 @@ APART = {
         ("backend.numpy", "backend.cupy", "backend.select", "backend.places"),
     ),
     "backend.transfers": ("backend.numpy", "backend.cupy", "backend.places"),
+    "backend.cupy.kernels": ("backend.cupy.backend", "backend.cupy.steps", "backend.cupy.watch"),
     "mlp.data": ("mlp.network", "mlp.steps", "mlp.training", "mlp.saving", "mlp.layers", "mlp.backward"),
+    "mlp.data.values": (*MLP_DATA_READERS, "mlp.data.dataset", "mlp.data.prepare", "mlp.data.stream"),
+    "mlp.data.formats": MLP_DATA_READERS[1:],
+    "mlp.data.named": ("mlp.data.load", "mlp.data.unlabelled"),
+    "checkpoint.runs.states": ("checkpoint.runs.run", "checkpoint.runs.endings", "checkpoint.runs.comparison"),
+    "checkpoint.runs.endings": ("checkpoint.runs.run", "checkpoint.runs.comparison"),
+    "bench.gpu_acceptance.checks": ("bench.gpu_acceptance.groups", "bench.gpu_acceptance.processes"),
     "mlp.training": ("mlp.network", "mlp.steps", "mlp.saving"),
 }
-"""What is to be read without what. Here `backend` and `mlp` have rules; `checkpoint` has its levels."""
+"""What is to be read without what. Beside the levels of `checkpoint`."""
 
 PURE = ("schedule", "strategies", "planning", "ranks")
 """The folders of `checkpoint/` that plan: plain Python and numbers, in themselves and in what they import."""
@@ -132,7 +142,13 @@ def test_imports_run_one_way(module):
         ("mlp.training.loop", "if TYPE_CHECKING:\n    from mlp.network import Network"),
         ("mlp.training.loop", "from mlp import network"),
         ("mlp.data.load", "from mlp.training.batches import Batches"),
+        ("mlp.data.values.scaling", "from mlp.data.formats.npz import read_npz"),
+        ("mlp.data.formats.idx", "from mlp.data.load import load"),
+        ("mlp.data.named.mnist", "import mlp.data.load"),
+        ("checkpoint.runs.states.saver", "from checkpoint.runs.endings import faults"),
+        ("bench.gpu_acceptance.checks.steps", "from bench.gpu_acceptance.groups import GROUPS"),
         ("backend.numpy.backend", "from backend.cupy.pool import Pool"),
+        ("backend.cupy.kernels.launching", "from backend.cupy.watch import CupyWatch"),
         ("backend.base", "import backend.numpy.backend"),
         ("backend.transfers", "def f():\n    from backend.cupy.transfers import CupyTransfers"),
         ("checkpoint.units", "from checkpoint.schedule.chain import Chain"),

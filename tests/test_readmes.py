@@ -90,7 +90,7 @@ def test_trainings_take_what_the_text_says(reports: dict[str, dict[str, Any]]) -
 
 def test_table_is_told_by_the_names_of_its_classes(reports: dict[str, dict[str, Any]]) -> None:
     trained, told = of(reports, "train", "table.csv"), of(reports, "predict", "new.csv")
-    assert trained["settings"]["sizes"] == [4, 32, 16, 2]
+    assert trained["settings"]["sizes"] == [4, *[32] * 8, 2]
     assert (trained["training_samples"], trained["test_samples"]) == (160, 40)
     assert trained["measured_peak_bytes"] == trained["predicted_peak_bytes"]
     assert {*told["names"]} <= {"low", "high"}
@@ -114,7 +114,7 @@ def test_plans_are_what_the_text_says(reports: dict[str, dict[str, Any]]) -> Non
 
 
 def test_ranks_compute_as_the_text_says(reports: dict[str, dict[str, Any]]) -> None:
-    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    text = " ".join((ROOT / "checkpoint/README.md").read_text(encoding="utf-8").split())
     for entry in of(reports, "plan", "--ranks")["efficiencies"]:
         if entry["ranks"] in (16, 64, 256, 1000):
             assert f"{entry['ranks']} ranks {entry['efficiency']:.2f}" in text
@@ -143,25 +143,36 @@ def test_front_is_what_the_text_says(reports: dict[str, dict[str, Any]]) -> None
 def test_python_of_the_readme_runs(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # where it saves a network
+    monkeypatch.chdir(tmp_path)
     found = blocks("README.md", "python")
     assert [len([line for line in block.splitlines() if line]) <= 11 for block in found] == [True, True]
     for block in found:  # each by itself
         exec(compile(block, "README.md", "exec"), {})  # noqa: S102
-    first, second = capsys.readouterr().out.splitlines()[:2]
+    first, second = capsys.readouterr().out.splitlines()
     assert int(first.split()[0]) <= 16 * 2**20
     assert 0 <= float(second.split()[0]) <= 1
 
 
 def test_python_of_training_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    (block,) = blocks("mlp/README.md", "python")
+    (block,) = [block for block in blocks("mlp/README.md", "python") if "Adam" in block]
     exec(compile(block, "mlp/README.md", "exec"), {})  # noqa: S102
     assert all(0 < float(cost) < 2 for cost in capsys.readouterr().out.split())
 
 
+@compiled_only
+def test_python_of_own_data_runs(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where it saves a network
+    (block,) = [block for block in blocks("mlp/README.md", "python") if "net.save" in block]
+    assert len([line for line in block.splitlines() if line]) <= 11
+    exec(compile(block, "mlp/README.md", "exec"), {})  # noqa: S102
+    assert 0 <= float(capsys.readouterr().out.split()[0]) <= 1
+
+
 def test_python_of_estimators_runs(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("sklearn")
-    (block,) = [block for block in blocks("checkpoint/README.md", "python") if "MLPClassifier" in block]
+    (block,) = [block for block in blocks("checkpoint/README.md", "python") if "MLPRegressor" in block]
     exec(compile(block, "checkpoint/README.md", "exec"), {})  # noqa: S102
     score, peak_bytes, _ = map(float, capsys.readouterr().out.split())
     assert 0 <= score <= 1

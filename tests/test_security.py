@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlp.data.mnist import SOURCES
+from mlp.data.named.mnist import SOURCES
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "SECURITY.md").read_text(encoding="utf-8")

@@ -1,6 +1,6 @@
 """The NumPy backend: compiled in-place kernels, each array checked before its address is given to them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -8,8 +8,9 @@ from backend.dropping import Drop
 from backend.errors import BackendUnavailable
 from backend.facts import FACTS
 from backend.numpy.arrays import NumpyArrays
-from backend.numpy.kernels import door
-from backend.numpy.kernels.engine import KEPT_SLOTS, NO_ACTIVATION, NO_RULE, Engine, load_engine
+from backend.numpy.kernels import door, scratch
+from backend.numpy.kernels.calls import NO_RULE
+from backend.numpy.kernels.engine import KEPT_SLOTS, NO_ACTIVATION, Engine, load_engine
 from backend.numpy.totals import NumpyCostTotal
 from backend.rules import RULES, RuleNumbers
 
@@ -36,6 +37,10 @@ class NumpyBackend(NumpyArrays):
     @property
     def threads(self) -> int:  # type: ignore[override]
         return self.engine.threads
+
+    def prepare(self, sizes: Iterable[int], dtype: str) -> None:
+        """Reserve the threads' scratch memory: it is resident at rest, and a step takes no more than its arrays."""
+        scratch.reserve(self.engine.library, sizes, 8 * np.dtype(dtype).itemsize, self.engine.threads)
 
     def matmul(self, a: np.ndarray, b: np.ndarray, *, out: np.ndarray) -> None:
         np.matmul(a, b, out=out)

@@ -4,7 +4,7 @@
 
 Where MNIST is not in the cache, MLP_BENCH_MNIST=PATH names a copy.
 
-The same shape, optimiser, mini-batches and epochs for all, in float32. Fits take turns in random order in one process;
+The same shape, optimizer, mini-batches and epochs for all, in float32. Fits take turns in random order in one process;
 ratios are medians over the turns. Bytes are those of a process each, for one epoch.
 """
 
@@ -22,7 +22,7 @@ from bench.estimators.cases import CASES, Case, NoData
 from bench.estimators.ways import LIBRARIES, OURS, Fit, absent, fit_of
 from bench.machine.child import ChildError, figures_of
 from bench.steps.cases import MIB
-from bench.steps.timing import SPINNING_SECONDS, order_of
+from bench.steps.timing import order_of, wait_for_threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def fitted(case: Case, ways: list[str], *, turns: int, clock: Callable[[], float
     scores = [fit_of(way, case, epochs=1)() for way in ways]  # loads what is loaded on first use
     for turn in range(turns):
         for place in order_of(turn, len(ways), seed=0):
-            time.sleep(SPINNING_SECONDS)
+            wait_for_threads()
             begun = clock()
             scores[place] = fits[place]()
             seconds[place].append(clock() - begun)

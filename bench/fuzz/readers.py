@@ -17,7 +17,7 @@ from checkpoint.execution.arguments import arguments_of, plans_of
 from checkpoint.execution.saved import load
 from checkpoint.measuring.timings import Timings
 from checkpoint.planning.choice import Choice
-from checkpoint.runs.saver import Every
+from checkpoint.runs.states.saver import Every
 from checkpoint.schedule.chain import chain_of
 from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import simulate
@@ -25,9 +25,9 @@ from checkpoint.units import parse_bandwidth, parse_bytes, parse_speed
 from mlp import NetworkError, SavedState, StateError, import_weights, parse_sizes
 from mlp.data import DataError, Preparation, Reading, read_idx, read_npz
 from mlp.data import load as load_data
+from mlp.data.formats.npy_pair import raw_npy_pair
+from mlp.data.formats.npz_file import raw_npz
 from mlp.data.images import read_images
-from mlp.data.npy_pair import raw_npy_pair
-from mlp.data.npz_file import raw_npz
 from mlp.data.prepare import prepared
 from mlp.sizes import sizes_for
 

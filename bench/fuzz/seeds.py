@@ -14,8 +14,8 @@ from checkpoint.measuring.timings import Timings
 from checkpoint.strategies import every_nth, micro_batches
 from mlp import Network, Progress, export_weights, save_state
 from mlp.data import Preparation, Reading
-from mlp.data.columns import Column
 from mlp.data.prepare import Raw, prepared
+from mlp.data.values.columns import Column
 
 
 def seeds(name: str) -> Iterator[bytes]:

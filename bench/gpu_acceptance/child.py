@@ -14,7 +14,7 @@ from typing import TextIO
 
 from backend import BackendUnavailable, select_backend
 from backend.cupy.backend import CupyBackend
-from bench.gpu_acceptance.environment import is_stand_in
+from bench.gpu_acceptance.checks.environment import is_stand_in
 from bench.gpu_acceptance.groups import GROUPS, Group
 from bench.gpu_acceptance.rows import Row, is_out_of_memory, left_out, to_the_end
 from bench.gpu_acceptance.setting import Setting

@@ -4,20 +4,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from bench.gpu_acceptance.array_bytes import bytes_as_predicted
-from bench.gpu_acceptance.copies import copies
-from bench.gpu_acceptance.environment import environment
-from bench.gpu_acceptance.launches import launches
-from bench.gpu_acceptance.limit import fits_under_a_budget
-from bench.gpu_acceptance.offload import offload
-from bench.gpu_acceptance.overlap import overlap
-from bench.gpu_acceptance.parity import parity
-from bench.gpu_acceptance.promise import promise
+from bench.gpu_acceptance.checks.array_bytes import bytes_as_predicted
+from bench.gpu_acceptance.checks.copies import copies
+from bench.gpu_acceptance.checks.environment import environment
+from bench.gpu_acceptance.checks.launches import launches
+from bench.gpu_acceptance.checks.limit import fits_under_a_budget
+from bench.gpu_acceptance.checks.offload import offload
+from bench.gpu_acceptance.checks.overlap import overlap
+from bench.gpu_acceptance.checks.parity import parity
+from bench.gpu_acceptance.checks.promise import promise
+from bench.gpu_acceptance.checks.small_pieces import small_pieces
+from bench.gpu_acceptance.checks.steps import CASES, steps
+from bench.gpu_acceptance.checks.torch_steps import torch_steps
 from bench.gpu_acceptance.rows import Row
 from bench.gpu_acceptance.setting import Setting
-from bench.gpu_acceptance.small_pieces import small_pieces
-from bench.gpu_acceptance.steps import CASES, steps
-from bench.gpu_acceptance.torch_steps import torch_steps
 
 ALL_SECONDS = 450
 """No group goes on after this long: half a minute less than the eight minutes promised."""

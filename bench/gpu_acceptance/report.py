@@ -8,8 +8,8 @@ from typing import Any
 
 from tabulate import tabulate
 
+from bench.gpu_acceptance.checks.steps import CASES
 from bench.gpu_acceptance.rows import CRASHED, FAILED, LEFT_OUT, Row, measured
-from bench.gpu_acceptance.steps import CASES
 from checkpoint.output import write_json
 from checkpoint.units import format_bytes
 

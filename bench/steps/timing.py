@@ -1,9 +1,9 @@
 """Interleaved timing: each turn takes every runner once, in random order, so that a busy machine slows all alike.
 
 Two things would make a runner pay for the one before it. A library's threads may spin while they wait for work and keep
-a core busy: OpenBLAS's spin for 2^26 clock ticks, some 26 ms. So we wait until they sleep before a runner of another
-library. And the runner's memory is cold, so it takes one step that is not timed. The random orders spread what is left
-of a neighbour's influence over all runners.
+a core busy: OpenBLAS's spin for 2^26 or 2^28 clock ticks, up to a tenth of a second. So we wait until this process uses
+no processor time before a runner of another library. And the runner's memory is cold, so it takes one step that is not
+timed. The random orders spread what is left of a neighbour's influence over all runners.
 """
 
 import random
@@ -17,8 +17,11 @@ from bench.steps.resident import Resident
 from bench.steps.runner import Runner
 from bench.steps.ways import Way
 
-SPINNING_SECONDS = 0.06
-"""Twice as long as OpenBLAS's threads spin."""
+LOOK_SECONDS = 0.02
+"""How long is looked whether threads still spin."""
+
+MOST_LOOKS = 50
+"""A library whose threads spin for longer is taken as it is."""
 
 Entry = tuple[Way, Runner]
 
@@ -53,6 +56,17 @@ def order_of(turn: int, n_runners: int, *, seed: int) -> list[int]:
     return order
 
 
+def wait_for_threads(
+    *, sleep: Callable[[float], None] = time.sleep, used: Callable[[], float] = time.process_time
+) -> None:
+    """Wait until no thread of this process runs, for at most MOST_LOOKS looks; `used` says its processor seconds."""
+    for _ in range(MOST_LOOKS):
+        before = used()
+        sleep(LOOK_SECONDS)
+        if used() - before < LOOK_SECONDS / 10:
+            return
+
+
 def time_interleaved(
     case: Case,
     entries: Sequence[Entry],
@@ -61,7 +75,7 @@ def time_interleaved(
     order_seed: int = 0,
     report: Callable[[str], None] = lambda text: None,
     clock: Callable[[], float] = time.perf_counter,
-    sleep: Callable[[float], None] = time.sleep,
+    rest: Callable[[], None] = wait_for_threads,
 ) -> list[Timed]:
     """One `Timed` for each runner, timed `turns` times, in the order of `entries`. Peaks are measured first."""
     seconds: list[list[float]] = [[] for _ in entries]
@@ -75,7 +89,7 @@ def time_interleaved(
             way, runner = entries[place]
             report(f"{case.name}: turn {turn + 1} of {turns}, {way.name}")
             if way.library != last:
-                sleep(SPINNING_SECONDS)
+                rest()
             last = way.library
             runner.step()
             begun = clock()

@@ -11,9 +11,9 @@ from checkpoint.schedule.placement import arena_bytes
 CONTROL = "matrix products alone"
 PLAIN = "plain"
 EAGER = "PyTorch eager"
-HOOKED = "PyTorch, optimiser in backward"
+HOOKED = "PyTorch, optimizer in backward"
 SEQUENTIAL = "PyTorch checkpoint_sequential"
-HOOKED_SEQUENTIAL = "PyTorch sequential, optimiser in backward"
+HOOKED_SEQUENTIAL = "PyTorch sequential, optimizer in backward"
 COMPILED = "PyTorch compile"
 BUDGETS = {f"{COMPILED}, budget {budget}": budget for budget in (0.5, 0.05, 0.0)}
 """PyTorch compiled with an `activation_memory_budget`: the part of the activations that it may keep, by name."""

@@ -7,8 +7,8 @@ from dataclasses import replace
 from checkpoint.errors import CheckpointError
 from checkpoint.runs.settings import RunSettings
 from mlp.data import Dataset, Preparation, Reading
-from mlp.data.column_scaling import KINDS
-from mlp.data.reading import TARGETS, TEST_SHARE
+from mlp.data.values.column_scaling import KINDS
+from mlp.data.values.reading import TARGETS, TEST_SHARE
 from mlp.sizes import sizes_for
 
 _OPTIONS = ("target", "drop", "targets", "scale", "test", "validation")

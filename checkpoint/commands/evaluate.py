@@ -9,7 +9,7 @@ from checkpoint.commands.data_options import add_pass_option
 from checkpoint.commands.files import check_data_apart
 from checkpoint.commands.options import add_backend_options, add_data_option, add_json_option, path_of
 from checkpoint.output import check_writable, write_report
-from checkpoint.runs.trained_data import is_trained_data, load_itself, load_trained_data, noted
+from checkpoint.runs.states.trained_data import is_trained_data, load_itself, load_trained_data, noted
 from checkpoint.units import counted, how_far
 from mlp import NetworkError, accuracy, format_sizes, load_state
 from mlp.arguments import check_whole

@@ -38,7 +38,7 @@ def check_data_apart(args: argparse.Namespace, source: str, path: Path) -> None:
 def data_files(source: str | Path) -> list[Path]:
     """The files that `--data` names; none for data that is built in or downloaded, and where they cannot be found."""
     from mlp.data import DataError
-    from mlp.data.folder import find_idx_files
+    from mlp.data.formats.folder import find_idx_files
     from mlp.data.load import NAMES, paths_of  # which load NumPy
 
     if source in NAMES:

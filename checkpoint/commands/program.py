@@ -17,7 +17,8 @@ from checkpoint.commands.files import check_files
 from checkpoint.commands.streams import safe_streams
 from checkpoint.execution.ranks.launch import check_launch, launched
 from checkpoint.output import PROGRAM
-from checkpoint.runs.ending import ending_of
+from checkpoint.runs.endings.ending import ending_of
+from mlp.errors import one_line
 
 COMMANDS = {
     "train": "train a network, and report its accuracy, time and memory",
@@ -35,13 +36,20 @@ SIGNALLED = 128
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command that `argv` names; returns the exit status."""
+    """Run the command that `argv` names; returns the exit status. Help and wrong options end in `SystemExit`."""
+    ended = None
     with safe_streams() as output:
-        status = _status(sys.argv[1:] if argv is None else list(argv))
+        try:
+            status = _status(sys.argv[1:] if argv is None else list(argv))
+        except SystemExit as ending:  # argparse's
+            ended, status = ending, int(ending.code or 0)
         output.flush()
         if output.failure is not None:
             problem = getattr(output.failure, "strerror", None) or output.failure
-            status = status or _fail(f"standard output could not be written ({problem}); all else was done", 1)
+            rest = "" if ended else "; all else was done"
+            status = status or _fail(f"standard output could not be written ({problem}){rest}", 1)
+    if ended:
+        raise SystemExit(status)
     return status
 
 
@@ -117,4 +125,5 @@ class _Parser(argparse.ArgumentParser):
         self.error(f"unknown option {wrong:.60}{'' if found is None else f'; did you mean --{found}?'}")
 
     def error(self, message: str) -> NoReturn:
+        message = one_line(message)  # argparse repeats a wrong value whole, however long it is
         self.exit(2, None if launched()[0] else f"{self.prog}: error: {message} (see {self.prog} --help)\n")

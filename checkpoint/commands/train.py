@@ -33,12 +33,12 @@ from checkpoint.runs.fits import check_fits
 from checkpoint.runs.limited import limit_report, limited
 from checkpoint.runs.ranks.report import ranks_report, ranks_text
 from checkpoint.runs.ranks.together import begin_together, in_turn, on_own_device, print_ranks, restore, saver_of
-from checkpoint.runs.resumption import Resumption, data_of, notes_of
 from checkpoint.runs.run import progress_of, run
-from checkpoint.runs.saver import EVERY, Every, Saving
 from checkpoint.runs.settings import RunSettings, make_network
+from checkpoint.runs.states.resumption import Resumption, data_of, notes_of
+from checkpoint.runs.states.saver import EVERY, Every, Saving
+from checkpoint.runs.states.trained_data import prepared_alike
 from checkpoint.runs.stopping import check_stopping
-from checkpoint.runs.trained_data import prepared_alike
 from checkpoint.schedule.files import read_schedule, said_of_file
 from mlp import data, format_sizes
 from mlp.precision import FULL
@@ -182,7 +182,7 @@ def _train(args: argparse.Namespace, link: Link) -> int:
     print_ranks(link, settings)
     begin_together(link, network, settings, dataset)
     notes = notes_of(settings, network, dataset, source) if saving else {}
-    saver = saver_of(network, progress_of(settings, dataset, at=first), saving, notes)
+    saver = saver_of(network, progress_of(settings, dataset, at=first, saved=saving is not None), saving, notes)
     if resumption and saving and saving.path == resumption.path:
         saver.saved = saver.progress
     with history_kept(network, settings, data=dataset.name, report=args.json, figure=args.figure):

@@ -17,8 +17,9 @@ class Estimator(BaseEstimator):
 
     Beside scikit-learn's: `budget_bytes`, array bytes above rest that a step may take, as a number or as text
     ("32MiB", "50%"); `checkpoint`, what to keep without a budget, as in `train --checkpoint` ("every:2", "sqrt");
-    `backend`, "numpy" or "cupy"; `dtype`, "float32", "float64" or "auto", that of X; `ranks`, whether all ranks of the
-    `world()` block around fit together. `solver` is "adam" or "sgd"; there is no "lbfgs", so `max_fun` means nothing.
+    `backend`, "numpy" or "cupy"; `dtype`, "float32", "float64" or "auto", that of X; `precision`, "full" or less for
+    float32, as `Network` has it ("float16"); `ranks`, whether all ranks of the `world()` block around fit together.
+    `solver` is "adam" or "sgd"; there is no "lbfgs", so `max_fun` means nothing.
 
     After `fit`, beside scikit-learn's: `peak_bytes_`, the most array bytes above rest in a step on a whole mini-batch;
     `plan_`, the plan that was made for the budget, or the schedule without one; and `network_`, the network itself.
@@ -56,6 +57,7 @@ class Estimator(BaseEstimator):
         checkpoint: str = "none",
         backend: Any = "numpy",
         dtype: str = "auto",
+        precision: str = "full",
         ranks: bool = False,
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
@@ -85,6 +87,7 @@ class Estimator(BaseEstimator):
         self.checkpoint = checkpoint
         self.backend = backend
         self.dtype = dtype
+        self.precision = precision
         self.ranks = ranks
 
     @property

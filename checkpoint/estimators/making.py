@@ -8,7 +8,7 @@ from checkpoint.estimators.parameters import Wanted
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.execution.ranks.links.base import Link
 from checkpoint.execution.ranks.network import NetworkOnRanks
-from checkpoint.execution.scheduled import chain_on
+from checkpoint.execution.scheduled import chain_for, chain_on
 from checkpoint.planning.plan import plan_chain
 from checkpoint.planning.planned import Plan
 from checkpoint.ranks.cutting import largest_block
@@ -39,6 +39,7 @@ def arguments_of(estimator: Any, wanted: Wanted, *, dtype: str, optimizer: Optim
         **({"output_activation": "identity"} if estimator.cost == "quadratic" else {}),
         "cost": estimator.cost,
         "dtype": dtype,
+        "precision": estimator.precision,
         "optimizer": optimizer,
         "backend": select_backend(estimator.backend),
     }
@@ -97,8 +98,7 @@ def peak_bytes_of(network: Network, followed: Plan | Schedule, *, batch_size: in
     """The most array bytes above rest in a step of `network` on `batch_size` rows; on ranks, on the largest share."""
     if isinstance(followed, Plan):
         return followed.peak_bytes
-    rows, chain = batch_size, chain_on(network.backend, network.sizes, batch_size=batch_size, dtype=network.dtype)
     if isinstance(network, NetworkOnRanks):
         start, stop = network.part(batch_size).wave.blocks[0]
-        rows, chain = stop - start, network.chain(stop - start)
-    return simulate(followed.for_batch(rows), chain).peak_bytes
+        return simulate(followed.for_batch(stop - start), network.chain(stop - start)).peak_bytes
+    return simulate(followed.for_batch(batch_size), chain_for(network, batch_size)).peak_bytes

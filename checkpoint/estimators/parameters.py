@@ -9,8 +9,9 @@ from backend.facts import NAMES
 from checkpoint.errors import CheckpointError
 from checkpoint.planning.budget import checked_budget
 from checkpoint.planning.choice import Choice
-from mlp.arguments import DTYPES, as_whole, check_name, check_number, check_whole
+from mlp.arguments import DTYPES, MAX_COUNT, as_whole, check_name, check_number, check_whole
 from mlp.errors import NetworkError
+from mlp.precision import TF32_BACKEND, precision_of
 
 ACTIVATIONS = {"identity": "identity", "logistic": "sigmoid", "tanh": "tanh", "relu": "relu"}
 """scikit-learn's names of activations, and ours."""
@@ -73,7 +74,7 @@ def wanted_of(parameters: Mapping[str, Any]) -> Wanted:
     for name in _TRUTHS:
         if not isinstance(p[name], bool) and type(p[name]).__name__ not in ("bool", "bool_"):
             raise NetworkError(f"{name} must be True or False; got {p[name]!r}")
-    check_whole("max_iter", p["max_iter"], least=1)
+    check_whole("max_iter", p["max_iter"], least=1, most=MAX_COUNT)
     if p["n_iter_no_change"] != inf:
         check_whole("n_iter_no_change", p["n_iter_no_change"], least=1)
     if p["batch_size"] != "auto":
@@ -82,8 +83,14 @@ def wanted_of(parameters: Mapping[str, Any]) -> Wanted:
         check_name("dtype", p["dtype"], ("auto", *DTYPES))
     if isinstance(p["backend"], str):
         check_name("backend", p["backend"], NAMES)
+    _check_precision(p["precision"])
     choice = _choice(p["checkpoint"], p["budget_bytes"])
     return Wanted(_hidden(p["hidden_layer_sizes"]), ACTIVATIONS.get(activation, activation), choice)
+
+
+def _check_precision(precision: Any) -> None:
+    """Raise `NetworkError` for what is no precision; whether X's dtype and the backend have it, the network says."""
+    precision_of(precision, dtype="float32", backend=TF32_BACKEND)
 
 
 def _hidden(sizes: Any) -> tuple[int, ...]:

@@ -57,6 +57,7 @@ class MLPRegressor(RegressorMixin, Estimator):
         checkpoint: str = "none",
         backend: Any = "numpy",
         dtype: str = "auto",
+        precision: str = "full",
         ranks: bool = False,
     ) -> None:
         super().__init__(
@@ -87,6 +88,7 @@ class MLPRegressor(RegressorMixin, Estimator):
             checkpoint=checkpoint,
             backend=backend,
             dtype=dtype,
+            precision=precision,
             ranks=ranks,
         )
         self.loss = loss

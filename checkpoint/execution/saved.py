@@ -12,7 +12,7 @@ from checkpoint.execution.arguments import arguments_of, plans_of
 from checkpoint.execution.network import NetworkWithCheckpointing
 from checkpoint.schedule.chain import Chain, chain_of
 from mlp import Network, SavedState, load_state, read_state, restore_state
-from mlp.data.column_scaling import ColumnScaling
+from mlp.data.values.column_scaling import ColumnScaling
 from mlp.errors import StateWarning
 from mlp.precision import precision_on
 from mlp.saving.load import arguments_on

@@ -107,15 +107,15 @@ class ScheduledNetwork(Network):
 
     def chain(self, batch_size: int) -> Chain:
         """The chain that this network is for mini-batches of `batch_size` rows."""
-        chain = chain_on(self.backend, self.sizes, batch_size=batch_size, dtype=self.dtype)
-        halves = self.stored is not None
-        return replace(chain, uptake=self.uptake, whole_gradients=self.whole_gradients, halves=halves)
+        return chain_for(self, batch_size)
 
     def schedule_for(self, batch_size: int) -> Schedule:
         """The schedule of a step on `batch_size` rows; a plan is made once for each size.
 
         Raises `NetworkError` for a batch size below 1, `CheckpointError` or a subclass where no schedule can be had.
         """
+        if type(batch_size) is int and batch_size in self._schedules:
+            return self._schedules[batch_size]  # at once, as this is asked before each step
         batch_size = whole_number("the batch size", batch_size, most=MAX_ROWS, error=NetworkError)
         if batch_size not in self._schedules:
             # A smaller mini-batch than others fits where they do: it works in pieces of the same size.
@@ -175,6 +175,13 @@ class ScheduledNetwork(Network):
         """The bytes of the budget for `chain`: those for the largest mini-batch, where it is smaller than that."""
         largest = replace(chain, batch_size=max(self._most_rows, chain.batch_size))
         return resolve_budget(self.budget_bytes or 0, largest)
+
+
+def chain_for(network: Network, batch_size: int) -> Chain:
+    """The chain that `network` is, plain or not, for mini-batches of `batch_size` rows."""
+    chain = chain_on(network.backend, network.sizes, batch_size=batch_size, dtype=network.dtype)
+    halves = network.stored is not None
+    return replace(chain, uptake=network.uptake, whole_gradients=network.whole_gradients, halves=halves)
 
 
 def chain_on(backend: Backend, sizes: Iterable[int], *, batch_size: int, dtype: str = "float32") -> Chain:

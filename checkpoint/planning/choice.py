@@ -22,7 +22,9 @@ from checkpoint.strategies.offloaded import every_nth_offloaded
 
 FORMS = "none, every:N, sqrt, slots:S, micro:R, optimal, or FILE.json of a schedule"
 _WORDS = ("none", "every", "sqrt", "slots", "micro", "optimal")
-_COUNTED = re.compile(r"(every|slots|micro):([0-9]{1,7})")
+_COUNTED = re.compile(r"(every|slots|micro):([0-9]+)")
+_MOST = 9_999_999
+"""The largest number in such a text: more layers or checkpoints than a chain has, and more rows than a block is for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,14 @@ class Choice:
 
     def __post_init__(self) -> None:
         known = self.checkpoint in ("none", "sqrt", "optimal") or self.path is not None
-        if not known and not _COUNTED.fullmatch(str(self.checkpoint)):
+        counted = _COUNTED.fullmatch(str(self.checkpoint))
+        if not known and not counted:
             raise CheckpointError(
-                f"unknown way to checkpoint {self.checkpoint!r}; choose {FORMS}{_meant(self.checkpoint)}"
+                f"unknown way to checkpoint {self.checkpoint!r:.80}; choose {FORMS}{_meant(self.checkpoint)}"
             )
+        if counted and (len(counted[2]) > len(str(_MOST)) or int(counted[2]) > _MOST):
+            letter = {"every": "N", "slots": "S", "micro": "R"}[counted[1]]
+            raise CheckpointError(f"{letter} in {counted[1]}:{letter} must be at most {_MOST}; got {counted[2]:.60}")
         if self.checkpoint == "optimal" and self.budget is None:
             raise CheckpointError("optimal needs a budget to be optimal under; give one, such as --budget 64MiB")
         if self.budget is not None and self.checkpoint != "optimal":

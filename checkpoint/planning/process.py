@@ -25,8 +25,8 @@ GPU_LIBRARIES_BYTES = 640 * 2**20
 PROCESS_BYTES = 42 * 2**20
 """What a process that trains on NumPy has beside its arrays and its data: Python, libraries, kernels; 41 on Linux."""
 
-KERNELS_BYTES = 4 * 2**20
-"""Panels and sums of the kernels' threads."""
+UNCOMPILED_BYTES = 4 * 2**20
+"""Panels of BLAS and what NumPy's own kernels work in, or a GPU's: the compiled kernels say what theirs take."""
 
 EVALUATED_ROWS = 1000
 """Rows that are evaluated at once, as `mlp.training.metrics` has it."""
@@ -37,8 +37,8 @@ class ProcessMemory:
     """`limit_bytes` and its parts. `resident_bytes` are there now, or will be once libraries are loaded.
 
     `rest_bytes`: parameters and optimizer state. `data_bytes`: mini-batches, and data that is not resident yet.
-    `scratch_bytes`: what kernels work in, and an evaluation, or the copy of the largest layer's weights that hashing
-    and saving make. `margin_bytes` stay free.
+    `scratch_bytes`: what kernels' threads work in, which is resident at rest, beyond what they have already; and an
+    evaluation, or the copy of the largest layer's weights that hashing and saving make. `margin_bytes` stay free.
     """
 
     limit_bytes: int
@@ -107,8 +107,17 @@ def memory_within(
         resident_bytes=_resident(on_gpu=on_gpu) if resident_bytes is None else resident_bytes,
         rest_bytes=(1 + states) * sum(widths[layer] * (widths[layer - 1] + 1) for layer in layers) * item,
         data_bytes=batches_bytes(chain, pixels=pixels),
-        scratch_bytes=KERNELS_BYTES + max(evaluated, 0 if on_gpu else largest),
+        scratch_bytes=_kernels_bytes(chain, on_gpu=on_gpu) + max(evaluated, 0 if on_gpu else largest),
     )
+
+
+def _kernels_bytes(chain: Chain, *, on_gpu: bool) -> int:
+    """What kernels will work in on this machine, beyond what is resident for it now."""
+    from backend.numpy.kernels import scratch
+    from backend.numpy.kernels.loading import kernels_here
+
+    library = None if on_gpu else kernels_here()[0]
+    return UNCOMPILED_BYTES if library is None else scratch.coming_bytes(library, chain.widths, 8 * chain.item_bytes)
 
 
 def check_room(memory: ProcessMemory, search: AnySearch) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from checkpoint.execution.ranks.network import NetworkOnRanks
-from checkpoint.runs.faults import watched
+from checkpoint.runs.endings.faults import watched
+from checkpoint.runs.endings.interruption import Interruption
 from checkpoint.runs.first_step import MeasuredFirstStep
-from checkpoint.runs.interruption import Interruption
 from checkpoint.runs.learning import Learning
 from checkpoint.runs.predicted import predicted
 from checkpoint.runs.ranks.interruption import InterruptionOfAll
@@ -24,8 +24,8 @@ from checkpoint.runs.record import (
     seconds_record,
     weights_sha256,
 )
-from checkpoint.runs.saver import Saver
 from checkpoint.runs.settings import RunSettings, make_network
+from checkpoint.runs.states.saver import Saver
 from checkpoint.runs.stopping import RunStopping
 from mlp import Batches, EpochRecord, Network, Progress, Step, train
 from mlp.data import Dataset
@@ -63,7 +63,7 @@ def run(
     training_data, test_data = (batches_of_part(network, dataset, part) for part in ("train", "test"))
     pixels = training_data.divisor is not None
     learning = Learning(network, training_data, test_data)
-    saver = saver or Saver(network, progress_of(settings, dataset, at=first), None)
+    saver = saver or Saver(network, progress_of(settings, dataset, at=first, saved=False), None)
     first_step = MeasuredFirstStep(network, expected.rows)
     stopping = RunStopping(settings, network)
     watching = watched(
@@ -167,8 +167,11 @@ class _Hooks:
         self._saver.finish()
 
 
-def progress_of(settings: RunSettings, dataset: Dataset, *, at: tuple[int, int]) -> Progress:
-    """How far a run is whose next step is `at`, an epoch and a step in it, both from 1."""
+def progress_of(settings: RunSettings, dataset: Dataset, *, at: tuple[int, int], saved: bool) -> Progress:
+    """How far a run is whose next step is `at`, an epoch and a step in it, both from 1.
+
+    The data's digest, which takes a pass through the data, is in it only where it is `saved`.
+    """
     return Progress(
         epoch=at[0],
         step=at[1] - 1,
@@ -177,7 +180,7 @@ def progress_of(settings: RunSettings, dataset: Dataset, *, at: tuple[int, int])
         eta=settings.eta,
         shuffle=settings.shuffle,
         n_samples=len(dataset.train),
-        data_digest=dataset.digest,
+        data_digest=dataset.digest if saved else "",
     )
 
 

@@ -1,15 +1,15 @@
 """Data to train with: the user's files of many kinds, MNIST by name, or the embedded sample. Knows no networks."""
 
-from mlp.data.convert import CLASSES, as_inputs, one_hot
 from mlp.data.dataset import Dataset, Samples
 from mlp.data.errors import DamagedDataError, DataError, DownloadError, OversizedDataError, UnreadableDataError
+from mlp.data.formats.idx import read_idx
+from mlp.data.formats.npz import read_npz
 from mlp.data.from_arrays import dataset_from_arrays
-from mlp.data.idx import read_idx
 from mlp.data.load import load
-from mlp.data.npz import read_npz
-from mlp.data.preparation import Preparation
-from mlp.data.reading import Reading
-from mlp.data.split import split_rows
+from mlp.data.values.convert import CLASSES, as_inputs, one_hot
+from mlp.data.values.preparation import Preparation
+from mlp.data.values.reading import Reading
+from mlp.data.values.split import split_rows
 
 __all__ = [
     "CLASSES",

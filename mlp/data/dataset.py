@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp.data.errors import DataError
-from mlp.data.preparation import Preparation
-from mlp.data.scaling import Scaling
-from mlp.data.survey import digest_of
-from mlp.data.targets import Labels, Rows, Targets
+from mlp.data.values.preparation import Preparation
+from mlp.data.values.scaling import Scaling
+from mlp.data.values.survey import digest_of
+from mlp.data.values.targets import Labels, Rows, Targets
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,10 +12,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from mlp.data.errors import DamagedDataError, DataError
-from mlp.data.npy import read_npy_header
-from mlp.data.pictures import START_BYTES, is_picture, read_picture
-from mlp.data.scaling import PIXELS, Scaling
+from mlp.data.formats.npy import read_npy_header
+from mlp.data.formats.pictures import START_BYTES, is_picture, read_picture
 from mlp.data.stream import MAX_DATA_BYTES, open_regular, promised_bytes, read_exactly
+from mlp.data.values.scaling import PIXELS, Scaling
 
 
 def read_images(
@@ -30,7 +30,7 @@ def read_images(
 ) -> np.ndarray:
     """The images at `path` as rows, (n, features), `dtype`, values 0 to 1.
 
-    A PNG or JPEG is one image; its 0..255 become 0..1, see `mlp.data.pictures`. A .npy array is (features,),
+    A PNG or JPEG is one image; its 0..255 become 0..1, see `mlp.data.formats.pictures`. A .npy array is (features,),
     (n, features), (rows, columns) or (n, rows, columns): uint8, scaled by `scaling`, or floats, which are taken as they
     are where they lie in 0..1, and else scaled too. Without a scaling, the network was trained on values as they were:
     floats are taken as they are. `shape`: of the training's images, (rows, columns) or (rows, columns, 3) in colour;

@@ -1,9 +1,10 @@
 """What a file of another ending than its content's holds, by its first bytes. Reads no more than those."""
 
+import re
 from pathlib import Path
 
 from mlp.data.errors import DataError
-from mlp.data.pictures import is_picture
+from mlp.data.formats.pictures import is_picture
 from mlp.data.stream import open_regular, quoted
 
 LOOKED_AT_BYTES = 4096
@@ -18,6 +19,15 @@ _STARTS = {
     b"\x93NUMPY": "npy",
     b"\x1f\x8b": "gzip",
 }
+OTHER_PICTURES = {
+    "GIF": re.compile(rb"GIF8[79]a"),
+    "BMP": re.compile(rb"BM.{4}\0{4}", re.DOTALL),
+    "WebP": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
+    "TIFF": re.compile(rb"II\*\0|MM\0\*"),
+    "HEIF or AVIF": re.compile(rb".{4}ftyp(?:hei|hev|mif1|msf1|avi)", re.DOTALL),
+}
+"""How pictures begin that are not read here."""
+
 _SAID = {
     "HDF5": "HDF5, which is read from files that end in .h5: rename it",
     "Parquet": "a Parquet table, which is read from files that end in .parquet: rename it",
@@ -25,6 +35,7 @@ _SAID = {
     "npy": "one array, which is read from files that end in .npy: rename it, and name the targets too",
     "gzip": "what gzip has packed: unpack it",
     "picture": "a picture, which is no data set; predict takes it",
+    **{name: f"a {name} picture, which is not read: convert it to PNG" for name in OTHER_PICTURES},
     "text": "text; tables are read from files that end in .csv or .tsv: rename it",
 }
 
@@ -36,6 +47,7 @@ def what_is_in(start: bytes) -> str | None:
     ('text', None)
     """
     known = next((kind for bytes_, kind in _STARTS.items() if start.startswith(bytes_)), None)
+    known = known or next((name for name, begins in OTHER_PICTURES.items() if begins.match(start)), None)
     if known is not None or is_picture(start):
         return known or "picture"
     try:

@@ -7,15 +7,15 @@ from pathlib import Path
 from backend.nearest import meant
 from mlp.data.dataset import Dataset
 from mlp.data.errors import DataError, UnreadableDataError
-from mlp.data.folder import find_idx_files, raw_idx_files
+from mlp.data.formats.folder import find_idx_files, raw_idx_files
+from mlp.data.formats.npy_pair import advise_random, raw_npy_pair
+from mlp.data.formats.npz_file import raw_npz_file
 from mlp.data.kinds import HDF5, TABLES, check_ending
-from mlp.data.npy_pair import advise_random, raw_npy_pair
-from mlp.data.npz_file import raw_npz_file
-from mlp.data.preparation import Preparation
+from mlp.data.named.sample import load_sample
 from mlp.data.prepare import Raw, prepared
-from mlp.data.reading import TEST_SHARE, Reading
-from mlp.data.sample import load_sample
 from mlp.data.stream import kind_of, quoted
+from mlp.data.values.preparation import Preparation
+from mlp.data.values.reading import TEST_SHARE, Reading
 
 NAMES = ("mnist", "sample")
 _WANTED = (
@@ -36,8 +36,8 @@ def load(
 
     `name_or_path`: "mnist" (cache folder, network, else the sample with a notice), "sample", or a path: a .npz with
     x_train, y_train, x_test and y_test or with X and y, two .npy as "X.npy,y.npy", which are mapped, a table, an HDF5
-    file, or a folder with the four IDX files, see `mlp.data.folder`. These two words are always the names; for a file
-    called so, say `./mnist` or give a Path. `cache_dir`: where "mnist" is kept.
+    file, or a folder with the four IDX files (`mlp.data.formats.folder`). These two words are always the names; for a
+    file called so, say `./mnist` or give a Path. `cache_dir`: where "mnist" is kept.
 
     `reading`: how to read it. `known`: how the data of a network was prepared, to be treated alike; `trained_digest`:
     the digest of that data, where all rows of any other file without a test part are to test with. Raises a DataError,
@@ -91,7 +91,7 @@ def paths_of(name_or_path: str | Path) -> list[Path]:
 def _named(name: str, cache_dir: str | Path | None) -> Dataset:
     if name == "sample":
         return load_sample()
-    from mlp.data.mnist import load_mnist  # imports the downloading, which others need not wait for
+    from mlp.data.named.mnist import load_mnist  # imports the downloading, which others need not wait for
 
     return load_mnist(cache_dir)
 
@@ -122,11 +122,11 @@ def _raw_at(name_or_path: str | Path, reading: Reading | None, known: Preparatio
     if stat.S_ISDIR(mode):
         return raw_idx_files(find_idx_files(path))
     if endings[0] in TABLES:
-        from mlp.data.tables import raw_table  # loads pandas
+        from mlp.data.formats.tables import raw_table  # loads pandas
 
         return raw_table(path, reading=known.reading if known else reading or Reading(), known=known)
     if endings[0] in HDF5:
-        from mlp.data.hdf5 import raw_hdf5  # loads h5py
+        from mlp.data.formats.hdf5 import raw_hdf5  # loads h5py
 
         return raw_hdf5(path)
     if endings[0] == ".npy":

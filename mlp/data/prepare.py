@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp.data.column_scaling import FITTED, ColumnScaling, fitted, said_of_constants
-from mlp.data.columns import Column, names_of
 from mlp.data.dataset import Dataset, Samples
 from mlp.data.errors import DataError
-from mlp.data.preparation import Preparation
-from mlp.data.ranges import check_range, said_of_range
-from mlp.data.reading import Reading
-from mlp.data.scaling import PIXELS, Scaling, scaling_of_bytes
-from mlp.data.split import split_rows
-from mlp.data.survey import Survey, check_finite, digest_of, row_blocks, survey
-from mlp.data.targets import Labels, Targets, targets_of
+from mlp.data.values.column_scaling import FITTED, ColumnScaling, fitted, said_of_constants
+from mlp.data.values.columns import Column, names_of
+from mlp.data.values.preparation import Preparation
+from mlp.data.values.ranges import check_range, said_of_range
+from mlp.data.values.reading import Reading
+from mlp.data.values.scaling import PIXELS, Scaling, scaling_of_bytes
+from mlp.data.values.split import split_rows
+from mlp.data.values.survey import Survey, check_finite, digest_of, row_blocks, survey
+from mlp.data.values.targets import Labels, Targets, targets_of
 
 WIDE = 30
 """Inputs of a larger magnitude are too large for common learning rates, which is said."""

@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp.data.column_scaling import ColumnScaling
+from mlp.arrays import is_masked
 from mlp.data.errors import DataError
+from mlp.data.formats.pictures import START_BYTES, is_picture, read_picture
 from mlp.data.images import read_images, read_npy_rows
 from mlp.data.kinds import LOOKED_AT_BYTES, TABLES, said_of, what_is_in
-from mlp.data.pictures import START_BYTES, is_picture, read_picture
-from mlp.data.preparation import Preparation
-from mlp.data.ranges import said_of_range
-from mlp.data.scaling import Scaling
 from mlp.data.stream import open_regular, quoted
+from mlp.data.values.column_scaling import ColumnScaling
+from mlp.data.values.preparation import Preparation
+from mlp.data.values.ranges import said_of_range
+from mlp.data.values.scaling import Scaling
 
 _WANTED = "give a PNG or JPEG, a .npy, or a table that ends in .csv, .tsv or .parquet"
 
@@ -44,7 +45,7 @@ def read_unlabelled(
     is_table = path.suffix.lower() in TABLES
     with open_regular(path) as file:
         kind = what_is_in(file.read(LOOKED_AT_BYTES))
-    if not is_table and kind not in (None, "picture", "npy"):
+    if not is_table and kind not in ("picture", "npy") and (kind is not None or path.suffix.lower() != ".npy"):
         raise DataError(f"{said_of(path, kind)}; {_WANTED}")
     if is_table:
         if invert:
@@ -71,11 +72,11 @@ def as_trained_on(X: Any, preparation: Preparation, *, dtype: str) -> NDArray[An
     `X`: raw numbers (n, features), or a DataFrame that has the columns of the table trained on. Raises a `DataError`.
     """
     if preparation.columns is not None and hasattr(X, "columns"):
-        from mlp.data.tables import inputs_of
+        from mlp.data.formats.tables import inputs_of
 
         raw: NDArray[Any] = inputs_of(X, preparation.columns, "X")
     else:
-        if isinstance(X, np.ma.MaskedArray):
+        if is_masked(X):
             raise DataError("X: is a masked array, and what it hides would be used; give X.filled(...)")
         raw = np.asarray(X)
         if raw.ndim != 2 or raw.shape[1] != preparation.features or raw.dtype.kind not in "fiub":
@@ -103,8 +104,8 @@ def _raw(path: Path, preparation: Preparation, *, invert: bool, say: Callable[[s
 def _table(path: Path, preparation: Preparation | None) -> NDArray[np.float64]:
     if preparation is None or preparation.columns is None:
         raise DataError(f"{quoted(path)}: is a table, and the network was not trained on one; give a .npy")
-    from mlp.data.table_files import read_table  # loads pandas
-    from mlp.data.tables import inputs_of
+    from mlp.data.formats.table_files import read_table  # loads pandas
+    from mlp.data.formats.tables import inputs_of
 
     return inputs_of(read_table(path), preparation.columns, quoted(path))
 

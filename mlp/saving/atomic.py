@@ -119,8 +119,9 @@ def _kept(path: Path) -> int:
 
 
 def numbered(path: Path, number: int) -> Path:
-    """PATH.number."""
-    return path.with_name(f"{path.name}.{number}")
+    """PATH.number, beside the file itself where `path` is a link."""
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    return target.with_name(f"{target.name}.{number}")
 
 
 def _stat(path: Path) -> os.stat_result | None:

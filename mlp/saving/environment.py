@@ -4,7 +4,6 @@ Not the number of threads: NumPy's kernels here add up in one order whatever it 
 """
 
 import sys
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
@@ -48,6 +47,8 @@ def _said(facts: dict[str, str], name: str) -> str:
 
 
 def _version(package: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version  # 1.5 MiB, for those who save
+
     try:
         return version(package)
     except PackageNotFoundError:  # run from a checkout

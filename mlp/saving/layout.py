@@ -21,6 +21,9 @@ LENGTH_BYTES = 8
 MAX_METADATA_BYTES = 2**21
 """Room for the widths of 100,000 layers and all else that the metadata says."""
 
+NO_CHECKSUM = "0" * 64
+"""What stands in a header for its own checksum while that is taken."""
+
 LEAST_LISTED_BYTES = 50
 """The fewest header bytes per layer: a file with less is refused before a header is made to compare."""
 

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from mlp.arguments import MAX_COUNT
 from mlp.costs import TABLE
-from mlp.data.scaling import PIXELS
+from mlp.data.values.scaling import PIXELS
 from mlp.precision import FULL
-
-MAX_COUNT = 2**53
-"""The most that a saved count may be: what every reader of JSON can say exactly."""
 
 ADDED = {
     2: ("epochs_trained", "scaling", "arguments"),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mlp.data.errors import DataError
-from mlp.data.preparation import NOTE, Preparation
+from mlp.data.values.preparation import NOTE, Preparation
 from mlp.errors import StateError
 from mlp.saving.state import SavedState
 

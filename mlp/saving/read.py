@@ -17,19 +17,20 @@ import numpy as np
 from mlp.data.errors import DataError
 from mlp.data.stream import open_regular
 from mlp.errors import StateError
+from mlp.saving.arrays import CHUNK_BYTES, arrays_of
 from mlp.saving.layout import (
     FORMAT,
     FORMAT_NUMBER,
     LEAST_LISTED_BYTES,
     LENGTH_BYTES,
     MAX_METADATA_BYTES,
+    NO_CHECKSUM,
     Layout,
     format_number,
     metadata_of,
 )
 from mlp.saving.paths import as_path
 from mlp.saving.state import Savable, SavedState, optimizer_name
-from mlp.saving.write import CHUNK_BYTES, NO_CHECKSUM, arrays_of
 
 _WANTED = "wanted a state saved by this program"
 

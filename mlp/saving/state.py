@@ -11,7 +11,7 @@ from mlp.activations import ACTIVATIONS, OUTPUT_ACTIVATIONS
 from mlp.arguments import DTYPES, INITIALIZATIONS
 from mlp.costs import COSTS, output_activation
 from mlp.data.errors import DataError
-from mlp.data.scaling import Scaling
+from mlp.data.values.scaling import Scaling
 from mlp.errors import NetworkError, StateError
 from mlp.optimizers import Optimizer, Ruled, optimizer_of, optimizer_text
 from mlp.precision import FULL, PRECISIONS

@@ -3,23 +3,20 @@
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mlp.arguments import check_whole
 from mlp.errors import StateError, TrainingError
+from mlp.saving.arrays import arrays_of, parts
 from mlp.saving.atomic import replaced
 from mlp.saving.environment import environment
-from mlp.saving.layout import FORMAT, LENGTH_BYTES, MAX_METADATA_BYTES, Layout
+from mlp.saving.keeping import check_kept
+from mlp.saving.layout import FORMAT, LENGTH_BYTES, MAX_METADATA_BYTES, NO_CHECKSUM, Layout
 from mlp.saving.paths import as_path
 from mlp.saving.state import Progress, Savable, SavedState, state_of
-
-CHUNK_BYTES = 2**20
-"""Bytes checked, hashed and written at a time, while they are in the processor's cache."""
-NO_CHECKSUM = "0" * 64
 
 
 def save_state(
@@ -36,9 +33,10 @@ def save_state(
     PATH.1 to PATH.N. `notes`: any text, by name. One array at a time is copied to the host, and nothing else
     is copied.
 
-    Raises `NetworkError` for a `keep` that is no whole number, `StateError` where the file cannot be written, and
-    `TrainingError` for parameters that are not finite, for velocities that a step has spoilt, and for a step that a
-    device has refused and nobody knows of yet: then the old state is not overwritten.
+    Raises `NetworkError` for a `keep` that is no whole number, `StateError` where the file cannot be written or `keep`
+    would move along what is no saved state, and `TrainingError` for parameters that are not finite, for velocities that
+    a step has spoilt, and for a step that a device has refused and nobody knows of yet: then the old state is not
+    overwritten.
     """
     path, keep = as_path(path), check_whole("keep", keep, least=0)
     if sys.byteorder != "little":
@@ -53,12 +51,13 @@ def save_state(
     layout = Layout(network.sizes, network.dtype, tuple(network.optimizer_state))
     header = layout.header(metadata)
     try:
+        check_kept(path, keep)
         with replaced(path, keep=keep) as file:
             # The checksum covers the header without it, and the arrays; it is filled in at the end.
             digest = hashlib.sha256(header)
             file.write(len(header).to_bytes(LENGTH_BYTES, "little") + header)
             for name, array in arrays_of(network):
-                for part in _parts(network.backend.to_numpy(array)):
+                for part in parts(network.backend.to_numpy(array)):
                     _check_finite(part, name)
                     digest.update(part.data)
                     file.write(part.data)
@@ -68,23 +67,6 @@ def save_state(
         reason = error.strerror or str(error)
         raise StateError(f"cannot be saved ({reason}); what was there is unchanged", path=path) from None
     return state
-
-
-def arrays_of(network: Savable) -> Iterator[tuple[str, Any]]:
-    """Each array of a network with its name, in the order of the file."""
-    places = Layout(network.sizes, network.dtype, tuple(network.optimizer_state)).arrays
-    for k, parameters in enumerate(zip(network.weights, network.biases, strict=True)):
-        for pair in (parameters, *(pairs[k] for pairs in network.optimizer_state.values())):
-            for array in pair:
-                yield next(places).name, array
-
-
-def _parts(array: np.ndarray) -> Iterator[np.ndarray]:
-    """The array's values in chunks, in order; a row-major array is not copied."""
-    flat = np.ascontiguousarray(array).reshape(-1)
-    step = CHUNK_BYTES // array.itemsize
-    for start in range(0, flat.size, step):
-        yield flat[start : start + step]
 
 
 def _check_finite(part: np.ndarray, name: str) -> None:

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from backend.totals import CostTotal
-from mlp.arguments import DTYPES, check_called_with_one, check_name, check_whole
-from mlp.data.scaling import Scaling
+from mlp.arguments import DTYPES, MAX_COUNT, check_called_with_one, check_name, check_whole
+from mlp.data.values.scaling import Scaling
 from mlp.errors import NetworkError, TrainingError
 from mlp.row_weights import RowWeights, row_weights
 from mlp.training.ahead import batches_ahead
@@ -179,7 +179,7 @@ def _weights_of(
 
 def check_training(*, epochs: int, mini_batch_size: int, eta: LearningRate, n_samples: int | None, dtype: str) -> None:
     """Raise `NetworkError` for arguments that allow no training; `n_samples` is None before the data is read."""
-    check_whole("epochs", epochs, least=1)
+    check_whole("epochs", epochs, least=1, most=MAX_COUNT)
     rows = check_whole("the mini-batch size", mini_batch_size, least=1)
     if n_samples is not None and mini_batch_size > n_samples:
         raise NetworkError(

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from mlp.arguments import LARGEST
-from mlp.data.column_scaling import ColumnScaling
-from mlp.data.convert import as_inputs, one_hot
 from mlp.data.dataset import Dataset, Samples
-from mlp.data.mapped_pages import MappedPages
-from mlp.data.scaling import PIXELS, Scaling
-from mlp.data.survey import BLOCK_BYTES
-from mlp.data.targets import Labels
+from mlp.data.values.column_scaling import ColumnScaling
+from mlp.data.values.convert import as_inputs, one_hot
+from mlp.data.values.mapped_pages import MappedPages
+from mlp.data.values.scaling import PIXELS, Scaling
+from mlp.data.values.survey import BLOCK_BYTES
+from mlp.data.values.targets import Labels
 from mlp.errors import NetworkError
 from mlp.training.batches import CHECKED_ROWS, Taker
 from mlp.training.sources import Rows

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlp.arguments import check_number
-from mlp.data.split import split_rows
+from mlp.data.values.split import split_rows
 from mlp.errors import NetworkError
 from mlp.training.batches import Batches, divisor_of, known_finite
 from mlp.training.sources import Rows
@@ -57,7 +57,7 @@ class SomeBatches:
 
 
 def parts_of(data: Batches, share: float, *, seed: int) -> tuple[SomeBatches, SomeBatches]:
-    """The part of `data` to train on, and the part of about `share` of it to validate on: see `mlp.data.split`.
+    """The part of `data` to train on, and the part of about `share` of it to validate on: see `mlp.data.values.split`.
 
     Raises `NetworkError` for a share that is not above 0 and below 1, `DataError` where either part would be empty.
     """

@@ -13,6 +13,7 @@ from bench.machine.quiet import Busy, Quiet
 from bench.machine.rates import Rates
 from bench.steps.cases import CASES
 from bench.steps.peers.present import LIBRARIES
+from bench.steps.ways import BUDGETS, COMPILED, JIT
 from tests.bench.steps.rows import TINY
 
 
@@ -54,6 +55,17 @@ def test_only_quiet_ends_where_something_else_runs(
     monkeypatch.setattr(bench_main, "measured_rates", lambda threads: Rates(1e11, 1e10, 2**25))
     assert main(["--case", "classic", "--no-peers", "--only-quiet"]) == 3
     assert "other (7) 90%" in capsys.readouterr().out
+
+
+def test_compiled_steps_can_be_left_out(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(bench_main, "look_around", lambda: Quiet(2.0, 0.9, 0.0, ()))
+    monkeypatch.setattr(bench_main, "measured_rates", lambda threads: Rates(1e11, 1e10, 2**25))
+    monkeypatch.setattr(bench_main, "peer_facts", dict)
+    monkeypatch.setattr(bench_main, "absent_peers", lambda: {JIT: "jax is not installed"})
+    assert main(["--case", "classic", "--no-compile", "--only-quiet"]) == 3
+    printed = capsys.readouterr().out
+    left_out = [line.split(" is left out: ") for line in printed.splitlines() if " is left out: " in line]
+    assert dict(left_out) == {JIT: "jax is not installed"} | dict.fromkeys((COMPILED, *BUDGETS), "--no-compile")
 
 
 def test_unusable_backend_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,5 +1,6 @@
 """The door for arrays: what cannot be read as it lies is refused, and nothing else reaches a kernel."""
 
+from contextlib import nullcontext
 from typing import Any
 
 import array_api_strict
@@ -9,6 +10,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from mlp import Network, NetworkError
 from mlp.arrays import is_row_major
+from mlp.records import Records
 from tests.conftest import parameters_of, same_bits
 
 SIZES = [6, 5, 3]
@@ -120,14 +122,17 @@ def test_value_that_is_not_finite_is_refused_before_weights_are_touched(value, p
     assert same_bits(parameters_of(network), before)
 
 
-def test_data_set_that_was_looked_through_is_not_looked_through_in_each_step(monkeypatch):
-    network = Network(SIZES)
+@pytest.mark.parametrize("by_actions", [False, True])
+def test_data_set_that_was_looked_through_is_not_looked_through_in_each_step(by_actions, monkeypatch):
+    network, in_program = Network(SIZES), Records.check_inputs
     X, y = wide("float32")[:, :6].copy(), np.eye(3, dtype="float32")[np.arange(9) % 3]
     looked = []
     monkeypatch.setattr("mlp.store.is_finite", lambda *_, **__: looked.append(1) or True)
-    network.SGD((X, y), epochs=2, mini_batch_size=3, eta=0.1)
-    assert looked == []
-    network.update_mini_batch(X, y, eta=0.1)
+    monkeypatch.setattr(Records, "check_inputs", lambda *given: looked.append(1) or in_program(*given))
+    with network.backend.measure() if by_actions else nullcontext():
+        network.SGD((X, y), epochs=2, mini_batch_size=3, eta=0.1)
+        assert looked == []
+        network.update_mini_batch(X, y, eta=0.1)
     assert looked == [1]
 
 

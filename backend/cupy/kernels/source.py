@@ -1,6 +1,6 @@
 """From CUDA source to functions on the device: compiled by NVRTC when first used, once for each dtype.
 
-The sources are the `.cu` files beside this one. They include no header, so what is compiled here is what the tests
+The sources are the `.cu` files in `sources`. They include no header, so what is compiled here is what the tests
 compile for other GPUs; `watch.cuh` is put before all of them, and `packs.cuh` before those of `ELEMENTWISE`. In them
 `Item` is float or double; EXP, TANH, FMA and the like are its functions; a `Pack` is VALUES of them, one or as many as
 16 bytes hold, which are loaded and stored at once; activations, costs and sizes have the names of `NUMBERS`. CuPy
@@ -25,6 +25,8 @@ ITEMS = {
     },
 }
 """What each C type of a value defines: its lowest number, its infinity, and the suffix of its functions."""
+
+FOLDER = "backend.cupy.kernels.sources"
 
 ELEMENTWISE = ("elementwise", "optimizers")
 """The sources whose kernels go over matrices value by value."""
@@ -60,7 +62,7 @@ NUMBERS: dict[str, float] = {
 
 def names() -> list[str]:
     """The names of the sources, without `.cu`."""
-    files = resources.files("backend.cupy.kernels").iterdir()
+    files = resources.files(FOLDER).iterdir()
     return sorted(file.name.removesuffix(".cu") for file in files if file.name.endswith(".cu"))
 
 
@@ -72,7 +74,7 @@ def text(source: str, item: str, values: int = 1) -> str:
     defined |= {name.upper(): name + kind["SUFFIX"] for name in FUNCTIONS}
     pack = "struct alignas(sizeof(Item) * VALUES) Pack { Item at[VALUES]; };\n"
     files = ["watch.cuh", *(["packs.cuh"] if source in ELEMENTWISE else [])]
-    folder = resources.files("backend.cupy.kernels")
+    folder = resources.files(FOLDER)
     own = "".join((folder / file).read_text(encoding="utf-8") for file in (*files, f"{source}.cu"))
     return "".join(f"#define {name} {value}\n" for name, value in defined.items()) + pack + own
 

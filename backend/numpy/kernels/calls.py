@@ -2,7 +2,18 @@
 
 import ctypes
 
+import numpy as np
+
 from backend.rules import RuleNumbers
+
+VALUE_BITS = {np.dtype("float32"): 32, np.dtype("float64"): 64}
+"""The bits of a value, by dtype."""
+
+NO_RULE = RuleNumbers(0.0)
+"""For operations that are no optimizer's."""
+
+NO_MEMORY = WRONG_REPEAT = -(2**63)
+"""What a call answers before anything was done: there is no scratch memory, and a check: repeats are no repeats."""
 
 
 class Base(ctypes.Structure):
@@ -41,3 +52,8 @@ class Call(ctypes.Structure):
         ("repeats", ctypes.POINTER(Repeat)),
         ("n_repeats", ctypes.c_int64),
     )
+
+
+def no_memory() -> MemoryError:
+    """The error for a call that answered NO_MEMORY."""
+    return MemoryError("no scratch memory could be had for the kernels; free some, or raise the process's limit")

@@ -25,6 +25,8 @@ static Needs needs_of(const Operation *o) {
         return (Needs){BIT(out) | BIT(y), 0, BIT(out)};
     case KIND_cost:
         return (Needs){BIT(out) | BIT(y) | BIT(total), BIT(row_weights), BIT(total)};
+    case KIND_check_inputs:
+        return (Needs){BIT(a), 0, 0};
     case KIND_scale_rows:
         return (Needs){BIT(out) | BIT(row_weights), 0, BIT(out)};
     case KIND_backward:
@@ -74,16 +76,16 @@ static int64_t values_of(const Operation *o, int array) {
 static int numbers_fit(const Operation *o) {
     const int multiplies = o->kind == KIND_forward || o->kind == KIND_backward || o->kind == KIND_backward_update ||
                            o->kind == KIND_backward_momentum;
-    const int by_rows =
-        multiplies || o->kind == KIND_output_error || o->kind == KIND_cost || o->kind == KIND_scale_rows;
+    const int has_a = multiplies || o->kind == KIND_check_inputs;
+    const int by_rows = has_a || o->kind == KIND_output_error || o->kind == KIND_cost || o->kind == KIND_scale_rows;
     const int lowest = multiplies && o->kind != KIND_forward ? NO_ACTIVATION : 0;
     if (o->kind < 0 || o->kind >= N_KINDS || o->cost < 0 || o->cost >= N_COSTS || o->layer < 0) return 0;
     if (o->activation < lowest || o->activation >= N_ACTIVATIONS) return 0;
     if (lowest == NO_ACTIVATION && o->activation == ACTIVATION_softmax) return 0; /* not elementwise */
     if (o->first_row < 0 || o->first_unit < 0 || o->dropped_layer < 0) return 0;
     if (o->n_out < 1 || (by_rows ? o->rows < 1 : o->rows < 0)) return 0;
-    if (multiplies && (o->n_in < 1 || o->a_leading < o->n_in)) return 0;
-    if (!multiplies && !by_rows && o->n_in < 0) return 0;
+    if (has_a && (o->n_in < 1 || o->a_leading < o->n_in)) return 0;
+    if (!has_a && !by_rows && o->n_in < 0) return 0;
     if ((o->kind == KIND_output_error || o->kind == KIND_cost) && o->y_leading < o->n_out) return 0;
     return o->kind != KIND_backward_update || o->block_rows >= 1;
 }

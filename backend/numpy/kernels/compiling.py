@@ -1,7 +1,8 @@
 """How the kernels are compiled: which compiler, for which processors, into which files. Imports nothing of ours.
 
 Used when the package is built or installed (`build_backend`), by whoever builds for other platforms, and by the loader,
-which compares hashes. An object is made for each level of a processor, and the best one that runs is loaded.
+which compares hashes and compiles nothing: `subprocess` is imported where it is used. An object is made for each level
+of a processor, and the best one that runs is loaded.
 """
 
 import contextlib
@@ -11,7 +12,6 @@ import os
 import platform
 import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -103,6 +103,8 @@ def system_compiler() -> list[str] | None:
 
 
 def _works(command: list[str]) -> bool:
+    import subprocess
+
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "probe.c")
         source.write_text("#include <math.h>\n#include <pthread.h>\ndouble probe(double x) { return log(x); }\n")
@@ -129,6 +131,8 @@ def remove_objects(folder: Path = FOLDER) -> None:
 
 def compile_objects(target: Target | None = None, folder: Path = FOLDER) -> list[str]:
     """Make the objects of a target in `folder`, and its manifest; returns their names. Raises `NotCompiled`."""
+    import subprocess
+
     target = target or here()
     levels = LEVELS.get(target.machine)
     if not levels:
@@ -155,6 +159,8 @@ def compile_objects(target: Target | None = None, folder: Path = FOLDER) -> list
 
 def _compile(command: list[str], zig: bool, level: Level, target: Target, digest: str, workplace: Path) -> Path:
     """One object, in `workplace`. The file that asks what the processor can do is compiled for any of them."""
+    import subprocess
+
     triple = ["-target", target.triple] if target.triple else []
     defined = [f'-DSOURCES_HASH="{digest}"', f"-DLEVEL={level.number}"]
     cpu = [f"-mcpu={level.cpu}"] if zig else [*level.flags]

@@ -1,4 +1,4 @@
-"""The compiled kernels as Python has them: the table of codes, records, programs, and single operations.
+"""The compiled kernels as Python has them: the table of codes, records, and single operations.
 
 The layout of a record and the names of all codes come from the loaded library (`operations.h`), so they are defined
 once. Arrays reach it by way of `door` alone.
@@ -6,50 +6,28 @@ once. Arrays reach it by way of `door` alone.
 
 import ctypes
 import functools
-import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from backend.limits import thread_count
-from backend.numpy.kernels import door
-from backend.numpy.kernels.calls import Base, Call, Repeat
+from backend.numpy.kernels.calls import NO_MEMORY, NO_RULE, VALUE_BITS, Base, Call, no_memory
 from backend.numpy.kernels.loading import kernels_here
+from backend.numpy.kernels.program import Program
 from backend.rules import RuleNumbers
-
-SLICE_SECONDS = 0.05
-"""How long a call lasts: signal handlers of Python's run between calls only."""
 
 KEPT_SLOTS = {"velocity": "velocity", "mean": "velocity", "square": "square"}
 """The slot of a record, after weight_ or bias_, for each kind of array that an optimizer keeps."""
 
 OFFSET_BITS = 48
-NO_RULE = RuleNumbers(0.0)
-"""For operations that are no optimizer's."""
-
-_OPERATION_MASK = 2**32 - 1
-"""What of a position is an operation; above it is which time that is run."""
-
 NO_ACTIVATION = -1
-_NO_MEMORY = _WRONG_REPEAT = -(2**63)
 _C_TYPES: dict[str, Any] = {
     "int8_t": ctypes.c_int8,
     "int32_t": ctypes.c_int32,
     "int64_t": ctypes.c_int64,
     "uint32_t": ctypes.c_uint32,
 }
-_VALUE_BITS = {np.dtype("float32"): 32, np.dtype("float64"): 64}
-
-
-class BadNumber(ArithmeticError):
-    """A number that is not finite: of a layer's output (`kind` "forward") or of its error, in layer `layer`."""
-
-    def __init__(self, kind: str, layer: int) -> None:
-        what = "output" if kind == "forward" else "error"
-        super().__init__(f"the {what} of layer {layer} is not finite any more, NaN or infinite")
-        self.kind, self.layer = kind, layer
-
 
 MOST_THREADS = 64
 """As in team.h."""
@@ -102,14 +80,16 @@ class Engine:
         dtype: str,
         bases: Sequence[np.ndarray],
         repeats: Sequence[tuple[int, int, int]] = (),
-    ) -> "Program":
+        steady: Collection[int] = (),
+    ) -> Program:
         """A table as a program for arrays of `dtype`.
 
-        `repeats`: (first, length, times) of records that are run several times, in order; see `Repeat`.
+        `repeats`: (first, length, times) of records that are run several times, in order; see `Repeat`. `steady`: the
+        places in `bases` of arrays that nobody but the caller has, so that the same array lies where it lay.
 
         Raises `ValueError`, which names the record and the slot, unless every record fits `bases` each time it is run.
         """
-        return Program(self, table, np.dtype(dtype), bases, repeats)
+        return Program(self, table, np.dtype(dtype), bases, repeats, steady)
 
     def run_one(
         self,
@@ -138,7 +118,7 @@ class Engine:
             0,
             self._no_base,
             1,
-            _VALUE_BITS[dtype],
+            VALUE_BITS[dtype],
             self.threads,
             rate,
             momentum,
@@ -147,107 +127,13 @@ class Engine:
             *mask,
         )
         ended = self.library.engine_run(ctypes.byref(call))
-        if ended == _NO_MEMORY:
-            raise _no_memory()
+        if ended == NO_MEMORY:
+            raise no_memory()
         return bool(ended >= 0)
 
 
 def _codes(names: str) -> dict[str, int]:
     return {name: code for code, name in enumerate(names.split())}
-
-
-def _no_memory() -> MemoryError:
-    return MemoryError("no scratch memory could be had for the kernels; free some, or raise the process's limit")
-
-
-class Program:
-    """A checked table, run as often as wanted. See `Engine.program`."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        table: np.ndarray,
-        dtype: np.dtype,
-        bases: Sequence[np.ndarray],
-        repeats: Sequence[tuple[int, int, int]] = (),
-    ) -> None:
-        if table.dtype != engine.record_dtype or table.ndim != 1:
-            raise ValueError(f"a program is a vector of records, see Engine.records; got {table.dtype}, {table.shape}")
-        self._engine, self._value_bits = engine, _VALUE_BITS[dtype]
-        self._table = np.array(table)  # what was checked, and nobody else's
-        self._repeats = (Repeat * len(repeats))(*(Repeat(*each) for each in repeats))
-        self._address = self._table.ctypes.data
-        self._names = [f"base {k}" for k in range(1, len(bases) + 1)]
-        self._bases = Base * (len(bases) + 1)
-        self._pack = struct.Struct(f"{3 * (len(bases) + 1)}q").pack_into
-        self._bytes = [0 for _ in bases]
-        self._writeable = [bool(a.flags.writeable) for a in bases]
-        call, slot = self._call(bases, 0.0, 0.0, NO_RULE, (0, 0)), ctypes.c_int64(-1)
-        self._bytes = [call.bases[k].bytes for k in range(1, len(bases) + 1)]
-        first_wrong = engine.library.engine_check(ctypes.byref(call), ctypes.byref(slot))
-        if first_wrong == _WRONG_REPEAT:
-            raise ValueError(f"repeats must be of records, in order, each of two times or more; got {repeats!r:.200}")
-        if first_wrong < len(table):
-            kind = dict(enumerate(engine.kinds)).get(int(table["kind"][first_wrong]), "unknown")
-            what = "its numbers do not fit together" if slot.value < 0 else f"{engine.arrays[slot.value]} does not fit"
-            raise ValueError(f"record {first_wrong}, {kind}: {what}: {table[first_wrong]}")
-
-    def __len__(self) -> int:
-        return len(self._table)
-
-    def run(
-        self,
-        bases: Sequence[np.ndarray],
-        *,
-        rate: float = 0.0,
-        momentum: float = 0.0,
-        rule: RuleNumbers = NO_RULE,
-        mask: tuple[int, int] = (0, 0),
-    ) -> None:
-        """Run all records, in slices of about SLICE_SECONDS. `bases` as they were checked, of the same bytes or more.
-
-        Raises `BadNumber` after the record that met a number which is not finite, `MemoryError` for want of scratch
-        memory before anything was done, and `ValueError` for bases that do not fit.
-        """
-        call = self._call(bases, rate, momentum, rule, mask)
-        while call.first != len(self._table):
-            position = self._engine.library.engine_run(ctypes.byref(call))
-            if position == _NO_MEMORY:
-                raise _no_memory()
-            if position < 0:
-                record = self._table[-1 - position & _OPERATION_MASK]
-                raise BadNumber(list(self._engine.kinds)[record["kind"]], int(record["layer"]))
-            call.first = position
-
-    def _call(
-        self, bases: Sequence[np.ndarray], rate: float, momentum: float, rule: RuleNumbers, mask: tuple[int, int]
-    ) -> Call:
-        if len(bases) != len(self._bytes):
-            raise ValueError(f"the program was made for {len(self._bytes)} bases; got {len(bases)}")
-        align, words = self._value_bits // 8, [0, 0, 0]  # slots count from 1
-        for name, array, least, written in zip(self._names, bases, self._bytes, self._writeable, strict=True):
-            address, size = door.block(name, array, written=written, align=align)
-            if size < least:
-                raise door.NotLetIn(f"{name} must have at least {least} bytes; got {size}")
-            words += address, size, written
-        found = self._bases()
-        self._pack(found, 0, *words)
-        return Call(
-            self._address,
-            len(self._table),
-            0,
-            found,
-            len(found),
-            self._value_bits,
-            self._engine.threads,
-            rate,
-            momentum,
-            SLICE_SECONDS,
-            rule,
-            *mask,
-            self._repeats,
-            len(self._repeats),
-        )
 
 
 @functools.cache

@@ -43,6 +43,17 @@ EXPORT int64_t engine_check(const Call *call, int64_t *array) { return check_pro
 /* The threads that the last job had. */
 EXPORT int64_t engine_threads(void) { return team_threads(); }
 
+/* The scratch memory that a thread takes for a layer n_in x n_out. */
+EXPORT int64_t engine_scratch_bytes(int64_t n_in, int64_t n_out, int64_t value_bits) {
+    return value_bits == 32 ? scratch_bytes_32(n_in, n_out) : scratch_bytes_64(n_in, n_out);
+}
+
+/* See `team_reserve`. */
+EXPORT void engine_reserve(int64_t bytes, int64_t threads) { team_reserve(bytes, threads); }
+
+/* See `team_scratch_bytes`. */
+EXPORT int64_t engine_reserved_bytes(void) { return team_scratch_bytes(); }
+
 /* Whether none of n values, without gaps, is NaN or infinite. */
 EXPORT int64_t engine_all_finite(const void *values, int64_t n, int64_t value_bits) {
     return value_bits == 32 ? all_finite_32(values, n) : all_finite_64(values, n);

@@ -51,6 +51,19 @@ static Step block_of(const Step *s, int64_t block) {
     return b;
 }
 
+/* `backward_update` where it is direct: first the bias's gradient, which is finite only where the whole error is. */
+static int update_directly(const Step *s, int64_t stage, int64_t part, int64_t parts, void *scratch) {
+    if (stage == 0) {
+        ON_SHARE(s->n_out) {
+            return sum_rows(s->delta, s->rows, s->n_out, from, to, s->bias_gradient, (Into){WRITE, 1, 1});
+        }
+        return 1;
+    }
+    gradient(s, s->W, NULL, (Into){ADD_TIMES, (T)-s->rate, 1}, part, parts, scratch);
+    update(s, s->b, NULL, s->bias_gradient, s->n_out, part, parts);
+    return 1;
+}
+
 /* Whether this part of a layer's error is finite, which is known before anything of the layer is touched. */
 static int error_is_finite(const Step *s, int64_t part, int64_t parts) {
     int64_t top, bottom;
@@ -66,6 +79,13 @@ static int output_errors(const Step *s, int64_t part, int64_t parts) {
         output_error(a, (const T *)s->y + i * s->y_leading, n, s->activation);
         if (s->layer) finite &= all_finite(a, n);
     }
+    return (int)finite;
+}
+
+static int inputs_are_finite(const Step *s, int64_t part, int64_t parts) {
+    int64_t top, bottom, finite = 1;
+    share(s->rows, 1, part, parts, &top, &bottom);
+    for (int64_t i = top; i < bottom; i++) finite &= all_finite((const T *)s->a + i * s->a_leading, s->n_in);
     return (int)finite;
 }
 
@@ -91,6 +111,8 @@ int RUN_PART(const Step *s, int64_t stage, int64_t part, int64_t parts, void *sc
         *(double *)s->total = COST_SUM(*(double *)s->total, s->cost, s->out, s->n_out, s->y, s->y_leading,
                                        s->row_weights, s->rows, s->n_out);
         return 1;
+    case KIND_check_inputs:
+        return inputs_are_finite(s, part, parts);
     case KIND_scale_rows:
         scale_rows(s, part, parts);
         return 1;
@@ -108,6 +130,7 @@ int RUN_PART(const Step *s, int64_t stage, int64_t part, int64_t parts, void *sc
         else error_below(s, part, parts, scratch);
         return 1;
     case KIND_backward_update: {
+        if (is_direct(s)) return update_directly(s, stage, part, parts, scratch);
         Step b = block_of(s, stage / 3);
         if (stage % 3 == 0)
             return gradient(&b, b.weight_gradient, b.bias_gradient, (Into){WRITE, 1, 1}, part, parts, scratch);

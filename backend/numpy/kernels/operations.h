@@ -11,7 +11,7 @@
     X(backward_update) \
     X(backward_momentum) X(add_velocity) \
     X(rule_sgd) X(rule_momentum) X(rule_nesterov) X(rule_adam) X(rule_rmsprop) X(rule_adagrad) \
-    X(scale_rows)
+    X(scale_rows) X(check_inputs)
 
 #define ACTIVATIONS(X) \
     X(identity) X(sigmoid) X(tanh) X(relu) X(softmax) X(leaky_relu) X(elu) X(softplus)
@@ -94,7 +94,14 @@ typedef struct {
 } Step;
 #undef POINTER
 
+enum { CHUNK_ROWS = 128 }; /* rows of the batch whose part of a gradient is summed in registers before it is added on */
+
+/* Whether a gradient is added to the weights as it is made: it is one sum, and no layer below needs the old weights. */
+static inline int is_direct(const Step *s) {
+    return s->kind == KIND_backward_update && s->activation == NO_ACTIVATION && s->rows <= CHUNK_ROWS;
+}
+
 enum { NORM_SHARES = 64 }; /* of a gradient, each summed in one order, whoever does it */
 
-enum { WORTH_A_THREAD = 1 << 18 }; /* multiply-adds a thread, at least: several times what it takes to begin a part */
+enum { WORTH_A_THREAD = 1 << 17 }; /* multiply-adds a thread, at least: several times what it takes to begin a part */
 #endif

@@ -43,12 +43,14 @@ static int forward(const Step *s, int64_t part, int64_t parts, T *scratch) {
     Places p = places(scratch, terms, c.right - c.left);
     for (int64_t first = c.left, n; first < c.right; first += n) {
         n = smaller(columns_at_once(terms), c.right - first);
-        pack(W + first, n_out, terms, n, p.panels);
+        pack_last(W + first, n_out, terms, n, p.panels);
+        Panels panels = {p.panels, W + first, n_out, terms};
         for (int64_t i = c.top; i < c.bottom; i += TILE_ROWS) {
             int64_t m = smaller(TILE_ROWS, c.bottom - i), place = i * n_out + first;
             fetch_next_W(s, i, c, part, parts);
-            multiply_strip(a + i * s->a_leading, s->a_leading, 1, m, p.panels, terms, n, p,
+            multiply_strip(a + i * s->a_leading, s->a_leading, 1, m, panels, n, p,
                            place_of(out, place + TILE_ROWS * n_out), n_out);
+            panels.source = NULL;
             for (int64_t r = 0; r < m; r++) {
                 activate(p.strip + r * p.across, b + first, out + place + r * n_out, n, s->activation);
                 if (s->layer && !softmaxed) finite &= all_finite(out + place + r * n_out, n);
@@ -78,7 +80,7 @@ static void error_below(const Step *s, int64_t part, int64_t parts, T *scratch) 
             int64_t m = smaller(TILE_ROWS, c.bottom - i), place = i * leading + first;
             int64_t strip = (i - c.top) / TILE_ROWS, strips = ceiling(c.bottom - c.top, TILE_ROWS);
             fetch_share(s->next_W, s->next_W_values, strip, strips, part, parts);
-            multiply_strip(delta + i * terms, terms, 1, m, p.panels, terms, n, p,
+            multiply_strip(delta + i * terms, terms, 1, m, (Panels){p.panels, NULL, 0, terms}, n, p,
                            place_of(a, place + TILE_ROWS * leading), leading);
             for (int64_t r = 0; r < m; r++) {
                 T *output = a + place + r * leading;
@@ -98,13 +100,14 @@ typedef struct {
     Into into;
 } Block;
 
-/* A block's strips. Meanwhile some rows of the next chunk are fetched, and what the next operation reads. */
+/* A block's strips: the first one packs the panels, and each its own rows. Meanwhile some rows of the next chunk are
+   fetched, and what the next operation reads. */
 static void gradient_block(const Step *s, Block g, Places p, int64_t part, int64_t parts) {
     const int64_t leading = s->a_leading, n_out = s->n_out, strips = ceiling(g.high - g.low, TILE_ROWS);
     const int64_t each = ceiling(CHUNK_ROWS, strips), whole = g.n / TILE_COLUMNS * TILE_COLUMNS;
-    const int packed = g.n > TILE_COLUMNS; /* a tile's terms are used for more than one panel */
-    if (packed) pack_tiles(g.a + g.low, leading, g.terms, g.high - g.low, p.tiles);
-    for (int64_t i = g.low; i < g.high; i += TILE_ROWS) {
+    Panels panels = {p.panels, g.delta + g.first, n_out, g.terms};
+    pack_last(panels.source, n_out, g.terms, g.n, p.panels);
+    for (int64_t i = g.low; i < g.high; i += TILE_ROWS, panels.source = NULL) {
         int64_t m = smaller(TILE_ROWS, g.high - i), strip = (i - g.low) / TILE_ROWS;
         int64_t row = CHUNK_ROWS + strip * each, rows = smaller(each, g.rows_after - row);
         if (rows > 0) {
@@ -112,16 +115,21 @@ static void gradient_block(const Step *s, Block g, Places p, int64_t part, int64
             fetch_rows(place_of(g.delta, row * n_out + g.first), n_out, rows, g.n);
         }
         fetch_share(s->next_gradient, s->next_gradient_values, strip, strips, part, parts);
-        const T *tile_terms = packed ? tile_at(p.tiles, i - g.low, g.terms) : g.a + i;
-        const int64_t along = packed ? TILE_ROWS : leading, full = m == TILE_ROWS ? whole : 0;
+        const int64_t full = m == TILE_ROWS ? whole : 0;
         T *out = g.out + i * n_out + g.first;
         const uintptr_t ahead = place_of(out, TILE_ROWS * n_out);
+        if (full && panels.source) pack_rows(g.a + i, 1, leading, m, g.terms, p.rows);
         for (int64_t j = 0; j < full; j += TILE_COLUMNS) {
+            T *panel = p.panels + j * g.terms;
             fetch_tile(ahead + (uintptr_t)j * sizeof(T), n_out);
-            gradient_tile(tile_terms, along, p.panels + j * g.terms, g.terms, out + j, n_out, g.into);
+            if (panels.source)
+                gradient_packing_panel(p.rows, panels.source + j, n_out, panel, g.terms, out + j, n_out, g.into);
+            else if (j == 0) gradient_packing_rows(g.a + i, leading, p.rows, panel, g.terms, out, n_out, g.into);
+            else gradient_tile(p.rows, TILE_ROWS, panel, g.terms, out + j, n_out, g.into);
         }
         if (full == g.n) continue;
-        multiply_strip(tile_terms, 1, along, packed ? TILE_ROWS : m, p.panels + full * g.terms, g.terms, g.n - full, p,
+        Panels last = {panels.packed + full * g.terms, full ? NULL : panels.source, n_out, g.terms};
+        multiply_strip(full ? p.rows : g.a + i, 1, full ? TILE_ROWS : leading, m, last, g.n - full, p,
                        ahead + (uintptr_t)full * sizeof(T), n_out);
         for (int64_t r = 0; r < m; r++) put(p.strip + r * p.across, out + r * n_out + full, g.n - full, g.into);
     }
@@ -142,14 +150,10 @@ static int gradient(const Step *s, T *weight, T *bias, Into into, int64_t part, 
         finite &= sum_rows(delta + start * n_out, terms, n_out, from, to, bias, into);
         for (int64_t first = c.left, n; !empty(c) && first < c.right; first += n) {
             n = smaller(columns_at_once(CHUNK_ROWS), c.right - first);
-            pack(delta + start * n_out + first, n_out, terms, n, p.panels);
-            for (int64_t low = c.top; low < c.bottom; low += GRADIENT_ROWS) {
-                int64_t high = smaller(c.bottom, low + GRADIENT_ROWS);
-                Block g = {.a = a + start * s->a_leading, .delta = delta + start * n_out, .out = weight};
-                g.terms = terms, g.rows_after = s->rows - start;
-                g.low = low, g.high = high, g.first = first, g.n = n, g.into = into;
-                gradient_block(s, g, p, part, parts);
-            }
+            Block g = {.a = a + start * s->a_leading, .delta = delta + start * n_out, .out = weight};
+            g.terms = terms, g.rows_after = s->rows - start;
+            g.low = c.top, g.high = c.bottom, g.first = first, g.n = n, g.into = into;
+            gradient_block(s, g, p, part, parts);
         }
         if (into.how == WRITE) into.how = ADD;
         into.keep = 1;

@@ -114,6 +114,7 @@ typedef struct {
 
 static int64_t stages_of(const Step *s) {
     if (is_rule(s->kind)) return s->rule.clip > 0 ? 2 : 1; /* the norm is known before anything is changed */
+    if (is_direct(s)) return 2;
     if (s->kind == KIND_backward_update) return 3 * ((s->n_in + s->block_rows - 1) / s->block_rows);
     int stages = s->kind == KIND_backward_momentum ? 2 : 1;
     int backward = s->kind == KIND_backward || s->kind == KIND_backward_momentum;
@@ -125,12 +126,20 @@ static int64_t parts_of(const Step *s, int64_t stage, int64_t threads) {
     switch (s->kind) {
     case KIND_cost:
         return 1;
+    case KIND_check_inputs:
+        work = 8 * s->rows;
+        break;
     case KIND_output_error:
     case KIND_scale_rows:
         work = 16 * s->rows;
         n_in = 1;
         break;
     case KIND_backward_update:
+        if (is_direct(s)) {
+            work = s->rows;
+            if (stage == 0) n_in = 1;
+            break;
+        }
         n_in = s->block_rows < n_in ? s->block_rows : n_in;
         work = stage % 3 == 2 ? 8 : s->rows;
         break;
@@ -187,9 +196,11 @@ int64_t run_program(const Call *call) {
     for (int64_t i = in_repeat(call, r.place) ? r.place.repeat->first : r.place.operation; i < call->n_operations;
          i++) {
         const Operation *o = call->operations + i;
-        Step s = {.kind = o->kind, .rows = o->rows, .n_in = o->n_in, .n_out = o->n_out, .block_rows = o->block_rows};
+        Step s = {.kind = o->kind, .activation = o->activation, .rows = o->rows, .n_in = o->n_in, .n_out = o->n_out};
+        s.block_rows = o->block_rows;
         int64_t bytes = call->value_bits == 32 ? scratch_bytes_32(s.n_in, s.n_out) : scratch_bytes_64(s.n_in, s.n_out);
-        int64_t parts = parts_of(&s, s.kind == KIND_backward_momentum, call->threads); /* the stage of most work */
+        int in_second = s.kind == KIND_backward_momentum || is_direct(&s); /* the stage of most work */
+        int64_t parts = parts_of(&s, in_second, call->threads);
         if (bytes > r.job.scratch_bytes) r.job.scratch_bytes = bytes;
         if (parts > r.job.threads) r.job.threads = parts;
     }

@@ -3,7 +3,8 @@
 
    One word says which stage is under way and how many parts it has; a part is claimed by writing the stage's number to the
    part's own word, which only grows, so a thread that comes late finds everything taken. Threads look at the word for a
-   moment and then sleep. What is computed does not depend on who takes part. */
+   moment and then sleep. One that has come to the caller's core sleeps at once: looking would take the caller's time, and a
+   thread that is woken gets a core that is idle. What is computed does not depend on who takes part. */
 #include "team.h"
 #include "clock.h"
 #include <pthread.h>
@@ -21,9 +22,11 @@
 #define PAUSE() ((void)0)
 #endif
 
-enum { SPINS = 300, YIELDS = 200 }; /* looks before a thread lets others have its core, and then before it sleeps */
+enum { SPINS = 300, LOOKS = 16 }; /* looks before a thread lets others have its core, and then from clock to clock */
 enum { SLOW_WEIGHT = 8, SLOW_ENOUGH = 24 }; /* three slow joins among few others are enough to do with fewer threads */
+enum { LEAST_PAGE = 4096 };                 /* the bytes of the smallest page */
 static const double SLOW_JOIN = 2e-4, SHORT_REST = 0.02, LONGEST_REST = 1.0, RETRY_HIRING = 1.0; /* seconds */
+static const double LOOKING = 2e-4; /* before a thread sleeps: longer than from a step to the next, twice a waking */
 
 typedef struct {
     _Alignas(64) atomic_uint_fast64_t is;
@@ -37,7 +40,8 @@ static struct {
     Word caller_sleeps;
     Job *job;
     void *scratch[MOST_THREADS];
-    int64_t scratch_bytes[MOST_THREADS];
+    atomic_int_fast64_t scratch_bytes[MOST_THREADS];
+    atomic_int callers_core;    /* where it began its job */
     atomic_int_fast64_t active; /* threads that the job may have parts for; `allowed` is its limit while it rests */
     int64_t hired, allowed, slow_joins;
     double rest_until, rest, hire_again;
@@ -51,6 +55,20 @@ static struct {
           .busy = ATOMIC_FLAG_INIT};
 
 static uint_fast64_t parts_of(uint_fast64_t stage) { return stage & 255; }
+
+/* The number of the core that the thread is on; -1 where the system does not say. */
+static int core(void) {
+#if defined(__linux__)
+    return sched_getcpu();
+#else
+    return -1;
+#endif
+}
+
+static int on_callers_core(void) {
+    int own = core();
+    return own >= 0 && own == atomic_load_explicit(&team.callers_core, memory_order_relaxed);
+}
 
 static void ring(pthread_cond_t *bell) {
     pthread_mutex_lock(&team.lock);
@@ -92,11 +110,17 @@ static int concerns(uint_fast64_t self, uint_fast64_t stage, uint_fast64_t seen)
 /* Wait for a stage after `seen`, looking first and then asleep. */
 static uint_fast64_t wait_for_stage(uint_fast64_t self, uint_fast64_t seen) {
     uint_fast64_t stage;
-    for (int looks = 0; looks < SPINS + YIELDS; looks++) {
+    double until = 0;
+    for (int64_t looks = 0; until == 0 || looks % LOOKS || seconds_now() < until; looks++) {
         stage = atomic_load_explicit(&team.stage.is, memory_order_acquire);
         if (concerns(self, stage, seen)) return stage;
-        if (looks < SPINS) PAUSE();
-        else sched_yield();
+        if (looks < SPINS) {
+            PAUSE();
+            continue;
+        }
+        if (until == 0) until = seconds_now() + LOOKING;
+        if (self && looks % LOOKS == 0 && on_callers_core()) break;
+        sched_yield();
     }
     Word *sleeping = self == 0 ? &team.caller_sleeps : &team.sleeping;
     pthread_mutex_lock(&team.lock);
@@ -155,14 +179,16 @@ static void hire(int64_t wanted) {
     pthread_attr_destroy(&small);
 }
 
-/* Scratch memory for the caller and the workers; fewer workers where there is not enough for all. */
+/* Scratch memory for the caller and the workers, which only grows; fewer workers where there is not enough for all.
+   Whoever forks meanwhile leaves memory in the table that is there. */
 static int64_t reserve(int64_t bytes, int64_t threads) {
     for (int64_t t = 0; t < threads; t++) {
-        if (team.scratch_bytes[t] >= bytes) continue;
-        free(team.scratch[t]);
-        team.scratch[t] = malloc((size_t)bytes);
-        team.scratch_bytes[t] = team.scratch[t] ? bytes : 0;
-        if (!team.scratch[t]) return t;
+        if (atomic_load(&team.scratch_bytes[t]) >= bytes) continue;
+        void *old = team.scratch[t], *more = malloc((size_t)bytes);
+        if (!more) return t;
+        team.scratch[t] = more;
+        atomic_store(&team.scratch_bytes[t], bytes);
+        free(old);
     }
     return threads;
 }
@@ -193,11 +219,31 @@ static void judge_join(double own, double waited) {
     atomic_store_explicit(&team.active, active - 1, memory_order_relaxed);
 }
 
-int team_do(Job *job) {
-    if (atomic_flag_test_and_set(&team.busy)) return do_alone(job);
+/* Whether the team is the caller's now, who lets it go by clearing `busy`. */
+static int taken(void) {
+    if (atomic_flag_test_and_set(&team.busy)) return 0;
 #if !defined(_WIN32)
     if (!team.prepared++) pthread_atfork(NULL, NULL, begin_alone);
 #endif
+    return 1;
+}
+
+void team_reserve(int64_t bytes, int64_t threads) {
+    if (!taken()) return;
+    threads = reserve(bytes, threads < MOST_THREADS ? threads : MOST_THREADS);
+    for (int64_t t = 0; t < threads; t++)
+        for (int64_t i = 0; i < bytes; i += LEAST_PAGE) ((volatile char *)team.scratch[t])[i] = 0;
+    atomic_flag_clear(&team.busy);
+}
+
+int64_t team_scratch_bytes(void) {
+    int64_t bytes = 0;
+    for (int64_t t = 0; t < MOST_THREADS; t++) bytes += atomic_load(&team.scratch_bytes[t]);
+    return bytes;
+}
+
+int team_do(Job *job) {
+    if (!taken()) return do_alone(job);
     int64_t threads = job->threads < MOST_THREADS ? job->threads : MOST_THREADS;
     hire(threads - 1);
     if (threads > team.hired + 1) threads = team.hired + 1;
@@ -209,6 +255,7 @@ int team_do(Job *job) {
     if (threads > team.allowed && seconds_now() < team.rest_until) threads = team.allowed;
     atomic_store_explicit(&team.active, threads, memory_order_relaxed);
     team.job = job;
+    atomic_store_explicit(&team.callers_core, core(), memory_order_relaxed);
     advance(atomic_load(&team.stage.is));
     for (;;) {
         uint_fast64_t stage = atomic_load(&team.stage.is);

@@ -17,6 +17,13 @@ typedef struct Job {
    under way has theirs done on their own thread alone, so nobody waits for a job that is not theirs. */
 int team_do(Job *job);
 
+/* Have scratch memory for jobs of so many threads that need so many bytes each, with its pages touched: it is there before
+   the first of them, which takes none. Where it cannot be had, or a job is under way, the next job sees to it. */
+void team_reserve(int64_t bytes, int64_t threads);
+
+/* The bytes of scratch memory that all threads have. */
+int64_t team_scratch_bytes(void);
+
 /* How many threads a job is given now: fewer than were asked for after others kept them from their cores. */
 int64_t team_threads(void);
 #endif

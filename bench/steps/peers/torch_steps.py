@@ -1,12 +1,14 @@
-"""PyTorch's steps: eager, with the optimiser in the backward pass, with `checkpoint_sequential`, and compiled.
+"""PyTorch's steps: eager, with the optimizer in the backward pass, with `checkpoint_sequential`, and compiled.
 
 And its matrix products alone.
 """
 
 import os
+import tempfile
 import types
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # its profiler reports each start and stop on standard error
@@ -20,6 +22,12 @@ from bench.machine.environment import blas_threads
 from bench.steps.cases import Case
 from bench.steps.runner import ETA, Absent, Runner, batch_of, parameters_of
 from bench.steps.ways import BUDGETS, COMPILED, HOOKED, HOOKED_SEQUENTIAL, PRODUCTS, SEQUENTIAL
+
+# PyTorch keeps compiled code for later processes in one place for all instruction sets, and code that was made for AVX2
+# alone, run with AVX-512, writes beyond its arrays. The variable is read when the compiler is imported.
+_USER = os.getuid() if hasattr(os, "getuid") else "all"
+_KEPT = Path(tempfile.gettempdir()) / f"torchinductor_{_USER}_{torch.backends.cpu.get_cpu_capability()}"
+os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(_KEPT))
 
 
 def torch_runner(name: str, case: Case) -> Runner:
@@ -120,7 +128,7 @@ def _model(case: Case) -> Any:
 
 
 def _update(p: Any) -> None:
-    """The optimiser's step of one parameter as soon as its gradient exists, which is then freed."""
+    """The optimizer's step of one parameter as soon as its gradient exists, which is then freed."""
     with torch.no_grad():
         p.add_(p.grad, alpha=-ETA)
     p.grad = None

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from checkpoint.schedule.actions import Rows as Block
-from mlp.data.scaling import Scaling
+from mlp.data.values.scaling import Scaling
 from mlp.training.batches import Batches, Taker, known_finite
 from mlp.training.sources import Rows
 

@@ -3,7 +3,7 @@
 from types import FrameType
 
 from checkpoint.execution.ranks.links.base import Link
-from checkpoint.runs.interruption import Interruption, Stopped
+from checkpoint.runs.endings.interruption import Interruption, Stopped
 
 
 class StoppedTogether(Stopped):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from checkpoint.execution.ranks.network import NetworkOnRanks
 from checkpoint.execution.ranks.saving import save_on_ranks
-from checkpoint.runs.saver import Every, Saver, Saving
+from checkpoint.runs.states.saver import Every, Saver, Saving
 from mlp import Progress
 
 

@@ -16,8 +16,8 @@ from checkpoint.execution.ranks.saving import restore_on_ranks
 from checkpoint.ranks.cutting import blocks_of
 from checkpoint.runs.ranks.saver import RankSaver
 from checkpoint.runs.record import weights_sha256
-from checkpoint.runs.saver import Saver, Saving
 from checkpoint.runs.settings import RunSettings
+from checkpoint.runs.states.saver import Saver, Saving
 from checkpoint.units import counted
 from mlp import Network, Progress, restore_state
 from mlp.data import Dataset

@@ -16,7 +16,7 @@ from checkpoint.execution.ranks.agreement import share_cores
 from checkpoint.execution.ranks.links.base import Link
 from checkpoint.execution.ranks.links.current import run_by
 from checkpoint.execution.ranks.links.mpi import Mpi
-from checkpoint.runs.ending import ending_of
+from checkpoint.runs.endings.ending import ending_of
 from checkpoint.runs.ranks.watch import Watch
 
 SAID_SECONDS = 0.05

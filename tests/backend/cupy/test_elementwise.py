@@ -11,8 +11,8 @@ from backend.cupy.kernels import elementwise as cupy_kernels
 from backend.cupy.kernels.elementwise import ELEMENTWISE
 from backend.errors import BackendError
 from backend.rules import RULES, RuleNumbers
-from mlp.data.convert import as_inputs
-from mlp.data.scaling import Scaling
+from mlp.data.values.convert import as_inputs
+from mlp.data.values.scaling import Scaling
 from tests.backend.cupy.agreement import DTYPES, SHAPES, Pair, agree, normal, outputs
 
 pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("no_collection")]

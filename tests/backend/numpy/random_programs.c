@@ -1,6 +1,7 @@
 /* Random programs on arrays that are used again and again, for the sanitizers: each is run by one thread and by several,
    also by two callers at once, and must leave the same bits. Arguments: a seed and how many programs. Prints a digest. */
 #include "program.h"
+#include "team.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,6 +73,8 @@ static void make(Net *net) {
     int64_t y = take(net, TARGETS, net->rows * net->widths[L]), total = 0;
     int64_t gradient = take(net, ARENA, largest), bias = take(net, ARENA, widest);
     if (net->bits == 64) total = take(net, ARENA, 1);
+    Operation *check = next(net, KIND_check_inputs, 1);
+    check->n_out = 1, check->a = a[0];
     for (int twice = 0; twice < 2; twice++)
         for (int64_t l = 1; l <= L; l++) {
             Operation *o = next(net, KIND_forward, l);
@@ -184,6 +187,7 @@ int main(int argc, char **argv) {
         for (int way = 0; way < 3; way++) run(&callers[way]);
         pthread_t other;
         if (pthread_create(&other, NULL, run, &callers[3])) return 3;
+        team_reserve(1 << (p % 19), 1 + p % 4); /* now or never: the other one may be at work */
         run(&callers[4]);
         pthread_join(other, NULL);
         for (int way = 0; way < 5; way++) {

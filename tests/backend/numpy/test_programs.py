@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.numpy.kernels import engine as engine_module
-from backend.numpy.kernels.engine import NO_ACTIVATION, OFFSET_BITS, BadNumber
+from backend.numpy.kernels import program as program_module
+from backend.numpy.kernels.engine import NO_ACTIVATION, OFFSET_BITS
+from backend.numpy.kernels.program import BadNumber
 
 ARENA, PARAMETERS, VELOCITIES, INPUTS, TARGETS = range(1, 6)
 
@@ -239,7 +240,7 @@ def test_bad_error_ends_the_program_before_its_layer_is_applied(way, compiled):
 def test_program_in_slices_has_the_same_bits(compiled, monkeypatch):
     layers = Layers(WIDTHS, 300)
     wanted = layers.parameters(step(compiled.engine, layers, "update"))
-    monkeypatch.setattr(engine_module, "SLICE_SECONDS", 0.0)
+    monkeypatch.setattr(program_module, "SLICE_SECONDS", 0.0)
     calls, bases = 0, layers.bases()
     program, run = layers.program(compiled.engine, bases), compiled.engine.library.engine_run
 
@@ -407,7 +408,7 @@ def program_of(engine: Any, layers: Layers, bases: list[np.ndarray], repeats: An
 @pytest.mark.parametrize("seconds", [1.0, 0.0])
 @pytest.mark.parametrize("block", [24, 8, 5])
 def test_repeated_records_are_those_written_out(block, seconds, compiled, monkeypatch):
-    monkeypatch.setattr(engine_module, "SLICE_SECONDS", seconds)
+    monkeypatch.setattr(program_module, "SLICE_SECONDS", seconds)
     found = []
     for repeated in (False, True):
         layers, repeats = in_blocks(compiled.engine, block, repeated=repeated)

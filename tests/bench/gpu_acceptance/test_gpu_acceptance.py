@@ -17,13 +17,13 @@ import pytest
 
 from backend.cupy.backend import CupyBackend
 from backend.cupy.transfers import CupyTransfers
-from bench.gpu_acceptance import limit as gpu_limit
-from bench.gpu_acceptance import parity as gpu_parity
-from bench.gpu_acceptance.array_bytes import bytes_as_predicted
+from bench.gpu_acceptance.checks import limit as gpu_limit
+from bench.gpu_acceptance.checks import parity as gpu_parity
+from bench.gpu_acceptance.checks.array_bytes import bytes_as_predicted
+from bench.gpu_acceptance.checks.environment import is_stand_in
+from bench.gpu_acceptance.checks.offload import offload
 from bench.gpu_acceptance.child import rows_of
-from bench.gpu_acceptance.environment import is_stand_in
 from bench.gpu_acceptance.groups import GROUPS
-from bench.gpu_acceptance.offload import offload
 from bench.gpu_acceptance.processes import rows_of_process
 from bench.gpu_acceptance.rows import FAILED, LEFT_OUT, MEASURED, OK, Row
 from bench.gpu_acceptance.setting import Setting

@@ -12,8 +12,8 @@ import pytest
 from backend.cupy.backend import CupyBackend
 from backend.cupy.pool import pool_of
 from backend.errors import OutOfDeviceMemory
-from bench.gpu_acceptance import promise as gpu_promise
-from bench.gpu_acceptance.promise import plan_of, promise_row
+from bench.gpu_acceptance.checks import promise as gpu_promise
+from bench.gpu_acceptance.checks.promise import plan_of, promise_row
 from bench.gpu_acceptance.rows import FAILED, OK
 from bench.gpu_acceptance.shapes import QUICK
 

@@ -6,14 +6,14 @@ import time
 import pytest
 
 from backend.cupy.backend import CupyBackend
-from bench.gpu_acceptance import launches as gpu_launches
-from bench.gpu_acceptance.copies import Rates, copies
-from bench.gpu_acceptance.launches import UNCOUNTED, launches
-from bench.gpu_acceptance.overlap import BESIDE, PLAIN, WAITED, judged, overlap_of, shape_for
+from bench.gpu_acceptance.checks import launches as gpu_launches
+from bench.gpu_acceptance.checks.copies import Rates, copies
+from bench.gpu_acceptance.checks.launches import UNCOUNTED, launches
+from bench.gpu_acceptance.checks.overlap import BESIDE, PLAIN, WAITED, judged, overlap_of, shape_for
+from bench.gpu_acceptance.checks.steps import ALIVE, PRODUCTS, case_in, steps
 from bench.gpu_acceptance.rows import FAILED, LEFT_OUT, OK
 from bench.gpu_acceptance.setting import Setting
 from bench.gpu_acceptance.shapes import FULL, FULL_BYTES, QUICK, shapes_in
-from bench.gpu_acceptance.steps import ALIVE, PRODUCTS, case_in, steps
 from bench.gpu_acceptance.torch_ways import WAYS, torch_on_gpu
 from bench.gpu_acceptance.turns import Seconds, seconds_of
 from tests.backend.cupy.saying import device_or_skip

@@ -16,8 +16,8 @@ from checkpoint.commands import program as command_line
 from mlp import Network, data, load_state, read_state, save_state
 from mlp.data import DataError
 from mlp.data.images import read_images
-from mlp.data.sample import load_sample
-from mlp.data.scaling import Scaling
+from mlp.data.named.sample import load_sample
+from mlp.data.values.scaling import Scaling
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_mnist_that_cannot_be_had_is_not_replaced_by_the_sample(trained, tmp_pat
     network, state = load_state(trained)
     notes = {**state.notes, "data": "mnist"}
     save_state(tmp_path / "mnist.state", network, state.progress, notes=notes)
-    monkeypatch.setattr("checkpoint.runs.trained_data.data.load", unreachable_mnist)
+    monkeypatch.setattr("checkpoint.runs.states.trained_data.data.load", unreachable_mnist)
     for more in ((), ("--data", "mnist")):
         assert run("evaluate", tmp_path / "mnist.state", *more) == 2
         said = capsys.readouterr()

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from checkpoint import CheckpointError, Schedule, ScheduleError, chain_of, every_nth, simulate
 from checkpoint.commands import program as command_line
-from checkpoint.runs.saver import Every
-from checkpoint.units import parse_bytes
+from checkpoint.runs.states.saver import Every
+from checkpoint.units import MOST_BYTES, parse_bytes
 from mlp import NetworkError, parse_sizes
 from mlp.sizes import MAX_WIDTH
 
@@ -122,6 +122,41 @@ def test_hostile_option_is_one_line_and_nothing_is_written(options, tmp_path, mo
     assert "Traceback" not in said.err
     assert len(said.err) < 500
     assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--checkpoint", "micro:99999999999999"), "R in micro:R must be at most 9999999; got 99999999999999"),
+        (("--checkpoint", "every:" + "9" * 5000), "N in every:N must be at most 9999999; got 99999"),
+        (("--epochs", "9" * 25), "epochs must be at most 9007199254740992; got 9999999999999"),
+        (("--epochs", "9" * 4000), "epochs must be at most 9007199254740992; got a whole number of"),
+        (("--epochs", "9" * 5000), "argument --epochs: invalid int value: '99999"),
+        (
+            ("--memory-limit", "9999999999TiB"),
+            "--memory-limit: a number of bytes must be at most 9223372036854775807; got '9999999999TiB'",
+        ),
+        (("--budget", "9" * 30), "--budget: a number of bytes must be at most 9223372036854775807; got '99999"),
+    ],
+    ids=lambda options: " ".join(options)[:40],
+)
+def test_number_that_is_too_large_is_said_with_the_largest(options, said, capsys):
+    try:
+        status = command_line.main(["train", "--data", "sample", "--sizes", "784,10", *options])
+    except SystemExit as error:  # argparse's
+        status = error.code
+    line = capsys.readouterr().err
+    assert status == 2
+    assert said in line
+    assert line.count("\n") == 1
+    assert len(line) < 500
+
+
+def test_as_many_bytes_as_there_may_be_are_exact():
+    assert parse_bytes("8388607TiB") == 8388607 * 2**40
+    assert parse_bytes(str(MOST_BYTES)) == parse_bytes(f"{MOST_BYTES:,} bytes") == MOST_BYTES == 2**63 - 1
+    with pytest.raises(CheckpointError, match="at most 9223372036854775807"):
+        parse_bytes("8388608TiB")
 
 
 # Schedules as JSON

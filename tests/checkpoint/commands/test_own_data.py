@@ -235,7 +235,7 @@ def test_sizes_may_say_that_all_of_them_are_hidden() -> None:
 def test_what_a_state_has_no_room_for_is_found_before_the_training(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("checkpoint.runs.resumption.MAX_TEXT", 400)
+    monkeypatch.setattr("checkpoint.runs.states.resumption.MAX_TEXT", 400)
     assert run("train", "--data", write_pair(), *SMALL, "--save", "run.state") == 2
     assert "what is to be saved of X.npy,y.npy takes" in capsys.readouterr().err
     assert not Path("run.state").exists()

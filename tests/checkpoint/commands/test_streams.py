@@ -64,6 +64,15 @@ def test_full_disk_under_the_log_does_not_end_the_training(streams: tuple[str, .
 
 
 @NEEDS_FULL
+@pytest.mark.parametrize("arguments", [("--help",), ("plan", "--help"), ("--version",)], ids=" ".join)
+def test_help_that_cannot_be_written_is_said(arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(command(*arguments), stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    problem = "standard output could not be written (No space left on device)"
+    assert (ended.returncode, ended.stderr) == (1, f"mlp-checkpointing: error: {problem}\n")
+
+
+@NEEDS_FULL
 def test_warning_that_cannot_be_written_does_not_end_the_training(tmp_path: Path) -> None:
     program = (
         "import os, sys; import mlp.saving.write as write; from checkpoint.commands.program import main\n"

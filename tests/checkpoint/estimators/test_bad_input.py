@@ -32,6 +32,7 @@ PARAMETERS = {
     "checkpoint": ["some", "optimal"],
     "backend": ["cuda"],
     "dtype": ["float16", "int32"],
+    "precision": ["half", None, "float16", "tf32"],
     "ranks": ["all", True],
 }
 

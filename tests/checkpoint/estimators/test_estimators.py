@@ -20,7 +20,7 @@ from checkpoint import BudgetError, MLPClassifier, MLPRegressor, NetworkWithChec
 from tests.conftest import backend_called, same_bits
 
 KINDS = {"MLPClassifier": MLPClassifier, "MLPRegressor": MLPRegressor}
-OWN = {"budget_bytes", "checkpoint", "backend", "dtype", "ranks"}
+OWN = {"budget_bytes", "checkpoint", "backend", "dtype", "precision", "ranks"}
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -113,6 +113,23 @@ def test_peak_is_the_measured_one_and_the_bits_are_those_of_storing_all(how, sol
         assert model.plan_.arena_bytes <= model.plan_.budget_bytes
     else:
         assert isinstance(model.plan_, Schedule)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("how", [{}, {"checkpoint": "every:2"}, {"budget_bytes": "80%"}], ids=str)
+def test_precision_is_the_network_s_and_its_bytes_are_predicted(how, solver):
+    X, y = data(MLPClassifier, n=100)
+    X, targets = X.astype("float32"), np.eye(3, dtype="float32")[y]
+    shared = {"hidden_layer_sizes": [8] * 16, "max_iter": 2, "random_state": 0, "solver": solver}
+    full, plain = MLPClassifier(**shared).fit(X, y), MLPClassifier(**shared, precision="bfloat16").fit(X, y)
+    assert plain.peak_bytes_ < full.peak_bytes_
+    assert not same_bits(parameters(plain), parameters(full))
+    model = clone(plain).set_params(**how).fit(X, y)
+    with model.network_.backend.measure() as usage:
+        model.network_.update_mini_batch(X, targets, eta=0.0)
+    assert (model.network_.precision, usage.peak_bytes) == ("bfloat16", model.peak_bytes_)
+    assert model.peak_bytes_ < plain.peak_bytes_ or not how
+    assert same_bits(parameters(clone(model).fit(X, y)), parameters(plain))
 
 
 def test_budget_that_is_too_small_says_what_would_do():

@@ -8,7 +8,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 from checkpoint import MLPClassifier, MLPRegressor
-from mlp.data.sample import load_sample
+from mlp.data.named.sample import load_sample
 
 X = np.random.default_rng(0).random((60, 3))
 CLASSES = (X[:, 0] > 0.5).astype(int)

@@ -284,9 +284,9 @@ def test_infinity_that_a_flat_activation_hides_is_found():
 
 @pytest.mark.usefixtures("default_signals")
 def test_interruption_between_slices_ends_a_step(monkeypatch):
-    from backend.numpy.kernels import engine
+    from backend.numpy.kernels import program
 
-    monkeypatch.setattr(engine, "SLICE_SECONDS", 0.002)
+    monkeypatch.setattr(program, "SLICE_SECONDS", 0.002)
     case = Case((256, *[256] * 40, 10), 1024)
     network = case.network("numpy", "float32")
     X, y = case.host_batch("float32")

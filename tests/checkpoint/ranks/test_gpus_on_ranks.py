@@ -9,7 +9,7 @@ from checkpoint.execution.ranks.links.alone import Alone
 from checkpoint.execution.ranks.network import NetworkOnRanks
 from checkpoint.ranks.planned import figures
 from checkpoint.runs.ranks.together import print_gpus
-from checkpoint.runs.resumption import row_blocks
+from checkpoint.runs.states.resumption import row_blocks
 from mlp.optimizers import Adam
 from tests.checkpoint.ranks.test_ranks_on_threads import data
 from tests.checkpoint.ranks.threads import on_threads

@@ -16,8 +16,8 @@ import pytest
 from backend import select_backend
 from checkpoint import NetworkWithCheckpointing, chain_of
 from checkpoint.commands import program as command_line
-from checkpoint.runs.faults import watched
-from checkpoint.runs.saver import Saver, Saving
+from checkpoint.runs.endings.faults import watched
+from checkpoint.runs.states.saver import Saver, Saving
 from mlp import ImageBatches, Network, Progress, TrainingError, data, load_state, read_state, train
 from mlp.saving.atomic import replaced
 from tests.conftest import VARIANT, NumpyBackend

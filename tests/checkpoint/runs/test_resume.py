@@ -7,7 +7,7 @@ import pytest
 
 from backend import select_backend
 from checkpoint.commands import program as command_line
-from checkpoint.runs.saver import Every
+from checkpoint.runs.states.saver import Every
 from mlp import read_state
 from tests.conftest import compiled_only
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mlp.data import DownloadError, download
-from mlp.data.download import RemoteFile, fetch
+from mlp.data import DownloadError
+from mlp.data.named import download
+from mlp.data.named.download import RemoteFile, fetch
 
 CONTENT = bytes(range(256)) * 1000
 Answer = Callable[[BaseHTTPRequestHandler], None]

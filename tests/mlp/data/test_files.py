@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from mlp.data import DataError, OversizedDataError, Reading, load
-from mlp.data.columns import Column
-from mlp.data.npy_pair import mapped
+from mlp.data.formats.npy_pair import mapped
+from mlp.data.values.columns import Column
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(40, 5)).astype("float32")
@@ -258,10 +258,10 @@ def test_parquet_that_promises_gigabytes_is_not_read() -> None:
     pd.DataFrame({"a": np.zeros(2**21)}).to_parquet("t.parquet")
     assert Path("t.parquet").stat().st_size < 2**18
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mlp.data.table_files.MAX_DATA_BYTES", 2**23)
+        patch.setattr("mlp.data.formats.table_files.MAX_DATA_BYTES", 2**23)
         with pytest.raises(OversizedDataError, match="holds 16777216 bytes unpacked"):
             read("t.parquet", drop=())
-        patch.setattr("mlp.data.table_files.MAX_DATA_BYTES", 2**10)
+        patch.setattr("mlp.data.formats.table_files.MAX_DATA_BYTES", 2**10)
         with pytest.raises(OversizedDataError, match="bytes long, the limit is 1024"):
             read("t.parquet", drop=())
 

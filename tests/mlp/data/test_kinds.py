@@ -1,17 +1,26 @@
 """Files whose endings say nothing, or something wrong: what they hold is said, and which ending it is read from."""
 
 import gzip
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mlp import data
 from mlp.data import DataError
-from mlp.data.kinds import LOOKED_AT_BYTES, what_is_in
+from mlp.data.kinds import LOOKED_AT_BYTES, OTHER_PICTURES, what_is_in
 from mlp.data.unlabelled import read_unlabelled
 
 TABLE = b"size,kind\n1.5,cat\n2.5,dog\n"
+
+
+def picture_as(kind: str) -> bytes:
+    """A file of a picture."""
+    written = io.BytesIO()
+    Image.fromarray(np.arange(784, dtype=np.uint8).reshape(28, 28)).save(written, kind)
+    return written.getvalue()
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -24,6 +33,8 @@ def files(folder: Path) -> dict[str, bytes]:
         "npy": (folder / "a.npy").read_bytes(),
         "gzip": gzip.compress(TABLE),
         "picture": b"\x89PNG\r\n\x1a\n" + bytes(50),
+        **{kind: picture_as(kind) for kind in ("GIF", "BMP", "WebP", "TIFF")},
+        "HEIF or AVIF": b"\0\0\0\x1cftypavif" + bytes(50),
     }
 
 
@@ -36,6 +47,7 @@ def files(folder: Path) -> dict[str, bytes]:
         ("npy", "holds one array"),
         ("gzip", "unpack it"),
         ("picture", "holds a picture, which is no data set"),
+        *((kind, f"holds a {kind} picture, which is not read: convert it to PNG") for kind in OTHER_PICTURES),
     ],
 )
 @pytest.mark.parametrize("name", ["data.txt", "data", "data.data"])
@@ -61,6 +73,22 @@ def test_what_is_nothing_known_is_said(tmp_path: Path) -> None:
     path.write_bytes(bytes(range(256)))
     with pytest.raises(DataError, match="is of no kind known here; choose mnist"):
         data.load(path)
+
+
+@pytest.mark.parametrize("kind", OTHER_PICTURES)
+def test_a_picture_that_is_not_read_is_named_where_one_is_asked_about(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "digit.npy"
+    path.write_bytes(files(tmp_path)[kind])
+    wanted = f"holds a {kind} picture, which is not read: convert it to PNG; give a PNG or JPEG"
+    with pytest.raises(DataError, match=wanted):
+        read_unlabelled(path, features=784, dtype="float32", preparation=None, scaling=None)
+
+
+def test_what_is_nothing_known_is_no_array_where_one_is_asked_about(tmp_path: Path) -> None:
+    path = tmp_path / "digit.ico"
+    path.write_bytes(picture_as("ICO"))
+    with pytest.raises(DataError, match="is of no kind known here; give a PNG or JPEG"):
+        read_unlabelled(path, features=784, dtype="float32", preparation=None, scaling=None)
 
 
 def test_a_character_that_the_end_cuts_is_text() -> None:

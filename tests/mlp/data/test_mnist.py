@@ -10,9 +10,10 @@ import pooch
 import pytest
 from numpy.typing import NDArray
 
-from mlp.data import dataset_from_arrays, load, mnist
-from mlp.data.download import RemoteFile
-from mlp.data.mnist import KERAS, SOURCES, TORCHVISION, Source
+from mlp.data import dataset_from_arrays, load
+from mlp.data.named import mnist
+from mlp.data.named.download import RemoteFile
+from mlp.data.named.mnist import KERAS, SOURCES, TORCHVISION, Source
 
 Arrays = dict[str, NDArray[Any]]
 

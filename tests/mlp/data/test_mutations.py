@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mlp.data import DataError, read_idx, read_npz
-from mlp.data.npz_file import raw_npz
+from mlp.data.formats.npz_file import raw_npz
 from mlp.data.prepare import prepared
 
 Mutation = Callable[[bytes], bytes]

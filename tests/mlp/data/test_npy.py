@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.lib import format as npy_format
 
 from mlp.data import DamagedDataError
-from mlp.data.npy import NpyHeader, read_npy_header
+from mlp.data.formats.npy import NpyHeader, read_npy_header
 
 
 def read(data: bytes) -> NpyHeader:

@@ -7,11 +7,11 @@ import pytest
 
 from mlp import Network, NetworkError
 from mlp.data import DataError, Preparation, Reading, load, split_rows
-from mlp.data.column_scaling import ColumnScaling
-from mlp.data.columns import Column
 from mlp.data.prepare import Raw, prepared
-from mlp.data.statistics import ColumnStatistics
-from mlp.data.survey import survey
+from mlp.data.values.column_scaling import ColumnScaling
+from mlp.data.values.columns import Column
+from mlp.data.values.statistics import ColumnStatistics
+from mlp.data.values.survey import survey
 from mlp.training.regression import fit_of
 from mlp.training.samples import batches_of_part, check_fit
 
@@ -262,7 +262,7 @@ def test_value_that_is_not_finite_is_found_with_its_place(value: float) -> None:
 def test_pass_in_blocks_finds_what_one_block_does(monkeypatch: pytest.MonkeyPatch) -> None:
     arguments: dict[str, Any] = {"training": np.arange(3, 50), "where": ["own"], "targets_where": ["own"], "names": ()}
     whole = survey([(X, LABELS)], **arguments)
-    monkeypatch.setattr("mlp.data.survey.BLOCK_BYTES", 5 * 4 * 8)
+    monkeypatch.setattr("mlp.data.values.survey.BLOCK_BYTES", 5 * 4 * 8)
     blocks = survey([(X, LABELS)], **arguments)
     assert (blocks.digest, blocks.least, blocks.most) == (whole.digest, whole.least, whole.most)
     np.testing.assert_allclose(blocks.statistics.mean, X[3:50].mean(axis=0), rtol=1e-12)

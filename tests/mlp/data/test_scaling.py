@@ -7,7 +7,7 @@ import pytest
 
 from mlp import ImageBatches, Network, NetworkError, train
 from mlp.data import DataError, dataset_from_arrays
-from mlp.data.scaling import PIXELS, Scaling
+from mlp.data.values.scaling import PIXELS, Scaling
 
 
 def dataset(largest: int, *, of_test: int | None = None, notice: str | None = None) -> Any:

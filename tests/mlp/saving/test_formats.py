@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mlp import Network, Progress, load_state, read_state, restore_state, save_state
-from mlp.data.scaling import Scaling
+from mlp.data.values.scaling import Scaling
 from mlp.errors import StateWarning
 from tests.conftest import parameters_of, same_bits
 

@@ -112,6 +112,36 @@ def test_older_states_are_kept_where_there_are_no_hard_links(path, monkeypatch):
     assert read_state(path.with_name("run.state.1")).progress.step == 1
 
 
+def test_older_states_stand_beside_the_file_that_a_link_names(path):
+    link = path.with_name("link")
+    (path.parent / "elsewhere").mkdir()
+    link.symlink_to(path.parent / "elsewhere" / "run.state")
+    for _ in range(3):
+        save_state(link, network(), keep=1)
+    assert sorted(name.name for name in (path.parent / "elsewhere").iterdir()) == ["run.state", "run.state.1"]
+
+
+@pytest.mark.parametrize("foreign", ["run.state", "run.state.1", "run.state.2"])
+def test_keeping_older_states_moves_no_other_file_along(path, foreign):
+    for _ in range(3):
+        network().save(path, keep=2)
+    path.with_name(foreign).write_text("years of work")
+    before = {name.name: name.read_bytes() for name in path.parent.iterdir()}
+    with pytest.raises(StateError, match=rf"{foreign}: .*; keep=2 moves no other file along, move it away"):
+        network().save(path, keep=2)
+    assert {name.name: name.read_bytes() for name in path.parent.iterdir()} == before
+
+
+def test_files_that_keeping_older_states_does_not_touch_may_be_anything(path):
+    path.with_name("run.state.2").write_text("years of work")
+    for _ in range(3):
+        network().save(path, keep=1)
+    assert path.with_name("run.state.2").read_text() == "years of work"
+    path.with_name("alone").write_text("anything")
+    network().save(path.with_name("alone"))
+    assert read_state(path.with_name("alone")).progress is None
+
+
 # What goes wrong in writing
 
 

@@ -9,9 +9,9 @@ from backend import Backend
 from checkpoint import NetworkWithCheckpointing, chain_of, simulate
 from checkpoint.planning.process import batches_bytes
 from mlp import ArrayBatches, ImageBatches, Network, data, train
-from mlp.data.convert import as_inputs
-from mlp.data.reading import Reading
-from mlp.data.scaling import Scaling
+from mlp.data.values.convert import as_inputs
+from mlp.data.values.reading import Reading
+from mlp.data.values.scaling import Scaling
 from mlp.training.ahead import batches_ahead
 from mlp.training.batches import Batches, divisor_of
 from mlp.training.samples import batches_of_part
