@@ -31,6 +31,10 @@ RULES: dict[str, tuple[str, ...]] = {
                 w := w - rate m / (correction sqrt(q) + epsilon)
     rmsprop     q := beta2 q + (1 - beta2) x^2      w := w - rate x / (sqrt(q) + epsilon)
     adagrad     q := q + x^2                        w := w - rate x / (sqrt(q) + epsilon)
+
+Errors are known to be finite before a rule is applied; their products are not looked at, as that would be another pass
+over each gradient. Where x^2 overflows, above 1.8e19 in float32, q stays infinite and its parameter still; where x is
+infinite, the next forward pass meets the parameter. A state with either is not saved.
 """
 
 

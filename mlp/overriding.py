@@ -22,7 +22,7 @@ def is_as_written(network: Any, names: tuple[str, ...]) -> bool:
 @lru_cache(maxsize=16)
 def _getter(names: tuple[str, ...]) -> Callable[[type], tuple[Callable[..., Any], ...]]:
     """What gets these attributes of a class, as a tuple."""
-    get = attrgetter(*names)
+    get: Callable[[type], Any] = attrgetter(*names)
     return get if len(names) > 1 else lambda of: (get(of),)
 
 
