@@ -54,7 +54,7 @@ def test_workers_that_sleep_take_no_time(compiled):
 
 
 @linux
-def test_workers_on_the_caller_s_core_are_woken_for_each_job():
+def test_workers_on_the_caller_s_core_are_woken_for_each_job(compiled):
     code = """
 backend = select_backend("numpy")
 backend.engine.threads = 1
