@@ -217,6 +217,8 @@ class Programs:
         own, bases = [k for k in range(len(bases)) if k + 1 not in others], list(bases)
         for number in others - {ARENA}:
             bases[number - 1] = read_only(bases[number - 1])
+        arena = bases[ARENA - 1]  # of which the next one may have no more than this step takes
+        bases[ARENA - 1] = arena[: max(1, -(-written.arena_bytes // arena.itemsize))]
         written.programs = [
             network.backend.whole_steps.program(
                 table.rows, dtype=network.dtype, bases=bases, repeats=table.repeats, steady=own
