@@ -39,8 +39,8 @@ class Arenas:
         chain = replace(network.chain(rows), uptake=uptake)
         briefly = not schedule.offloads  # copies are apart from what a row block does
         placement = place(schedule, chain, gradients=gradients, briefly=briefly)
-        larger = self._larger(schedule, rows, kind)
-        if larger and self._made[larger, kind][1].arena_bytes < placement.arena_bytes:
+        larger = self._larger(schedule, rows, kind, placement.arena_bytes)
+        if larger is not None:
             chain = replace(chain, batch_size=larger)
             placement = place_fewer(self._made[larger, kind][0], chain, rows, gradients=gradients)
         columns = placement.columns
@@ -49,9 +49,13 @@ class Arenas:
         self._made[rows, kind] = schedule, places
         return places
 
-    def _larger(self, schedule: Schedule, rows: int, kind: tuple[bool, str]) -> int | None:
-        """The size of a larger mini-batch whose schedule, cut to `rows` rows, is this one."""
-        for most, other in self._made:
-            if most > rows and other == kind and self._made[most, kind][0].for_batch(rows) == schedule:
+    def _larger(self, schedule: Schedule, rows: int, kind: tuple[bool, str], arena_bytes: int) -> int | None:
+        """The size of a larger mini-batch whose schedule, cut to `rows` rows, is this one, in fewer than these bytes.
+
+        Schedules are compared last: that writes all their actions out.
+        """
+        for (most, other), (whole, places) in self._made.items():
+            smaller = most > rows and other == kind and places.arena_bytes < arena_bytes
+            if smaller and whole.for_batch(rows) == schedule:
                 return most
         return None

@@ -3,7 +3,7 @@
 Short chains, and longer ones of a few shapes in a cycle, are searched exactly: every place, in steps of the common
 divisor of the activations' bytes. Where that would take too long, `checkpoint.planning.programs.guided` plans on
 estimates: at some places with many levels of bytes and, where few bytes make the places matter, at more places with
-fewer levels.
+fewer levels. Layers that are nearly equal are taken to be equal there, which makes more places and levels affordable.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ from math import gcd
 
 from checkpoint.planning.costs import Cost
 from checkpoint.planning.programs.block_segments import over_segments
+from checkpoint.planning.programs.evened import evened, nearly_even
 from checkpoint.planning.programs.guided import Estimates, Guided
 from checkpoint.planning.programs.ladder import Ladder, cycle_length, layer_shapes, positions_of
 from checkpoint.planning.programs.persistent import Persistent
@@ -32,11 +33,15 @@ SMALLEST_LEVELS = 8
 
 FEW_PLACES, MANY_LEVELS, FEW_LEVELS = 60, 128, 32
 """Estimates are made at few places with many levels, and at all of them, or about 140, with few levels."""
+EVEN_LEVELS = 64
+"""About how many levels there are where layers are taken to be equal: steps of a part of one's bytes, or of several."""
+EVEN_SCARCE = 0.3
+"""Where the smallest peak is more of the budget than that, they are worth estimates of their own too, at all layers."""
 SCARCE = 0.45
 """Where the smallest peak at few places is more of the budget than that, more places are tried."""
 NARROW = 0.9
 """Where the smallest peak of leaves of one segment is more of the budget than that, they are tried alone as well."""
-SPARED = (1, 0.97, 0.94, 0.9, 0.85, 0.8)
+SPARED = (1, 0.99, 0.98, 0.97, 0.96, 0.95, 0.94, 0.92, 0.9, 0.875, 0.85, 0.825, 0.8)
 """The parts of the budget that a guided plan is made for; the cheapest is taken, as estimates aren't exact."""
 
 
@@ -47,7 +52,7 @@ class Grid:
         self.chain, self.cost, self.sizes, self.top_bytes = chain, cost, sizes, top_bytes
         self._ladders: dict[int, Ladder] = {}
         self._smallest: dict[tuple[int, int, int], SmallestPeak] = {}
-        self._estimates: dict[tuple[int, int, bool], Estimates] = {}
+        self._estimates: dict[tuple[int, int, int, bool], Estimates] = {}
 
     def exact(self, budget_bytes: int) -> Persistent | None:
         """The program at all places in which no schedule of the class is missed; None where that would take too long.
@@ -66,21 +71,33 @@ class Grid:
 
     def guided(self, budget_bytes: int) -> Iterator[Guided]:
         """The plans on estimates for a budget; none where it is below the smallest peak."""
-        few, all_places = self._at_places(FEW_PLACES), self.places
-        scarce = self._within(few).peak_bytes > SCARCE * budget_bytes
-        pairs = [(few, MANY_LEVELS)] if few.n < all_places.n else []
-        if scarce or not pairs:
-            levels = MANY_LEVELS if all_places.n <= FEW_PLACES else FEW_LEVELS
-            pairs.append((all_places, levels))
-        for ladder, levels in pairs:
-            found = [self._within(ladder, self._above(budget_bytes), MAX_JOINS_GUIDED)]
-            plain = self._within(ladder)
-            if found[0].ladder.over_segments and NARROW * budget_bytes < plain.peak_bytes:
-                found.append(plain)
-            for smallest in found:
-                if smallest.peak_bytes <= budget_bytes:
-                    estimates = self._estimated(smallest, budget_bytes, levels)
-                    yield from (Guided(estimates, int(budget_bytes * part)) for part in SPARED)
+        for smallest, levels in self._tables(budget_bytes):
+            if smallest.peak_bytes <= budget_bytes:
+                estimates = self._estimated(smallest, budget_bytes, levels)
+                yield from (Guided(smallest, estimates, int(budget_bytes * part)) for part in SPARED)
+
+    def _tables(self, budget_bytes: int) -> Iterator[tuple[SmallestPeak, int]]:
+        """The leaves and places that are worth estimates, and the levels of bytes for each."""
+        whole = self._within(self.places)
+        even = whole.ladder.n > FEW_PLACES and nearly_even(self.chain)
+        if even:
+            yield whole, EVEN_LEVELS
+        for plain, levels in self._own_tables(whole, budget_bytes, even=even):
+            wider = self._within(plain.ladder, self._above(budget_bytes), MAX_JOINS_GUIDED)
+            yield wider, levels
+            if wider.ladder.over_segments and NARROW * budget_bytes < plain.peak_bytes:
+                yield plain, levels
+
+    def _own_tables(self, whole: SmallestPeak, budget_bytes: int, *, even: bool) -> list[tuple[SmallestPeak, int]]:
+        """The places that are worth estimates of the layers as they are, with leaves of one segment."""
+        if even:
+            all_layers = whole.ladder.n == self.chain.n_layers
+            return [(whole, FEW_LEVELS)] if all_layers and whole.peak_bytes > EVEN_SCARCE * budget_bytes else []
+        few = self._within(self._at_places(FEW_PLACES))
+        tables = [(few, MANY_LEVELS)] if few.ladder.n < whole.ladder.n else []
+        if few.peak_bytes > SCARCE * budget_bytes or not tables:
+            tables.append((whole, MANY_LEVELS if whole.ladder.n <= FEW_PLACES else FEW_LEVELS))
+        return tables
 
     @cached_property
     def smallest(self) -> SmallestPeak:
@@ -136,10 +153,21 @@ class Grid:
     def _estimated(self, smallest: SmallestPeak, budget_bytes: int, levels: int) -> Estimates:
         """Estimates up to the budget or a little more."""
         ladder, top = smallest.ladder, self._above(budget_bytes)
-        at = ladder.n, top, ladder.over_segments
+        at = ladder.n, top, levels, ladder.over_segments
         if at not in self._estimates:
-            self._estimates[at] = Estimates(ladder, top, max(1, top // levels), smallest)
+            unit = max(1, top // levels)
+            if levels == EVEN_LEVELS:
+                smallest = self._even
+                held = smallest.ladder.held[1]
+                unit = max(1, held // round(held / unit)) if held > unit else held * round(unit / held)
+            self._estimates[at] = Estimates(smallest.ladder, top, unit, smallest)
         return self._estimates[at]
+
+    @cached_property
+    def _even(self) -> SmallestPeak:
+        """That of the chain with equal layers, at as many places."""
+        chain, cost = evened(self.chain, self.cost)
+        return SmallestPeak(Ladder(chain, cost, self.places.positions, self.sizes))
 
     @cached_property
     def _shapes(self) -> list[int]:

@@ -111,11 +111,15 @@ def sums_of_groups(sums: Sequence[object]) -> object:
     >>> sums_of_groups("abcde")
     ((('a', 'b'), ('c', 'd')), 'e')
     """
+    others: list[list[int]] = [[] for _ in sums]  # the groups whose sums a group adds to its own, in their order
+    for other in reversed(range(len(sums))):
+        following = next_of(other, len(sums))
+        if following is not None:
+            others[following].append(other)
     made: list[object] = []
-    for group, own in enumerate(sums):
+    for own, before in zip(sums, others, strict=True):
         total = own
-        for other in reversed(range(group)):
-            if next_of(other, len(sums)) == group:
-                total = (made[other], total)
+        for other in before:
+            total = (made[other], total)
         made.append(total)
     return made[-1]

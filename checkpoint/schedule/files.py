@@ -8,7 +8,7 @@ from typing import TypeVar
 from checkpoint.errors import CheckpointError, ScheduleError
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.layers import GeneralChain
-from checkpoint.schedule.schedule import Schedule
+from checkpoint.schedule.schedule import Schedule, parsed
 from checkpoint.schedule.simulation import simulate
 from checkpoint.units import format_bytes
 from mlp.errors import one_line
@@ -37,9 +37,7 @@ def said_of_file(path: str | Path, chain: Chain) -> str:
 
     Raises `ScheduleError` for a file that holds none, and for a schedule that cannot be followed on `chain`.
     """
-    schedule, made_for = _read(
-        Path(path), "schedule", lambda text: (Schedule.from_json(text), json.loads(text).get("made_for"))
-    )
+    schedule, made_for = _read(Path(path), "schedule", _with_origin)
     peak_bytes = simulate(schedule, chain).peak_bytes
     known = made_for if isinstance(made_for, dict) else {}
     title, planned_bytes = known.get("title"), known.get("peak_bytes")
@@ -54,6 +52,12 @@ def said_of_file(path: str | Path, chain: Chain) -> str:
         f"{path} was made for {one_line(title, limit=80)}{there}; followed on {chain.title} it takes "
         f"{format_bytes(peak_bytes)}, and is not the best for it\n"
     )
+
+
+def _with_origin(text: str) -> tuple[Schedule, object]:
+    """The schedule that a file's text is, and what it says of what that was made for."""
+    record = parsed(text)
+    return Schedule.from_record(record), record.get("made_for") if isinstance(record, dict) else None
 
 
 def read_chain(path: str | Path) -> GeneralChain:

@@ -165,10 +165,11 @@ class Schedule(_InStretches):
     @classmethod
     def from_json(cls, text: str) -> "Schedule":
         """The schedule written by `to_json`. Raises `ScheduleError` for any other text."""
-        try:
-            record = json.loads(text)
-        except (ValueError, TypeError, RecursionError):
-            raise ScheduleError("a schedule is a JSON object; this text is not JSON") from None
+        return cls.from_record(parsed(text))
+
+    @classmethod
+    def from_record(cls, record: object) -> "Schedule":
+        """The schedule of what `as_record` makes. Raises `ScheduleError` for anything else."""
         if not isinstance(record, dict) or record.get("format") != FORMAT:
             raise ScheduleError(f"a schedule is a JSON object with format {FORMAT!r}; this is something else")
         n_layers, name, actions = (record.get(key) for key in ("n_layers", "name", "actions"))
@@ -177,6 +178,14 @@ class Schedule(_InStretches):
             raise ScheduleError(f"actions must be a list of at most {MAX_ACTIONS}")
         read = tuple(read_action(position, item) for position, item in enumerate(actions))
         return cls(n_layers, read, name, batch_size, record.get("pieces", "large"), planned_rows)  # type: ignore[arg-type]
+
+
+def parsed(text: str) -> object:
+    """What the JSON of a schedule says. Raises `ScheduleError` for text that is not JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        raise ScheduleError("a schedule is a JSON object; this text is not JSON") from None
 
 
 def _checked(actions: Iterable[Action]) -> tuple[Action, ...]:

@@ -4,7 +4,8 @@ Class: persistent, multi-level, with row blocks where the ladder has them; not a
 fine enough to be exact takes too long here. On a coarse one, rounding each checkpoint up leaves bytes unused, the more
 the deeper checkpoints are nested, until near the smallest peak nothing seems to fit. So the grid only estimates:
 
-- `Estimates` is the program of `checkpoint.planning.programs.persistent` with checkpoints rounded to the nearest unit.
+- `Estimates` is the program of `checkpoint.planning.programs.persistent` with checkpoints rounded to the nearest unit:
+  that of the chain, or of one with equal layers where its own are nearly equal (`checkpoint.planning.programs.evened`).
 - `SmallestPeak` knows, to the byte, what each interval needs at least.
 - `Guided` writes the schedule from the top. Of the leaves and splits of an interval that fit in the bytes that are
   left, to the byte, both parts at their smallest peaks, it takes the one of the least estimate.
@@ -52,11 +53,11 @@ class Estimates(Persistent):
 
 
 class Guided:
-    """The schedule for one budget; infinite `cost` below the smallest peak."""
+    """The schedule for one budget on the ladder of `smallest`; infinite `cost` below the smallest peak."""
 
-    def __init__(self, estimates: Estimates, budget_bytes: int) -> None:
-        self.ladder: Ladder = estimates.ladder
-        self._estimates, self._smallest = estimates, estimates.smallest or SmallestPeak(estimates.ladder)
+    def __init__(self, smallest: SmallestPeak, estimates: Estimates, budget_bytes: int) -> None:
+        self.ladder: Ladder = smallest.ladder
+        self._estimates, self._smallest = estimates, smallest
         self._steps: list[tuple[int, int, Leaf | None, int]] = []  # a leaf, or a run in blocks of that number of rows
         self.cost: float = inf
         if self._smallest.peak_bytes <= budget_bytes:

@@ -12,6 +12,7 @@ from math import inf
 from typing import NamedTuple
 
 from checkpoint.planning.costs import Cost
+from checkpoint.planning.programs.evened import nearly_even
 from checkpoint.planning.programs.leaves import Leaf, Leaves, blocks_of
 from checkpoint.schedule.chain import Chain
 from checkpoint.schedule.stretches import Stretch
@@ -190,10 +191,16 @@ def cycle_length(shapes: list[int], positions: list[int]) -> int:
 
 
 def positions_of(chain: Chain, *, most: int) -> list[int]:
-    """Positions 0 .. L, all of them or, of a longer chain, about `most`: the narrowest of each run of layers."""
+    """Positions 0 .. L, all of them or, of a longer chain, about `most`.
+
+    These are the narrowest of each run of layers; the first, so that the runs between them are alike, in a chain of
+    layers that nearly are.
+    """
     n_layers = chain.n_layers
     if n_layers <= most:
         return list(range(n_layers + 1))
     step = -(-(n_layers - 1) // max(1, most - 1))
     runs = [range(first, min(first + step, n_layers)) for first in range(1, n_layers, step)]
+    if nearly_even(chain):
+        return [0, *(run[0] for run in runs), n_layers]
     return [0, *(min(run, key=lambda layer: chain.widths[layer]) for run in runs), n_layers]

@@ -68,7 +68,7 @@ def test_runs_and_leaves_in_blocks_cost_what_their_actions_do(seed: int) -> None
         smallest = SmallestPeak(ladder)
         budget = random.randint(smallest.peak_bytes, 2 * smallest.peak_bytes)
         exact = Persistent(ladder, budget, common_divisor(ladder), smallest)
-        guided = Guided(Estimates(ladder, budget, max(1, budget // 48), smallest), budget)
+        guided = Guided(smallest, Estimates(ladder, budget, max(1, budget // 48), smallest), budget)
         for found in (exact, guided):
             schedule = schedule_of(chain, written(found.stretches()))
             assert cost_of(schedule, chain, cost) == found.cost

@@ -106,7 +106,8 @@ def test_once_only_and_guided_schedules_need_what_they_say(seed: int) -> None:
         for kept in once_only(chain, Flops(chain), budget_bytes=budget):
             simulation = simulate(schedule_of(chain, kept_actions(chain, kept)), chain)
             assert (simulation.peak_bytes, simulation.recomputed_flops) == (kept.need_bytes, kept.cost)
-        found = Guided(Estimates(ladder, budget, max(1, budget // 32), SmallestPeak(ladder)), budget)
+        smallest = SmallestPeak(ladder)
+        found = Guided(smallest, Estimates(ladder, budget, max(1, budget // 32), smallest), budget)
         simulation = simulate(schedule_of(chain, written(found.stretches())), chain)
         assert simulation.peak_bytes <= budget
         assert simulation.recomputed_flops + step_cost(chain) == found.cost
