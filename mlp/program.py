@@ -197,7 +197,8 @@ class Programs:
         assert blocks is not None  # noqa: S101
         weighted = network.row_weights is not None
         key = rows, *leadings, weighted, checked, network.uptake
-        made_from = network.written_from(rows), network.optimizer, blocks
+        said = network.dropped_below, network.cost, network.error_activation
+        made_from = network.written_from(rows), network.optimizer, blocks, *said
         written = self._written.pop(key, None)
         if written is None or not all(map(is_, written.made_from, made_from)):
             offsets = [block.offsets for block in blocks]

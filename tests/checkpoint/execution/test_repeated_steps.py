@@ -72,10 +72,20 @@ def fewer_rows(steps: Steps) -> None:
     steps.X, steps.y = steps.X[2:9], steps.y[2:9]
 
 
+def dropping(steps: Steps) -> None:
+    steps.network.dropped_below = (2**31, 2**30, 0)
+
+
+def set_cost(steps: Steps) -> None:
+    steps.network.cost, steps.network.error_activation = "cross-entropy", "identity"
+
+
 CHANGES: dict[str, Callable[[Steps], Any]] = {
     "rate": lambda steps: steps.options.update(eta=0.01),
     "momentum": set_momentum,
     "optimizer by its name": set_optimizer,
+    "dropout": dropping,
+    "cost": set_cost,
     "optimizer": lambda steps: steps.network.use_optimizer(Adam()),
     "back to momentum": lambda steps: steps.network.use_optimizer(Momentum(0.9)),
     "velocities": new_velocities,
@@ -99,6 +109,7 @@ def test_change_between_two_steps_takes_effect(change: str) -> None:
     reference.take(2)
     assert reference.network.count.calls == 0
     assert same_bits(*(parameters_of(steps.network) for steps in (prepared, reference)))
+    assert prepared.network.mean_step_cost() == reference.network.mean_step_cost()
 
 
 def test_arena_that_goes_and_comes_back_is_found_where_it_lies() -> None:
