@@ -9,8 +9,11 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 
 
 def in_program(method: Method) -> Method:
-    """Mark a method that programs do the same as; one without the mark has to be called."""
-    method.in_program = True  # type: ignore[attr-defined]
+    """Mark a method that programs do the same as; one without the mark has to be called.
+
+    The mark is the method itself: `functools.wraps` gives it to what is around a method too, and mocks have any.
+    """
+    method.in_program = method  # type: ignore[attr-defined]
     return method
 
 
@@ -29,4 +32,4 @@ def _getter(names: tuple[str, ...]) -> Callable[[type], tuple[Callable[..., Any]
 @lru_cache(maxsize=64)
 def _all_marked(methods: tuple[Callable[..., Any], ...]) -> bool:
     """Whether each has the mark. Asked before every step, of the methods that the class has then."""
-    return all(hasattr(method, "in_program") for method in methods)
+    return all(getattr(method, "in_program", None) is method for method in methods)

@@ -197,7 +197,8 @@ class Programs:
         assert blocks is not None  # noqa: S101
         weighted = network.row_weights is not None
         key = rows, *leadings, weighted, checked, network.uptake
-        made_from = network.written_from(rows), network.optimizer, blocks
+        said = network.dropped_below, network.cost, network.error_activation
+        made_from = network.written_from(rows), network.optimizer, blocks, *said
         written = self._written.pop(key, None)
         if written is None or not all(map(is_, written.made_from, made_from)):
             offsets = [block.offsets for block in blocks]
@@ -217,6 +218,8 @@ class Programs:
         own, bases = [k for k in range(len(bases)) if k + 1 not in others], list(bases)
         for number in others - {ARENA}:
             bases[number - 1] = read_only(bases[number - 1])
+        arena = bases[ARENA - 1]  # of which the next one may have no more than this step takes
+        bases[ARENA - 1] = arena[: max(1, -(-written.arena_bytes // arena.itemsize))]
         written.programs = [
             network.backend.whole_steps.program(
                 table.rows, dtype=network.dtype, bases=bases, repeats=table.repeats, steady=own

@@ -33,6 +33,9 @@ STEP_METHODS = (
 )
 """What a step of a `Network` is made of, which a subclass may have of its own."""
 
+INPUT_METHODS = "as_batch", "check_inputs"
+"""What looks at a mini-batch before a step, which a subclass may have of its own too."""
+
 
 class Steps(Watched):
     """Layers with an optimizer, and the steps that a `Network` of them takes."""
@@ -166,12 +169,10 @@ class Steps(Watched):
         refused, it has refused of all steps since, and `steps_trained` is that of before the bad one.
         """
         self.look()
-        if self.programs.can_step(self):
-            X, y = self.as_matrices(X, y)  # the program looks at X
-            take = self._take_in_one_call
-        else:
-            X, y = self.as_batch(X, y)
-            take = self._take_planned_or_by_actions
+        in_one_call = self.programs.can_step(self)
+        take = self._take_in_one_call if in_one_call else self._take_planned_or_by_actions
+        unseen = in_one_call and is_as_written(self, INPUT_METHODS)  # the program looks at X
+        X, y = self.as_matrices(X, y) if unseen else self.as_batch(X, y)
         rate = check_rate(eta, self.dtype, rows=X.shape[0]) / X.shape[0]
         try:
             if weights is None and self.watch is None:

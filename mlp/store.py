@@ -16,6 +16,7 @@ from backend import Backend, select_backend
 from mlp.arrays import as_rows, is_finite
 from mlp.buffers import Buffers
 from mlp.errors import NetworkError, inputs_not_finite
+from mlp.overriding import in_program
 from mlp.parameters import Parameters
 from mlp.precision import FULL, precision_of
 from mlp.program import Programs, StepCount
@@ -83,6 +84,7 @@ class Store:
         """`X` on the backend's device. Raises `NetworkError` unless it is (batch, n_0), of the network's dtype."""
         return self.as_rows("X", X, self.sizes[0])
 
+    @in_program
     def as_batch(self, X: Any, y: Any) -> tuple[Any, Any]:
         """`X` and `y` on the backend's device. Raises `NetworkError` unless they are a mini-batch for these layers.
 
@@ -101,6 +103,7 @@ class Store:
             raise NetworkError(f"X and y must have as many rows; got {X.shape[0]} and {y.shape[0]}")
         return X, y
 
+    @in_program
     def check_inputs(self, X: Any) -> None:
         """Raise `NetworkError` unless all values of X are finite, or known to be."""
         if not (self._inputs_are_finite or is_finite(X, self.backend, room=self._room)):

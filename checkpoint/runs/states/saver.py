@@ -13,7 +13,7 @@ from checkpoint.output import check_writable
 from checkpoint.units import how_far
 from mlp import Network, Progress, StateError, Step, read_state, save_state
 from mlp.saving.atomic import numbered, remove_leftovers
-from mlp.saving.keeping import check_kept, older_files
+from mlp.saving.keeping import check_kept, files_to_come
 
 _EVERY = re.compile(r"([0-9]{1,9})\s*(epoch|step|min|s)s?")
 EVERY = "1epoch"
@@ -77,13 +77,14 @@ class Saving:
 
     def _check_older(self, goes_on: bool) -> None:
         """Raise `CheckpointError` where what --keep puts aside would take the place of another's files."""
+        older = files_to_come(self.path, self.keep) if self.keep else []
         if goes_on:
             try:
-                check_kept(self.path, self.keep)
+                check_kept(self.path, self.keep, older)
             except StateError as error:
                 raise CheckpointError(f"--keep: {error}") from None
-        elif older := next(older_files(self.path, self.keep), None):
-            raise CheckpointError(f"{older} is there, and --keep {self.keep} would overwrite it; move it away")
+        elif older:
+            raise CheckpointError(f"{older[0]} is there, and --keep {self.keep} would overwrite it; move it away")
 
 
 class Saver:

@@ -89,6 +89,18 @@ def test_older_states_take_no_other_file_s_place(folder, capsys):
     assert digests(folder) == before
 
 
+def test_file_that_older_states_would_come_to_later_is_seen_before_the_training(folder, capsys):
+    Path("new.2").write_text("mine")
+    Path("d.state.3").write_text("mine")
+    before = digests(folder)
+    assert command_line.main([*TRAIN, "--save", "new", "--keep", "2"]) == 2
+    assert "new.2 is there, and --keep 2 would overwrite it; move it away" in capsys.readouterr().err
+    assert command_line.main(["train", "--resume", "d.state", "--epochs", "9", "--keep", "3"]) == 2
+    assert re.search("--keep: d.state.3: .* moves no other file along, move it away", capsys.readouterr().err)
+    assert digests(folder) == before
+    assert command_line.main(["train", "--resume", "d.state", "--epochs", "2", "--keep", "2"]) == 0
+
+
 def test_older_states_of_the_same_training_are_put_aside(folder):
     for epochs in (2, 3, 4):
         assert command_line.main(["train", "--resume", "d.state", "--epochs", str(epochs), "--keep", "2"]) == 0

@@ -4,7 +4,9 @@ import gc
 import weakref
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import wraps
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -70,10 +72,20 @@ def fewer_rows(steps: Steps) -> None:
     steps.X, steps.y = steps.X[2:9], steps.y[2:9]
 
 
+def dropping(steps: Steps) -> None:
+    steps.network.dropped_below = (2**31, 2**30, 0)
+
+
+def set_cost(steps: Steps) -> None:
+    steps.network.cost, steps.network.error_activation = "cross-entropy", "identity"
+
+
 CHANGES: dict[str, Callable[[Steps], Any]] = {
     "rate": lambda steps: steps.options.update(eta=0.01),
     "momentum": set_momentum,
     "optimizer by its name": set_optimizer,
+    "dropout": dropping,
+    "cost": set_cost,
     "optimizer": lambda steps: steps.network.use_optimizer(Adam()),
     "back to momentum": lambda steps: steps.network.use_optimizer(Momentum(0.9)),
     "velocities": new_velocities,
@@ -97,6 +109,7 @@ def test_change_between_two_steps_takes_effect(change: str) -> None:
     reference.take(2)
     assert reference.network.count.calls == 0
     assert same_bits(*(parameters_of(steps.network) for steps in (prepared, reference)))
+    assert prepared.network.mean_step_cost() == reference.network.mean_step_cost()
 
 
 def test_arena_that_goes_and_comes_back_is_found_where_it_lies() -> None:
@@ -107,6 +120,19 @@ def test_arena_that_goes_and_comes_back_is_found_where_it_lies() -> None:
     assert prepared.network.count.calls == 2
     prepared.take(1)
     reference.take(4)
+    assert same_bits(*(parameters_of(steps.network) for steps in (prepared, reference)))
+
+
+def test_arena_that_comes_back_smaller_is_large_enough() -> None:
+    prepared, reference = (Steps(by_actions=by_actions) for by_actions in (False, True))
+    for steps in (prepared, reference):
+        steps.take(1)
+        fewer_rows(steps)
+        steps.take(1)  # in the arena of more rows
+        with steps.network.buffers.apart():
+            pass
+        steps.take(1)
+    assert prepared.network.count.calls == 3
     assert same_bits(*(parameters_of(steps.network) for steps in (prepared, reference)))
 
 
@@ -145,6 +171,38 @@ def test_method_replaced_between_two_steps_is_called(patched: str, monkeypatch: 
     if patched == "its class":  # to a network, the context gives a method of its own back
         steps.take(1)
         assert steps.network.count.calls == 3
+
+
+@pytest.mark.parametrize("around", ["a wrapper", "a mock"])
+def test_method_that_is_wrapped_is_called(around: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wrapper has all attributes of the method, and the mock has any."""
+    steps, called, plain = Steps(by_actions=False), [], Network.forward_layer
+
+    @wraps(plain)
+    def own(self: Any, layer: int, a: Any, *, out: Any) -> Any:
+        called.append(layer)
+        return plain(self, layer, a, out=out)
+
+    mock = Mock(side_effect=lambda layer, a, out: own(steps.network, layer, a, out=out))
+    monkeypatch.setattr(Network, "forward_layer", own if around == "a wrapper" else mock)
+    steps.take(1)
+    assert called == [1, 2, 3]
+
+
+@pytest.mark.parametrize("by_actions", [False, True])
+@pytest.mark.parametrize("name", ["as_batch", "check_inputs"])
+def test_method_that_looks_at_mini_batches_is_called(name: str, by_actions: bool) -> None:
+    called: list[tuple[int, ...]] = []
+
+    def own(self: Any, X: Any, *rest: Any) -> Any:
+        called.append(tuple(X.shape))
+        return getattr(Network, name)(self, X, *rest)
+
+    network = CASE.network("numpy", "float32", type("Own", (Network,), {name: own}))
+    with network.backend.measure() if by_actions else nullcontext():
+        network.update_mini_batch(*CASE.host_batch("float32"), eta=0.3)
+    assert called[0] == (11, 7)
+    assert bool(network.count.calls) is not by_actions
 
 
 def test_mini_batch_is_not_held_after_its_step() -> None:
