@@ -82,7 +82,7 @@ class Choice:
             return schedule
         kind, n_layers = self.checkpoint.partition(":")[0], chain.n_layers
         if kind == "optimal":
-            return plan_chain(chain, budget_bytes=self.budget_bytes(chain), offloading=offloading).schedule
+            return plan_chain(chain, budget_bytes=self.budget or "100%", offloading=offloading).schedule
         if kind in ("every", "sqrt") and self.offload is not None:
             return every_nth_offloaded(n_layers=n_layers, n=self.spacing(n_layers))
         if kind == "every":
