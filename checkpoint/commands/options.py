@@ -18,14 +18,12 @@ def path_of(text: str) -> Path:
     return Path(text)
 
 
-def add_backend_options(parser: argparse.ArgumentParser) -> None:
-    """--backend and --device."""
+def add_backend_options(parser: argparse.ArgumentParser, *, ranks: bool = False) -> None:
+    """--backend and --device; `ranks`: whether several processes may run together."""
     parser.add_argument("--backend", default="numpy", help=f"{' or '.join(NAMES)} (default: numpy)")
+    default = "0, or with --ranks a node's GPUs round robin" if ranks else "0"
     parser.add_argument(
-        "--device",
-        type=int,
-        metavar="N",
-        help="the GPU's number, with --backend cupy (default: 0, or with train --ranks a node's GPUs round robin)",
+        "--device", type=int, metavar="N", help=f"the GPU's number, with --backend cupy (default: {default})"
     )
 
 

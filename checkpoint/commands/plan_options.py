@@ -41,7 +41,7 @@ NOT_OF_CHAINS = ("precision", "memory_limit", "offload", "seconds", "calibrate",
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
-    parser.add_argument("--sizes", help=f"layer widths, such as 784,256x64,10 (default: {OF_SIZES['sizes']})")
+    parser.add_argument("--sizes", help=f"widths of all layers, such as 784,256x64,10 (default: {OF_SIZES['sizes']})")
     parser.add_argument(
         "--chain",
         type=Path,
@@ -176,6 +176,9 @@ def chain_from(args: argparse.Namespace) -> Chain:
     for name, value in OF_SIZES.items():
         setattr(args, name, value if given[name] is None else given[name])
     if args.chain is None:
+        words = {part.strip() for part in args.sizes.split(",")}
+        if words & {"in", "out"}:
+            raise CheckpointError("plan has no data: give all widths, such as 5,32x8,3")
         of: dict[str, Any] = {"dtype": args.dtype, "backend": args.backend}
         of |= {"momentum": args.momentum, "optimizer": args.optimizer, "precision": args.precision or FULL}
         return chain_of(parse_sizes(args.sizes), batch_size=args.batch_size, **of)

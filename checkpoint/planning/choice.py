@@ -19,6 +19,7 @@ from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import judge
 from checkpoint.strategies import binomial, every_nth, micro_batches, square_root, store_all
 from checkpoint.strategies.offloaded import every_nth_offloaded
+from checkpoint.units import format_bytes
 
 FORMS = "none, every:N, sqrt, slots:S, micro:R, optimal, or FILE.json of a schedule"
 _WORDS = ("none", "every", "sqrt", "slots", "micro", "optimal")
@@ -60,8 +61,14 @@ class Choice:
             )
 
     def __str__(self) -> str:
-        how = self.checkpoint if self.budget is None else f"optimal in {self.budget}"
+        how = self.checkpoint if self.budget is None else f"optimal in {self._budget_shown}"
         return how if self.offload is None else f"{how}, offloaded to {self.offload}"
+
+    @property
+    def _budget_shown(self) -> str:
+        """The budget as it was given, but for a bare number of bytes."""
+        budget = str(self.budget)
+        return format_bytes(int(budget)) if budget.isdecimal() else budget
 
     @property
     def path(self) -> Path | None:

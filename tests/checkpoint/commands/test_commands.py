@@ -167,7 +167,10 @@ WRONG = {
     "depth unreadable": (["analyze", "--depths", "a,b"], "whole numbers"),
     "unknown option": (["train", "--frobnicate"], "unknown option --frobnicate (see mlp-checkpointing train --help)"),
     "unknown command": (["frobnicate"], "unknown command 'frobnicate'; choose train or evaluate"),
-    "number unreadable": (["train", "--epochs", "many"], "invalid int"),
+    "number unreadable": (["train", "--epochs", "many"], "argument --epochs: must be a whole number; got 'many'"),
+    "number not whole": (["train", "--batch-size", "10.5"], "--batch-size: must be a whole number; got '10.5'"),
+    "share unreadable": (["train", "--momentum", "much"], "--momentum: must be a number; got 'much'"),
+    "hidden layers to plan": (["plan", "--sizes", "in,32x8,3", "--budget", "1MB"], "plan has no data: give all widths"),
 }
 
 
