@@ -22,6 +22,11 @@ from checkpoint.strategies.offloaded import every_nth_offloaded
 from checkpoint.units import format_bytes
 
 FORMS = "none, every:N, sqrt, slots:S, micro:R, optimal, or FILE.json of a schedule"
+FORMS_TOLD = (
+    "none, every:N (the outputs of every Nth layer), sqrt (of every sqrt(L)th), slots:S (at most S outputs at a time, "
+    "those that leave the least to recompute), micro:R (R rows at a time), optimal, or FILE.json of a schedule"
+)
+"""The same, with what each means, for help."""
 _WORDS = ("none", "every", "sqrt", "slots", "micro", "optimal")
 _COUNTED = re.compile(r"(every|slots|micro):([0-9]+)")
 _MOST = 9_999_999

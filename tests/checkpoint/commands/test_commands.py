@@ -199,6 +199,7 @@ def test_picture_is_written_to_a_pipe_of_any_name(capsys: pytest.CaptureFixture[
 def test_comparison_on_a_device_has_no_file_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "compare", *TINY, "--checkpoint", "sqrt", "--figure", os.devnull)
     assert status == 0
+    assert "another process that computes changes them" in out
     assert f"the picture is {os.devnull}; those of the bytes after each action are drawn beside a file only" in out
 
 
