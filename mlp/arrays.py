@@ -135,6 +135,22 @@ def is_finite(x: Any, backend: Backend, *, room: np.ndarray | None = None) -> bo
     return backend.all_finite(x)
 
 
+def check_finite(x: Any, backend: Backend, *, name: str, first: int = 0, of: str = "") -> None:
+    """Raise `NetworkError` for a value of the matrix `x` that is NaN or infinite, and say where it is.
+
+    `name` is what errors call `x`, whose rows are those from `first` on of the argument `of`, where it has a name.
+    """
+    if is_finite(x, backend):
+        return
+    values = np.asarray(backend.to_numpy(x) if backend.owns(x) else x)
+    row, column = (int(place) for place in np.argwhere(~np.isfinite(values))[0])
+    found = "NaN" if np.isnan(values[row, column]) else f"infinite as {values.dtype.name}"
+    raise NetworkError(
+        f"{name} holds a value that is not finite: row {first + row}, column {column} (from 0){of and f' of {of}'} is "
+        f"{found}; fill it in, or leave the row out"
+    )
+
+
 def _dtype_name(x: np.ndarray, wanted: str) -> str:
     if x.dtype == wanted:
         return wanted  # at once: making a name takes longer than all other checks

@@ -15,7 +15,7 @@ R = TypeVar("R")
 def naming_keywords(*others: Callable[..., Any], name: str = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
     """A decorator: the function raises `KeywordError` for a keyword that neither it nor `others` have.
 
-    So it does for more arguments by position than it takes.
+    So it does for more arguments by position than it takes, and for too few.
 
     `others` get what it takes as `**keywords`; `name` is what errors call it, its own name by default.
 
@@ -32,9 +32,10 @@ def naming_keywords(*others: Callable[..., Any], name: str = "") -> Callable[[Ca
 
         placed = _keywords(function, Parameter.POSITIONAL_OR_KEYWORD)
         called = name or function.__name__
+        needed = [one for one in _keywords(function) if signature(function).parameters[one].default is Parameter.empty]
+        shown = ", ".join(one if one in placed else f"{one}=..." for one in needed if one != "self")
 
-        @wraps(function)
-        def checked(*arguments: P.args, **keywords: P.kwargs) -> R:
+        def check(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
             if len(arguments) > len(placed):
                 own = [keyword for keyword in placed if keyword != "self"]
                 found = len(arguments) - len(placed) + len(own)
@@ -44,7 +45,19 @@ def naming_keywords(*others: Callable[..., Any], name: str = "") -> Callable[[Ca
                 raise KeywordError(
                     f"{called} has no argument {wrong!r}{meant(wrong, known - {'self'}) or _listed(known)}"
                 )
-            return function(*arguments, **keywords)
+            missing = [one for one in needed if one not in keywords and one not in placed[: len(arguments)]]
+            if missing:
+                raise KeywordError(f"{called} needs {' and '.join(missing)}, as in {called}({shown})")
+
+        @wraps(function)
+        def checked(*arguments: P.args, **keywords: P.kwargs) -> R:
+            if others:  # which would be called before Python refuses what they do not have
+                check(arguments, keywords)
+            try:
+                return function(*arguments, **keywords)
+            except TypeError:  # steps are not to wait for a check that Python makes
+                check(arguments, keywords)
+                raise
 
         return checked
 

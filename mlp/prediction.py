@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mlp.arrays import is_finite
-from mlp.errors import NetworkError
+from mlp.arrays import check_finite
 from mlp.training.metrics import Evaluated
 from mlp.training.sources import inputs_of
 
@@ -27,7 +26,6 @@ def predict(network: Evaluated, X: Any, *, most_bytes: int) -> np.ndarray:
     for start in range(0, len(source), rows):
         block = slice(start, min(start + rows, len(source)))
         inputs = source.take(block)
-        if not is_finite(inputs, network.backend):
-            raise NetworkError(f"X holds a value that is not finite, in rows {start} and on; remove it")
+        check_finite(inputs, network.backend, name="X", first=start)
         outputs[block] = network.backend.to_numpy(network.feedforward(inputs))
     return outputs

@@ -12,6 +12,7 @@ from typing import Any
 from mlp.arguments import check_rate
 from mlp.errors import NetworkError, TrainingError
 from mlp.gradient import Gradient
+from mlp.keywords import naming_keywords
 from mlp.overriding import in_program, is_as_written
 from mlp.plain import places_of, write
 from mlp.program import Written
@@ -153,6 +154,7 @@ class Steps(Watched):
     def expect_batches(self, sizes: Sequence[int]) -> None:
         """Mini-batches of `sizes` rows come next. A subclass raises its error where it cannot take steps on them."""
 
+    @naming_keywords()
     def update_mini_batch(self, X: Any, y: Any, *, eta: float, weights: Any = None) -> None:
         """One step: w -= eta / batch * gradient by plain gradient descent, or what the network's optimizer does.
 

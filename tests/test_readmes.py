@@ -129,9 +129,11 @@ def test_front_is_what_the_text_says(reports: dict[str, dict[str, Any]]) -> None
 
     (sqrt,) = [point for point in points if point["name"].startswith("sqrt")]
     (plain,) = [point for point in points if point["name"] == "store all"]
+    (star,) = [point for point in points if point["name"] == "micro-batches of 128"]
     for said, bytes_of in (
         ("Storing all activations takes {:.0f} MiB", plain["peak_bytes"] / 2**20),
         ("fit in {:.0f} MiB with nothing recomputed", mebibytes(work=0)),
+        ("128 rows at a time, {:.0f}% dearer", 100 * (star["cost_ratio"] - 1)),
         ("in {:.0f} MiB with less than one extra forward pass", mebibytes(work=1)),
         ("in {:.1f} MiB if time does not matter", mebibytes(work=1e9)),
         ("`sqrt`, the usual advice, takes {:.0f} MiB", sqrt["peak_bytes"] / 2**20),

@@ -23,7 +23,7 @@ from checkpoint.commands.pictures import drawn
 from checkpoint.commands.training_options import add_network_options, settings_from
 from checkpoint.errors import CheckpointError
 from checkpoint.output import check_writable, is_stream, write_report
-from checkpoint.planning.choice import FORMS, Choice
+from checkpoint.planning.choice import FORMS_TOLD, Choice
 from checkpoint.runs.cases import CASES, YOURS, Case
 from checkpoint.runs.comparison import Compared, Run, compared, run_apart, runs_of, table, within_reach
 from checkpoint.runs.one_step import measured_step
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--checkpoint",
         action="append",
         metavar="HOW",
-        help=f"a way to compare with store all: {FORMS}; may be repeated",
+        help=f"a way to compare with store all: {FORMS_TOLD}; may be repeated",
     )
     parser.add_argument("--budget", metavar="BYTES", help="compare the fastest plan within this budget, such as 50%%")
     add_offload_options(parser)
@@ -112,6 +112,7 @@ def main(args: argparse.Namespace) -> int:
         for case in cases:
             print("\n" + table(case, [row for row in rows if row.case is case]))
         print("".join(f"\n{note}" for note in notes))
+        print("times are of a few short epochs; another process that computes changes them")
     if timelines is None:
         print(f"the picture is {args.figure}; those of the bytes after each action are drawn beside a file only")
     else:

@@ -82,6 +82,11 @@ def check_not_given(args: argparse.Namespace, where: object) -> None:
 def fitting(args: argparse.Namespace, dataset: Dataset) -> argparse.Namespace:
     """The options, with a cost and outputs that can tell values where the data has such and neither is given."""
     cost = getattr(args, "cost", None) or "quadratic"
+    if dataset.preparation.classes is None and dataset.outputs == 1 and cost == "cross-entropy":
+        raise CheckpointError(
+            "--cost cross-entropy is for classes, and the target is one column of values; leave --cost out, or say "
+            "--targets classes"
+        )
     if dataset.preparation.classes is not None or args.output_activation is not None or cost != "quadratic":
         return args
     return argparse.Namespace(**{**vars(args), "cost": cost, "output_activation": "identity"})

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from checkpoint.commands.plan_options import wants_front, wants_schedule
-from checkpoint.planning.budget import resolve_budget
 from checkpoint.planning.choice import Choice
 from checkpoint.planning.costs import OPERATIONS, Cost, cost_of
 from checkpoint.planning.front import Front, front_of
@@ -119,7 +118,7 @@ def _schedule(
     memory = None if args.memory_limit is None else memory_for(chain, args.memory_limit, states=_states(args))
     if memory is not None:
         check_room(memory, search_of(chain, row_blocks=not args.no_row_blocks))
-    budget_bytes = resolve_budget(args.budget, chain) if memory is None else memory.budget_bytes
+    budget_bytes = args.budget if memory is None else memory.budget_bytes
     found = plan_chain(
         chain, budget_bytes=budget_bytes, cost=cost, row_blocks=not args.no_row_blocks, offloading=offloading
     )

@@ -7,8 +7,14 @@ from backend.facts import NAMES
 from backend.places import check_place
 from checkpoint.errors import CheckpointError
 from checkpoint.planning.budget import called
-from checkpoint.planning.choice import FORMS
+from checkpoint.planning.choice import FORMS_TOLD
 from checkpoint.units import parse_bandwidth, parse_bytes, parse_speed
+
+BUDGET_FORMS = (
+    "rest (above parameters and mini-batch): 64MiB, 1.5GB, 50%% of store all's arena, or auto, which is three quarters "
+    "of the memory that is free, and at most store all's arena"
+)
+"""What a budget is, and how it is written, for help."""
 
 
 def path_of(text: str) -> Path:
@@ -18,14 +24,12 @@ def path_of(text: str) -> Path:
     return Path(text)
 
 
-def add_backend_options(parser: argparse.ArgumentParser) -> None:
-    """--backend and --device."""
+def add_backend_options(parser: argparse.ArgumentParser, *, ranks: bool = False) -> None:
+    """--backend and --device; `ranks`: whether several processes may run together."""
     parser.add_argument("--backend", default="numpy", help=f"{' or '.join(NAMES)} (default: numpy)")
+    default = "0, or with --ranks a node's GPUs round robin" if ranks else "0"
     parser.add_argument(
-        "--device",
-        type=int,
-        metavar="N",
-        help="the GPU's number, with --backend cupy (default: 0, or with train --ranks a node's GPUs round robin)",
+        "--device", type=int, metavar="N", help=f"the GPU's number, with --backend cupy (default: {default})"
     )
 
 
@@ -43,11 +47,11 @@ def add_data_option(parser: argparse.ArgumentParser, *, default: str = "mnist") 
 
 def add_checkpoint_options(parser: argparse.ArgumentParser) -> None:
     """--checkpoint and --budget."""
-    parser.add_argument("--checkpoint", metavar="HOW", help=f"what to keep: {FORMS} (default: none)")
+    parser.add_argument("--checkpoint", metavar="HOW", help=f"what to keep: {FORMS_TOLD} (default: none)")
     parser.add_argument(
         "--budget",
         metavar="BYTES",
-        help="array bytes above rest, planned for: 64MiB, 1.5GB, 50%% of store all's arena, or auto",
+        help=f"plan for this many array bytes above {BUDGET_FORMS}",
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from backend.facts import NAMES
 from checkpoint.commands.options import (
+    BUDGET_FORMS,
     add_json_option,
     add_memory_limit_option,
     add_offload_options,
@@ -17,7 +18,7 @@ from checkpoint.commands.options import (
 )
 from checkpoint.errors import CheckpointError
 from checkpoint.output import check_writable
-from checkpoint.planning.choice import FORMS, Choice
+from checkpoint.planning.choice import FORMS_TOLD, Choice
 from checkpoint.schedule.chain import Chain, chain_of
 from checkpoint.schedule.export import to_checkpoint_schedules
 from checkpoint.schedule.files import read_chain
@@ -41,7 +42,7 @@ NOT_OF_CHAINS = ("precision", "memory_limit", "offload", "seconds", "calibrate",
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
-    parser.add_argument("--sizes", help=f"layer widths, such as 784,256x64,10 (default: {OF_SIZES['sizes']})")
+    parser.add_argument("--sizes", help=f"widths of all layers, such as 784,256x64,10 (default: {OF_SIZES['sizes']})")
     parser.add_argument(
         "--chain",
         type=Path,
@@ -63,11 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the network: row blocks add onto the velocity, and hold no gradients (default: none)",
     )
     parser.add_argument("--optimizer", metavar="NAME", help="as of train (default: sgd)")
-    parser.add_argument(
-        "--budget", metavar="BYTES", help="array bytes above rest: 64MiB, 1.5GB, 50%% of store all's arena, or auto"
-    )
+    parser.add_argument("--budget", metavar="BYTES", help=f"array bytes above {BUDGET_FORMS}")
     add_memory_limit_option(parser)
-    parser.add_argument("--checkpoint", metavar="HOW", help=f"show this schedule instead of a planned one: {FORMS}")
+    parser.add_argument(
+        "--checkpoint", metavar="HOW", help=f"show this schedule instead of a planned one: {FORMS_TOLD}"
+    )
     parser.add_argument("--no-row-blocks", action="store_true", help="whole mini-batches only")
     parser.add_argument(
         "--operations",
@@ -176,6 +177,9 @@ def chain_from(args: argparse.Namespace) -> Chain:
     for name, value in OF_SIZES.items():
         setattr(args, name, value if given[name] is None else given[name])
     if args.chain is None:
+        words = {part.strip() for part in args.sizes.split(",")}
+        if words & {"in", "out"}:
+            raise CheckpointError("plan has no data: give all widths, such as 5,32x8,3")
         of: dict[str, Any] = {"dtype": args.dtype, "backend": args.backend}
         of |= {"momentum": args.momentum, "optimizer": args.optimizer, "precision": args.precision or FULL}
         return chain_of(parse_sizes(args.sizes), batch_size=args.batch_size, **of)

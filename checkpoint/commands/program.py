@@ -5,6 +5,7 @@ Status 0: done. 1: it went wrong on the way (memory, a full disk, numbers that a
 """
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -23,13 +24,17 @@ from mlp.errors import one_line
 COMMANDS = {
     "train": "train a network, and report its accuracy, time and memory",
     "evaluate": "measure the accuracy of a saved network",
-    "predict": "classify images with a saved network",
+    "predict": "find the classes or values of pictures, arrays or tables with a saved network",
     "compare": "train the same network with and without checkpointing, side by side",
     "plan": "find the fastest schedule within a budget of bytes, before any step",
     "export": "write the weights of a saved network for PyTorch or Keras",
     "import": "make a saved network of the weights of PyTorch or Keras",
     "analyze": "show how memory grows with the number of hidden layers",
 }
+
+_NUMBERS = {"int": "a whole number", "float": "a number"}
+_NO_NUMBER = re.compile(r": invalid (int|float) value: ")
+"""What argparse says of a text that is none of these."""
 
 SIGNALLED = 128
 """Statuses above this are of signals."""
@@ -125,5 +130,6 @@ class _Parser(argparse.ArgumentParser):
         self.error(f"unknown option {wrong:.60}{'' if found is None else f'; did you mean --{found}?'}")
 
     def error(self, message: str) -> NoReturn:
+        message = _NO_NUMBER.sub(lambda found: f": must be {_NUMBERS[found[1]]}; got ", message)
         message = one_line(message)  # argparse repeats a wrong value whole, however long it is
         self.exit(2, None if launched()[0] else f"{self.prog}: error: {message} (see {self.prog} --help)\n")

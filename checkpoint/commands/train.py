@@ -46,7 +46,7 @@ from mlp.precision import FULL
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
-    add_backend_options(parser)
+    add_backend_options(parser, ranks=True)
     add_data_option(parser)
     add_reading_options(parser)
     add_network_options(parser, RunSettings())
@@ -206,6 +206,8 @@ def _train(args: argparse.Namespace, link: Link) -> int:
         print(ranks_text(ranks), end="")
         if saving:
             print(f"saved to {saving.path}")
+    if args.figure is not None:
+        print(f"the epochs are drawn in {args.figure}")
     return 0
 
 

@@ -71,6 +71,8 @@ class ScheduledNetwork(Network):
         else:
             judge(schedule, self.chain(schedule.batch_size or 1))
         self.budget_bytes = budget_bytes
+        self.budget_given: int | str | None = budget_bytes
+        """What errors call the budget: the text that it was given as."""
         self._place, self._offloading = offload, offloading
         self._schedule = schedule
         self.transfers = self._open_transfers()
@@ -164,7 +166,10 @@ class ScheduledNetwork(Network):
             return schedule
         if self._place is not None and self._offloading is None:
             self._offloading = self._measured_rates()
-        return plan_chain(chain, budget_bytes=self._budget_for(chain), offloading=self._offloading).schedule
+        budget_bytes = self._budget_for(chain)
+        return plan_chain(
+            chain, budget_bytes=budget_bytes, offloading=self._offloading, given=self.budget_given
+        ).schedule
 
     def _measured_rates(self) -> Offloading:
         """The rates of the place that this network offloads to."""

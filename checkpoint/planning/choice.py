@@ -19,8 +19,14 @@ from checkpoint.schedule.schedule import Schedule
 from checkpoint.schedule.simulation import judge
 from checkpoint.strategies import binomial, every_nth, micro_batches, square_root, store_all
 from checkpoint.strategies.offloaded import every_nth_offloaded
+from checkpoint.units import format_bytes
 
 FORMS = "none, every:N, sqrt, slots:S, micro:R, optimal, or FILE.json of a schedule"
+FORMS_TOLD = (
+    "none, every:N (the outputs of every Nth layer), sqrt (of every sqrt(L)th), slots:S (at most S outputs at a time, "
+    "those that leave the least to recompute), micro:R (R rows at a time), optimal, or FILE.json of a schedule"
+)
+"""The same, with what each means, for help."""
 _WORDS = ("none", "every", "sqrt", "slots", "micro", "optimal")
 _COUNTED = re.compile(r"(every|slots|micro):([0-9]+)")
 _MOST = 9_999_999
@@ -60,8 +66,14 @@ class Choice:
             )
 
     def __str__(self) -> str:
-        how = self.checkpoint if self.budget is None else f"optimal in {self.budget}"
+        how = self.checkpoint if self.budget is None else f"optimal in {self._budget_shown}"
         return how if self.offload is None else f"{how}, offloaded to {self.offload}"
+
+    @property
+    def _budget_shown(self) -> str:
+        """The budget as it was given, but for a bare number of bytes."""
+        budget = str(self.budget)
+        return format_bytes(int(budget)) if budget.isdecimal() else budget
 
     @property
     def path(self) -> Path | None:
@@ -82,7 +94,7 @@ class Choice:
             return schedule
         kind, n_layers = self.checkpoint.partition(":")[0], chain.n_layers
         if kind == "optimal":
-            return plan_chain(chain, budget_bytes=self.budget_bytes(chain), offloading=offloading).schedule
+            return plan_chain(chain, budget_bytes=self.budget or "100%", offloading=offloading).schedule
         if kind in ("every", "sqrt") and self.offload is not None:
             return every_nth_offloaded(n_layers=n_layers, n=self.spacing(n_layers))
         if kind == "every":

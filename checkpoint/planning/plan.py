@@ -7,21 +7,23 @@ than the peak; see `checkpoint.schedule.placement`.
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from checkpoint.arguments import whole_number
-from checkpoint.errors import BudgetError, CheckpointError
+from checkpoint.errors import CheckpointError
 from checkpoint.planning.budget import called, resolve_budget
 from checkpoint.planning.costs import FLOPS_BLOCK_ROWS, MEASURED_BLOCK_ROWS, OPERATIONS, Cost, cost_named
-from checkpoint.planning.fitting import Fitting, best_fitting, smallest_fitting
+from checkpoint.planning.fitting import Fitting, best_fitting
 from checkpoint.planning.offload_search import SearchWithOffload
 from checkpoint.planning.offloading import Offloading
 from checkpoint.planning.pieces import SearchInPieces
 from checkpoint.planning.planned import Plan, keeps_bits
 from checkpoint.planning.process import ProcessMemory, check_room, memory_within
+from checkpoint.planning.refusal import too_small
 from checkpoint.schedule.chain import Chain, chain_of, state_arrays
 from checkpoint.schedule.layers import GeneralChain
-from checkpoint.units import format_bytes, least_bytes, parse_bytes
+from checkpoint.units import parse_bytes
 from mlp.keywords import naming_keywords
 from mlp.pieces import PIECES
 from mlp.precision import FULL
@@ -111,22 +113,24 @@ def plan_chain(
     minimum_block_rows: int | None = None,
     pieces: str | None = None,
     offloading: Offloading | None = None,
+    given: int | str | None = None,
 ) -> Plan:
-    """`plan` for a chain."""
-    search = search_of(
-        chain,
+    """`plan` for a chain. `given` is what errors call the budget, where it was text from which these bytes follow."""
+    search_at = partial(
+        search_of,
         cost=cost,
         row_blocks=row_blocks,
         minimum_block_rows=minimum_block_rows,
         pieces=pieces,
         offloading=offloading,
     )
+    search = search_at(chain)
     with called("budget_bytes"):
-        budget_bytes = resolve_budget(budget_bytes, chain)
-    found = best_fitting(search, budget_bytes)
+        within_bytes = resolve_budget(budget_bytes, chain)
+    found = best_fitting(search, within_bytes)
     if found is None:
-        raise _too_small(search, budget_bytes, row_blocks=row_blocks)
-    return plan_of(search, found, budget_bytes)
+        raise too_small(search, within_bytes, given=given or budget_bytes, row_blocks=row_blocks, search_at=search_at)
+    return plan_of(search, found, within_bytes)
 
 
 def search_of(
@@ -184,20 +188,4 @@ def plan_of(search: AnySearch, found: Fitting, budget_bytes: int) -> Plan:
         offloaded_bytes=weight.offloaded_bytes,
         host_peak_bytes=weight.host_peak_bytes,
         cost_without_offload=without_offload,
-    )
-
-
-def _too_small(search: AnySearch, budget_bytes: int, *, row_blocks: bool) -> BudgetError:
-    least, batch_size = smallest_fitting(search), search.chain.batch_size
-    takes, holes = least_bytes(least.arena_bytes), least.arena_bytes - least.weight.peak_bytes
-    at = "" if isinstance(search.chain, GeneralChain) else f" at batch {batch_size}"
-    if holes:
-        takes += f", {holes:,} of them padding and holes of the arena,"
-    advice = "raise the budget or shrink the batch"
-    if not row_blocks and batch_size > 1:
-        advice += ", or allow row blocks"
-    return BudgetError(
-        f"budget {format_bytes(budget_bytes)} is below this network's smallest peak, {takes}{at}; {advice}",
-        budget_bytes=budget_bytes,
-        minimum_bytes=least.arena_bytes,
     )

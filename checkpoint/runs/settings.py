@@ -164,5 +164,7 @@ def make_network(
     if choice.checkpoint == "optimal":
         budget_bytes = choice.budget_bytes(chain) if kind is not NetworkOnRanks else settings.budget
         rates = settings.offloading if link.rank == 0 else None  # they are those of all
-        return kind(settings.sizes, budget_bytes=budget_bytes, offloading=rates, **as_network)
+        network = kind(settings.sizes, budget_bytes=budget_bytes, offloading=rates, **as_network)
+        network.budget_given = settings.budget
+        return network
     return kind(settings.sizes, schedule=schedule or choice.schedule(chain), **as_network)

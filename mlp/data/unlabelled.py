@@ -47,6 +47,8 @@ def read_unlabelled(
         kind = what_is_in(file.read(LOOKED_AT_BYTES))
     if not is_table and kind not in ("picture", "npy") and (kind is not None or path.suffix.lower() != ".npy"):
         raise DataError(f"{said_of(path, kind)}; {_WANTED}")
+    if kind == "picture" and preparation is not None and preparation.columns is not None:
+        raise DataError(f"{quoted(path)}: is a picture, and the network was trained on a table; give one, or a .npy")
     if is_table:
         if invert:
             raise DataError(f"{quoted(path)}: is a table, and --invert is for pictures; leave it out")

@@ -7,6 +7,10 @@ neither are pulled to 0 by l2 nor decay.
 Clipping is of each layer: where the norm of its gradient, weights and bias together and as a mean over the mini-batch,
 is above `clip`, the gradient is made that much shorter. So a layer's gradient is held whole until its norm is known. A
 norm over all layers would need all gradients at once, which steps never hold.
+
+A new rule is a class in a file here and in `named.py`, a row and a formula in `backend/rules.py`, and a branch of each
+kernel: `backend/numpy/rules_in_place.py`, `operations.h` and `optimizers.h` in `backend/numpy/kernels`, and
+`backend/cupy/kernels/sources/optimizers.cu`.
 """
 
 from collections.abc import Sequence

@@ -91,7 +91,9 @@ def _read_header(path: Path, file: BinaryIO) -> "tuple[SavedState, BinaryIO, has
     file.seek(0)
     length = int.from_bytes(file.read(LENGTH_BYTES), "little")
     if file_bytes < LENGTH_BYTES or length > file_bytes - LENGTH_BYTES:
-        raise StateError(f"is {file_bytes} bytes long and promises more; {_WANTED}, whole", path=path)
+        begun = file.read(1) in (b"{", b"")
+        what = f"is {file_bytes} bytes long and promises more" if begun else "is no saved state"
+        raise StateError(f"{what}; {_WANTED}{', whole' * begun}", path=path)
     beginning = file.read(min(length, MAX_METADATA_BYTES))
     metadata = metadata_of(beginning)
     number = format_number(metadata)
@@ -102,7 +104,7 @@ def _read_header(path: Path, file: BinaryIO) -> "tuple[SavedState, BinaryIO, has
             path=path,
         )
     if metadata is None or number is None or set(metadata) != {"format", "sha256", "state"}:
-        raise StateError(f"is something else; {_WANTED} ({FORMAT})", path=path)
+        raise StateError(f"is no saved state; {_WANTED} ({FORMAT})", path=path)
     try:
         state = SavedState.from_json(metadata["state"], number)
     except StateError as error:

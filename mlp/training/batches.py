@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from backend import Backend
-from mlp.arrays import is_finite
+from mlp.arrays import check_finite
 from mlp.errors import NetworkError
 from mlp.training.sources import Rows, inputs_of, targets_of
 from mlp.training.targets import check_targets
@@ -78,13 +78,14 @@ def divisor_of(data: Batches) -> float | None:
 class ArrayBatches:
     """Mini-batches of a pair of arrays, on host or device: `X` (n, n_0) and `y` (n, n_L), or labels (n,) or (n, 1).
 
-    Raises `NetworkError` where they don't fit the network, or hold a value that is not finite in its dtype.
+    Raises `NetworkError` where they don't fit the network, or hold a value that is not finite in its dtype; it says of
+    which argument, `of`, they are.
     """
 
     finite = True
     """Whether all inputs are known to be finite."""
 
-    def __init__(self, taker: Taker, X: Any, y: Any) -> None:
+    def __init__(self, taker: Taker, X: Any, y: Any, *, of: str = "") -> None:
         self._taker = taker
         self._X = inputs_of(X, taker.sizes[0], taker.dtype, taker.backend)
         self._y = targets_of(y, taker.sizes[-1], taker.dtype, taker.backend)
@@ -93,8 +94,7 @@ class ArrayBatches:
         for name, source in (("X", self._X), ("y", self._y)):
             for start in range(0, len(source), CHECKED_ROWS):
                 part = source.take(slice(start, min(start + CHECKED_ROWS, len(source))))
-                if not is_finite(part, taker.backend):
-                    raise NetworkError(f"{name} holds a value that is not finite, in rows {start} and on; remove it")
+                check_finite(part, taker.backend, name=name, first=start, of=of)
                 if source is self._y:
                     check_targets(taker.backend.to_numpy(part), taker.cost, first=start)
 

@@ -19,14 +19,15 @@ def batches_of(taker: Taker, data: Any, *, name: str = "data") -> Batches:
     """
     if hasattr(data, "take") and hasattr(data, "__len__") and not hasattr(data, "shape"):
         return data  # type: ignore[no-any-return]  # Batches
+    of = "" if name == "data" else name
     if isinstance(data, Iterator):  # the classic loader zips its arrays
         data = list(data)
     if isinstance(data, list) and data and all(isinstance(pair, tuple) and len(pair) == 2 for pair in data):
-        return ArrayBatches(taker, *stacked(data))
+        return ArrayBatches(taker, *stacked(data), of=of)
     if not isinstance(data, tuple | list) or len(data) != 2:
         found = f"{kind_of(data)} of {len(data)}" if isinstance(data, tuple | list) else kind_of(data)
         raise NetworkError(f"{name} must be {_WANTED}; got {found}")
-    return ArrayBatches(taker, *data)
+    return ArrayBatches(taker, *data, of=of)
 
 
 def stacked(pairs: list[tuple[Any, Any]]) -> tuple[np.ndarray, np.ndarray]:

@@ -31,6 +31,16 @@ WRONG = {
     "of plan": (lambda: plan([3, 2], batch_size=4, budget=1), "plan has no argument 'budget'; did you mean 'budget_by"),
     "of load": (lambda: load("a.state", budget="1MiB"), "did you mean 'budget_bytes'?"),
     "widths one by one": (lambda: Network(784, 100, 10), "Network takes sizes by position, all else by name; got 3 th"),
+    "of a step": (
+        lambda: NET.update_mini_batch(PAIR, 0.1),
+        "update_mini_batch needs eta, as in update_mini_batch(X, y, ",
+    ),
+    "a step's eta by position": (
+        lambda: NET.update_mini_batch(*PAIR, 0.1),
+        "update_mini_batch takes X, y by position, all else by name; got 3 there",
+    ),
+    "left out": (lambda: NET.SGD(PAIR, 5), "SGD needs mini_batch_size and eta, as in SGD(training_data, epochs, mini_"),
+    "a size left out": (lambda: plan([3, 2]), "plan needs batch_size, as in plan(sizes, batch_size=...)"),
     "X and y apart": (
         lambda: NET.SGD(*PAIR, 5, 2, 0.1),
         "epochs must be a whole number; got numpy.ndarray: training_data is one argument, as in SGD((X, y), epochs=5",

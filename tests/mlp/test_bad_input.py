@@ -182,6 +182,16 @@ def test_test_data_that_does_not_fit_is_refused_before_training(X, y, message):
     assert np.array_equal(net.weights[0], before)
 
 
+@pytest.mark.parametrize("argument", ["training_data", "test_data", "validation_data"])
+def test_value_that_is_not_finite_is_named_with_its_argument(argument):
+    wrong = X.copy()
+    wrong[2, 1] = np.nan
+    good = (np.full((6, 4), 0.5, np.float32), np.eye(3, dtype=np.float32)[[0] * 6])
+    data = {"training_data": good, argument: (wrong, good[1])}
+    message = rf"X .* not finite: row 2, column 1 \(from 0\) of {argument} is NaN; fill it in"
+    check(NetworkError, message, lambda: network().SGD(**data, epochs=1, mini_batch_size=2, eta=1.0))
+
+
 @each_bad_data
 def test_data_to_evaluate_that_does_not_fit_is_refused(X, y, message):
     check(NetworkError, message, lambda: network().evaluate(X, y))
@@ -191,7 +201,11 @@ def test_value_that_is_not_finite_is_found_in_the_last_rows_of_much_data():
     many = np.zeros((10_000, 4), np.float32)
     many[-1, 0] = np.nan
     targets = np.zeros((10_000, 3), np.float32)
-    check(NetworkError, "X holds a value that is not finite, in rows 8192", lambda: network().evaluate(many, targets))
+    check(
+        NetworkError,
+        "X holds a value that is not finite: row 9999, column 0",
+        lambda: network().evaluate(many, targets),
+    )
 
 
 @pytest.mark.parametrize(

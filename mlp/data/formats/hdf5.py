@@ -59,7 +59,7 @@ def raw_hdf5(path: Path) -> Raw:
     try:
         h5py = import_module("h5py")
     except ModuleNotFoundError:
-        raise DataError(f"{where}: needs h5py; install mlp-checkpointing[hdf5]") from None
+        raise DataError(f"{where}: needs h5py; pip install 'mlp-checkpointing[hdf5]'") from None
     with open_regular(path):  # refuses what is no file
         pass
     try:

@@ -88,7 +88,7 @@ def _library(name: str, where: str) -> Any:
         return import_module(name)
     except ModuleNotFoundError:
         package = name.partition(".")[0]
-        raise DataError(f"{where}: needs {package}; install mlp-checkpointing[tabular]") from None
+        raise DataError(f"{where}: needs {package}; pip install 'mlp-checkpointing[tabular]'") from None
 
 
 def _separator(head: bytes) -> str:

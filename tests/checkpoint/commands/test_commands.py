@@ -167,7 +167,10 @@ WRONG = {
     "depth unreadable": (["analyze", "--depths", "a,b"], "whole numbers"),
     "unknown option": (["train", "--frobnicate"], "unknown option --frobnicate (see mlp-checkpointing train --help)"),
     "unknown command": (["frobnicate"], "unknown command 'frobnicate'; choose train or evaluate"),
-    "number unreadable": (["train", "--epochs", "many"], "invalid int"),
+    "number unreadable": (["train", "--epochs", "many"], "argument --epochs: must be a whole number; got 'many'"),
+    "number not whole": (["train", "--batch-size", "10.5"], "--batch-size: must be a whole number; got '10.5'"),
+    "share unreadable": (["train", "--momentum", "much"], "--momentum: must be a number; got 'much'"),
+    "hidden layers to plan": (["plan", "--sizes", "in,32x8,3", "--budget", "1MB"], "plan has no data: give all widths"),
 }
 
 
@@ -196,6 +199,7 @@ def test_picture_is_written_to_a_pipe_of_any_name(capsys: pytest.CaptureFixture[
 def test_comparison_on_a_device_has_no_file_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = run(capsys, "compare", *TINY, "--checkpoint", "sqrt", "--figure", os.devnull)
     assert status == 0
+    assert "another process that computes changes them" in out
     assert f"the picture is {os.devnull}; those of the bytes after each action are drawn beside a file only" in out
 
 

@@ -131,7 +131,7 @@ def test_hostile_option_is_one_line_and_nothing_is_written(options, tmp_path, mo
         (("--checkpoint", "every:" + "9" * 5000), "N in every:N must be at most 9999999; got 99999"),
         (("--epochs", "9" * 25), "epochs must be at most 9007199254740992; got 9999999999999"),
         (("--epochs", "9" * 4000), "epochs must be at most 9007199254740992; got a whole number of"),
-        (("--epochs", "9" * 5000), "argument --epochs: invalid int value: '99999"),
+        (("--epochs", "9" * 5000), "argument --epochs: must be a whole number; got '99999"),
         (
             ("--memory-limit", "9999999999TiB"),
             "--memory-limit: a number of bytes must be at most 9223372036854775807; got '9999999999TiB'",

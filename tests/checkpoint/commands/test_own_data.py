@@ -86,6 +86,21 @@ def test_pair_of_arrays_is_trained_on_evaluated_and_told(capsys: pytest.CaptureF
     assert found("told.json")["names"] == [str(row.argmax()) for row in outputs]
 
 
+def test_what_does_not_go_with_a_table_is_refused_by_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    def refused(*arguments: object) -> str:
+        assert run(*arguments) == 2
+        return capsys.readouterr().err
+
+    table = ("--data", write_table(), "--drop", "kind,shape")
+    assert "one column of values; leave --cost out" in refused(
+        "train", *table, "--target", "price", "--cost", "cross-entropy"
+    )
+    train(*table, "--target", "price", "--figure", "epochs.png")
+    assert "the epochs are drawn in epochs.png" in capsys.readouterr().out
+    assert "t.csv: is no saved state" in refused("predict", "t.csv", "run.state")
+    assert "is a picture, and the network was trained on a table" in refused("predict", "run.state", "epochs.png")
+
+
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_table_keeps_its_columns_and_the_names_of_its_classes(form: str, capsys: pytest.CaptureFixture[str]) -> None:
     path = write_table(form)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import pairwise
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -146,6 +147,28 @@ def test_the_message_of_a_budget_too_small_says_what_would_do() -> None:
         BudgetError, match=r"budget 1\.00 KiB is below this network's smallest peak, .* at batch 256; raise"
     ):
         plan([30, 16, 16, 5], batch_size=256, budget_bytes=1024)
+
+
+@pytest.mark.parametrize(("sizes", "batch_size"), [([30, 64, 64, 64, 5], 512), ([5, *[32] * 8, 3], 10)])
+def test_a_smaller_batch_is_advised_only_where_half_of_it_fits(sizes: list[int], batch_size: int) -> None:
+    def refused(batch_size: int, budget_bytes: int | str) -> BudgetError:
+        with pytest.raises(BudgetError) as caught:
+            plan(sizes, batch_size=batch_size, budget_bytes=budget_bytes)
+        return caught.value
+
+    least, half = (refused(rows, 1).minimum_bytes for rows in (batch_size, batch_size // 2))
+    assert str(refused(batch_size, least - 1)).endswith("raise the budget or shrink the batch") == (half < least)
+    assert str(refused(batch_size, min(least, half) - 1)).endswith("; raise the budget")
+
+
+def test_a_share_that_is_too_small_is_named_with_the_least_that_does() -> None:
+    of: dict[str, Any] = {"batch_size": 10}
+    with pytest.raises(
+        BudgetError, match=r"^budget 9% \(.*\) is below .*, which is (.*%) of store all; raise the budget$"
+    ) as e:
+        plan([5, *[32] * 8, 3], budget_bytes="9%", **of)
+    share = str(e.value).split("which is ")[1].partition(" ")[0]
+    assert plan([5, *[32] * 8, 3], budget_bytes=share, **of).arena_bytes == e.value.minimum_bytes
 
 
 F, B, D = Forward, Backward, Release

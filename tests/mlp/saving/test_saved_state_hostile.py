@@ -154,7 +154,7 @@ def test_header_of_many_megabytes_costs_no_more_than_a_few_times_its_part_that_i
     header = b'{"__metadata__":' + opening * (2**24 // len(opening))
     path.write_bytes(len(header).to_bytes(8, "little") + header)
     tracemalloc.start()
-    with pytest.raises(StateError, match="is something else"):
+    with pytest.raises(StateError, match="is no saved state"):
         read_state(path)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
