@@ -39,15 +39,17 @@ def naming_keywords(*others: Callable[..., Any], name: str = "") -> Callable[[Ca
             if len(arguments) > len(placed):
                 own = [keyword for keyword in placed if keyword != "self"]
                 found = len(arguments) - len(placed) + len(own)
-                raise KeywordError(f"{called} takes {', '.join(own)} by position, all else by name; got {found} there")
+                raise KeywordError(
+                    f"{called} takes {', '.join(own)} by position, all else by name; got {found} there"
+                ) from None
             if not known.issuperset(keywords):
                 wrong = next(keyword for keyword in keywords if keyword not in known)
                 raise KeywordError(
                     f"{called} has no argument {wrong!r}{meant(wrong, known - {'self'}) or _listed(known)}"
-                )
+                ) from None
             missing = [one for one in needed if one not in keywords and one not in placed[: len(arguments)]]
             if missing:
-                raise KeywordError(f"{called} needs {' and '.join(missing)}, as in {called}({shown})")
+                raise KeywordError(f"{called} needs {' and '.join(missing)}, as in {called}({shown})") from None
 
         @wraps(function)
         def checked(*arguments: P.args, **keywords: P.kwargs) -> R:

@@ -49,13 +49,13 @@ def too_small(
 
 
 def _half_fits(search: AnySearch, budget_bytes: int, least_bytes: int, search_at: Callable[[Chain], AnySearch]) -> bool:
-    """Whether half the batch is known to fit. No array shrinks by more than half, so that less is not searched."""
+    """Whether half the batch is known to fit. Arrays shrink to half at most: below that, nobody asks."""
     chain = search.chain
     if isinstance(chain, GeneralChain) or chain.batch_size < 2:
         return False
     if chain.n_layers > MOST_LAYERS_ASKED or 2 * budget_bytes < least_bytes:
         return False
-    half = search_at(replace(chain, batch_size=chain.batch_size // 2))
+    half = search_at(replace(chain, batch_size=chain.batch_size // 2, planned_rows=None))
     return smallest_fitting(half).arena_bytes <= budget_bytes
 
 
