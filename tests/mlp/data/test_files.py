@@ -271,5 +271,5 @@ def test_library_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, lib
     write_arrays()
     table()
     monkeypatch.setitem(__import__("sys").modules, library, None)
-    with pytest.raises(DataError, match=rf"needs {library}; install mlp-checkpointing\[(tabular|hdf5)\]"):
+    with pytest.raises(DataError, match=rf"needs {library}; pip install .mlp-checkpointing\[(tabular|hdf5)\]"):
         read(path)
