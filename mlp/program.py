@@ -11,11 +11,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from backend import Backend
 from backend.numpy.kernels.engine import KEPT_SLOTS
 from backend.numpy.kernels.program import BadNumber
 from mlp.buffers import Buffers
 from mlp.errors import inputs_not_finite, not_finite
-from mlp.optimizers import OPTIMIZERS, GradientDescent, Momentum, Optimizer, Ruled, StepFacts
+from mlp.optimizers import Momentum, Optimizer, Ruled, StepFacts, is_known
 from mlp.records import ARENA, INPUTS, ROW_WEIGHTS, TARGETS, Parameters, Records, Table, Update
 from mlp.row_weights import RowWeights
 
@@ -94,34 +95,40 @@ class Written:
     wholes: list[np.ndarray] = field(default_factory=list)
 
 
-class Stepper(Parameters, Protocol):
-    """What takes whole steps: layers with an optimizer, which can write a step of theirs down."""
+class Stepped(Protocol):
+    """What takes whole steps."""
 
+    backend: Backend
     buffers: Buffers
     count: StepCount
     optimizer: Optimizer | Ruled
-    optimizer_state: dict[str, tuple[tuple[Any, Any], ...]]
-    steps_trained: int
     seed: int
     cost_total: Any
     """What adds costs up; where there are whole steps, in its `array`."""
     row_weights: RowWeights | None
 
     @property
-    def momentum(self) -> float: ...
+    def uptake(self) -> str: ...
+
+    def steps_are_as_written(self) -> bool: ...
+
+    def made_from(self, rows: int) -> tuple[Any, ...]: ...
+
+
+class Stepper(Stepped, Parameters, Protocol):
+    """What takes whole steps: layers with an optimizer, which can write a step of theirs down."""
+
+    optimizer_state: dict[str, tuple[tuple[Any, Any], ...]]
+    steps_trained: int
 
     @property
-    def uptake(self) -> str: ...
+    def momentum(self) -> float: ...
 
     @property
     def weights(self) -> Sequence[Any]: ...
 
     @property
     def biases(self) -> Sequence[Any]: ...
-
-    def steps_are_as_written(self) -> bool: ...
-
-    def written_from(self, rows: int) -> Any: ...
 
     def write_step(self, rows: int, records: Records) -> Written: ...
 
@@ -159,10 +166,7 @@ class Programs:
 
     def can_step(self, network: Stepper) -> bool:
         """Whether the network's next step can be taken by a program: what programs do is what it would do."""
-        backend = network.backend
-        if backend.whole_steps is None or backend.measuring or not network.buffers.is_free:
-            return False
-        if not steps_are_known(network.optimizer) or not network.steps_are_as_written():
+        if network.backend.whole_steps is None or not is_whole(network):
             return False
         kept = self._kept
         if kept is None or not kept.is_of(network):
@@ -197,8 +201,7 @@ class Programs:
         assert blocks is not None  # noqa: S101
         weighted = network.row_weights is not None
         key = rows, *leadings, weighted, checked, network.uptake
-        said = network.dropped_below, network.cost, network.error_activation
-        made_from = network.written_from(rows), network.optimizer, blocks, *said
+        made_from = *network.made_from(rows), blocks
         written = self._written.pop(key, None)
         if written is None or not all(map(is_, written.made_from, made_from)):
             offsets = [block.offsets for block in blocks]
@@ -229,12 +232,11 @@ class Programs:
         written.tables = []
 
 
-def steps_are_known(optimizer: Optimizer | Ruled) -> bool:
-    """Whether programs can step by an optimizer: one of this program's, and no subclass of them."""
-    kind = type(optimizer)
-    if kind is GradientDescent or kind is Momentum:
-        return True
-    return isinstance(optimizer, Ruled) and OPTIMIZERS.get(optimizer.name) is kind
+def is_whole(network: Stepped) -> bool:
+    """Whether a network's next step may be taken at once: nobody watches it, and it is as `Network` has it."""
+    if network.backend.measuring or not network.buffers.is_free:
+        return False
+    return is_known(network.optimizer) and network.steps_are_as_written()
 
 
 def update_of(optimizer: Optimizer | Ruled) -> Update:

@@ -6,12 +6,10 @@ A step is taken action by action the first time, recorded the second, and run fr
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import is_
 from typing import Any, Protocol
 
-from backend import Backend
-from mlp.buffers import Buffers
-from mlp.optimizers import Optimizer, Ruled
-from mlp.program import StepCount, steps_are_known
+from mlp.program import Stepped, is_whole
 from mlp.row_weights import RowWeights
 
 MOST_PLANS = 4
@@ -21,23 +19,8 @@ MOST_TRIES = 2
 """How often a step is tried to be recorded: the arena may have gone the first time."""
 
 
-class Recordable(Protocol):
+class Recordable(Stepped, Protocol):
     """What takes whole steps, action by action."""
-
-    buffers: Buffers
-    count: StepCount
-    backend: Backend
-    optimizer: Optimizer | Ruled
-    row_weights: RowWeights | None
-    seed: int
-    cost_total: Any
-
-    @property
-    def uptake(self) -> str: ...
-
-    def steps_are_as_written(self) -> bool: ...
-
-    def written_from(self, rows: int) -> Any: ...
 
     def take_actions(self, X: Any, y: Any, rate: float) -> None: ...
 
@@ -46,7 +29,7 @@ class Recordable(Protocol):
 class _Recorded:
     """The plan of a step, once there is one, and what it follows from."""
 
-    written_from: Any
+    made_from: tuple[Any, ...]
     plan: Any = None
     moves: int = 0
     tries: int = 0
@@ -66,18 +49,16 @@ class RecordedSteps:
     def step(self, network: Recordable, X: Any, y: Any, rate: float) -> bool:
         """Take one step by its plan; False, and nothing is done, where it has to be taken action by action."""
         backend = network.backend
-        if not backend.records_steps or backend.measuring or not network.buffers.is_free:
-            return False
-        if not steps_are_known(network.optimizer) or not network.steps_are_as_written():
+        if not backend.records_steps or not is_whole(network):
             return False
         inputs, weights = [X, y], network.row_weights
         if weights is not None:
             inputs.append(weights.values)
         rows = X.shape[0]
-        key, written_from = (network.uptake, network.seed, *backend.step_key(inputs)), network.written_from(rows)
+        key, made_from = (network.uptake, network.seed, *backend.step_key(inputs)), network.made_from(rows)
         step = self._steps.pop(key, None)
-        is_new = step is None or step.written_from is not written_from
-        self._steps[key] = step = _Recorded(written_from) if step is None or is_new else step  # the last one now
+        is_new = step is None or not all(map(is_, step.made_from, made_from))
+        self._steps[key] = step = _Recorded(made_from) if step is None or is_new else step  # the last one now
         if len(self._steps) > MOST_PLANS:
             del self._steps[next(iter(self._steps))]
         if is_new:

@@ -120,8 +120,12 @@ class Steps(Watched):
         return self.stored is None and is_as_written(self, STEP_METHODS)
 
     def written_from(self, rows: int) -> Any:
-        """What a program for `rows` rows follows from: it is written again when this is another object."""
+        """What the actions of a step on `rows` rows follow from."""
         return None
+
+    def made_from(self, rows: int) -> tuple[Any, ...]:
+        """What a step on `rows` rows is made from beside arrays: it is made again when one is another object."""
+        return self.written_from(rows), self.optimizer, self.dropped_below, self.cost, self.error_activation
 
     def write_step(self, rows: int, records: Records) -> Written:
         """`update_mini_batch` on `rows` rows as records."""

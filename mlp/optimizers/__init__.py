@@ -6,7 +6,7 @@ from mlp.optimizers.adamw import AdamW
 from mlp.optimizers.base import Optimizer
 from mlp.optimizers.gradient_descent import GradientDescent
 from mlp.optimizers.momentum import Momentum
-from mlp.optimizers.named import OPTIMIZERS, optimizer_of, optimizer_text, simplest
+from mlp.optimizers.named import OPTIMIZERS, is_known, optimizer_of, optimizer_text, simplest
 from mlp.optimizers.nesterov import Nesterov
 from mlp.optimizers.rmsprop import RMSprop
 from mlp.optimizers.ruled import Ruled, StepFacts
@@ -25,6 +25,7 @@ __all__ = [
     "RMSprop",
     "Ruled",
     "StepFacts",
+    "is_known",
     "optimizer_of",
     "optimizer_text",
     "simplest",

@@ -90,3 +90,11 @@ def _read(text: object) -> tuple[str, dict[str, Any]]:
     }
     name, said = read_named("optimizer", text, known)
     return name, {argument: number_in(argument, value) for argument, value in said.items()}
+
+
+def is_known(optimizer: Optimizer | Ruled) -> bool:
+    """Whether an optimizer is one of this program's, and no subclass of them: whole steps can be taken by it."""
+    kind = type(optimizer)
+    if kind is GradientDescent or kind is Momentum:
+        return True
+    return isinstance(optimizer, Ruled) and OPTIMIZERS.get(optimizer.name) is kind

@@ -48,6 +48,28 @@ def test_recorded_steps_have_the_bits_of_steps_by_actions(
     assert by_plan.cost_total.weight == by_actions.cost_total.weight == 22 * STEPS
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dropped_below": (2**31, 2**30, 2**30, 0)},
+        {"cost": "cross-entropy", "error_activation": "identity"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_step_is_recorded_anew_after_a_change_of_what_it_is_made_from(cupy: Backend, change: dict[str, Any]) -> None:
+    by_plan, by_actions = (network_of(cupy, SCHEDULES["plain"], "float32") for _ in range(2))
+    by_actions.steps_are_as_written = lambda: False
+    (X, y), *_ = batches(cupy, "float32", 1)
+    for network in (by_plan, by_actions):
+        for step in range(STEPS):
+            if step == STEPS // 2:
+                for name, value in change.items():
+                    setattr(network, name, value)
+            network.update_mini_batch(X, y, eta=0.1)
+    assert by_plan.count.calls == STEPS - 2
+    assert same_bits(*(parameters_of(each) for each in (by_plan, by_actions)))
+
+
 def launches_of(plan: Any) -> list[tuple[Any, ...]]:
     """The launches with all their arguments, the addresses among them."""
     return [
